@@ -1,0 +1,143 @@
+//! Options that every verb understands, and the exit codes that every verb answers with.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+/// What the exit code says. Where several hold, the first of usage, refused, failed, not-as-it-should-be, ok wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// As it should be.
+    Ok,
+    /// Failed, or something in scope could not be seen.
+    Failed,
+    /// The answer is "not as it should be".
+    NotAsItShouldBe,
+    /// Refused: no consent, declined, no terminal, lock held, fingerprint moved, wrong account.
+    Refused,
+    /// The command line makes no sense.
+    Usage,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::NotAsItShouldBe => 2,
+            Exit::Refused => 3,
+            Exit::Usage => 64,
+        }
+    }
+
+    /// The one that outweighs the other.
+    pub fn or(self, other: Exit) -> Exit {
+        let weight = |exit| match exit {
+            Exit::Ok => 0,
+            Exit::NotAsItShouldBe => 1,
+            Exit::Failed => 2,
+            Exit::Refused => 3,
+            Exit::Usage => 4,
+        };
+        if weight(self) >= weight(other) { self } else { other }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Markdown,
+    Github,
+    Sarif,
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+            Format::Markdown => "markdown",
+            Format::Github => "github",
+            Format::Sarif => "sarif",
+        }
+    }
+}
+
+/// How log lines are written on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Options that stand before or after any verb.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// The environment: a directory with public.yml [default: the current directory]
+    #[arg(short, long, global = true, value_name = "DIR", env = "RECONCILE_ENV")]
+    pub environment: Option<PathBuf>,
+
+    /// Use the embedded cloud and hosts kept in DIR; nothing leaves this machine
+    #[arg(long, global = true, value_name = "DIR")]
+    pub sandbox: Option<PathBuf>,
+
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: Format,
+
+    /// When to colour
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub color: clap::ColorChoice,
+
+    /// Say more; twice for the requests
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// How log lines are written
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
+    /// How many requests may be under way at once
+    #[arg(long, global = true, default_value_t = 32, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub parallel: u16,
+
+    /// The vault's password: a file, or a program that prints it
+    #[arg(long, global = true, value_name = "FILE", env = "ANSIBLE_VAULT_PASSWORD_FILE")]
+    pub vault_password_file: Option<PathBuf>,
+}
+
+impl Global {
+    /// The environment's directory.
+    pub fn directory(&self) -> PathBuf {
+        self.environment.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// Log lines go to standard error; `RECONCILE_LOG` overrides what `-v` chooses.
+    pub(super) fn start_logging(&self) {
+        let level = match self.verbose {
+            0 => "reconcile=warn",
+            1 => "reconcile=info",
+            _ => "reconcile=debug",
+        };
+        let filter = tracing_subscriber::EnvFilter::try_from_env("RECONCILE_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        let log =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        // A second start (tests in one process) keeps the first.
+        let _ = match self.log_format {
+            LogFormat::Text => log.without_time().with_ansi(false).try_init(),
+            LogFormat::Json => log.json().try_init(),
+        };
+    }
+}

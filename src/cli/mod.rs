@@ -1,0 +1,57 @@
+//! The command line: a verb is a file. Together with `report`, the only place that prints, and the only place that
+//! makes times.
+//!
+//! Exit codes are a contract (docs/scripting.md): 0 as it should be, 1 failed or unseen, 2 not as it should be,
+//! 3 refused, 64 usage.
+
+mod failure;
+mod global;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+pub use global::{Exit, Format, Global, LogFormat};
+pub use output::Output;
+
+/// Backups as reviewed configuration
+#[derive(Debug, Parser)]
+#[command(name = "reconcile", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One verb of the program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    // One variant a verb, in the order of the help text; the doc comment is the help line.
+}
+
+/// Parses the arguments of the process and runs the verb.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Asking for help is no mistake; anything else is a usage error, whatever number clap has for it.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    cli.global.start_logging();
+    let mut out = Output::new(&cli.global);
+    // Each verb: `Command::Validate(args) => args.run(&cli.global, &mut out)`, answering Result<Exit, Failure>.
+    let result: Result<Exit, Failure> = match cli.command {};
+    #[allow(unreachable_code)]
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => out.failure(&failure),
+    }
+    .into()
+}

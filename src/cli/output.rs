@@ -1,0 +1,77 @@
+//! Where results and problems go: results to standard output, problems in text to standard error, problems in JSON to
+//! standard output.
+
+use std::io::Write;
+
+use super::{Exit, Failure, Format, Global};
+use crate::vocab::Problems;
+
+/// The two streams of the process, colours stripped where nobody sees them.
+pub struct Output {
+    format: Format,
+    stdout: anstream::AutoStream<std::io::Stdout>,
+    stderr: anstream::AutoStream<std::io::Stderr>,
+}
+
+impl Output {
+    pub fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+            clap::ColorChoice::Always => anstream::ColorChoice::Always,
+            clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+        Output {
+            format: global.output,
+            stdout: anstream::AutoStream::auto(std::io::stdout()),
+            stderr: anstream::AutoStream::auto(std::io::stderr()),
+        }
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Writes a result. A reader that went away (`| head`) is no failure.
+    pub fn result(&mut self, text: &str) {
+        let _ = self.stdout.write_all(text.as_bytes());
+        let _ = self.stdout.flush();
+    }
+
+    /// Writes a result as one JSON document with a newline.
+    pub fn json(&mut self, value: &serde_json::Value) {
+        self.result(&format!("{value:#}\n"));
+    }
+
+    /// Writes what a person should know beside the result.
+    pub fn notice(&mut self, text: &str) {
+        let _ = self.stderr.write_all(text.as_bytes());
+        let _ = self.stderr.flush();
+    }
+
+    /// Writes problems where the format wants them; `where_` names what was read, for the closing count.
+    pub fn problems(&mut self, problems: &Problems, where_: &str) {
+        let _ = (problems, where_);
+    }
+
+    /// Writes why the verb stopped, and answers with its exit code.
+    pub fn failure(&mut self, failure: &Failure) -> Exit {
+        match failure {
+            Failure::Problems(problems) => self.problems(problems, ""),
+            Failure::Failed { message, help } => self.complaint("error", message, help.as_deref()),
+            Failure::Refused { message, help } => self.complaint("refused", message, help.as_deref()),
+            Failure::Usage { message } => self.complaint("usage", message, None),
+        }
+        failure.exit()
+    }
+
+    fn complaint(&mut self, kind: &str, message: &str, help: Option<&str>) {
+        let bold = anstyle::Style::new().bold();
+        let red = bold.fg_color(Some(anstyle::AnsiColor::Red.into()));
+        let mut text = format!("{red}{kind}{red:#}{bold}: {message}{bold:#}\n");
+        if let Some(help) = help {
+            text.push_str(&format!("  = help: {help}\n"));
+        }
+        self.notice(&text);
+    }
+}

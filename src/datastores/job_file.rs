@@ -1,0 +1,86 @@
+//! The job file, `/etc/reconcile/ENV/DATASTORE.json`: everything a job on a host needs, so that it needs neither
+//! the settings nor the vault. Written by `apply` from settings, read by `jobs`.
+//!
+//! On disk it is one JSON object: the mark (`"reconcile": {"environment": .., "id": ..}`) first, then the members
+//! of [`JobFile`], then `"secrets"` with the members that [`SECRET_ACCESS_KEY`] and [`SECRET_SECRET_KEY`] name.
+//! Version N of the program reads the files of version N-1.
+
+use serde::{Deserialize, Serialize};
+
+use super::postgresql::settings::PostgresqlSource;
+use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName};
+
+/// The version of the format that this program writes.
+pub const VERSION: u32 = 1;
+
+/// Member of `secrets`: the access key of the identity that uploads.
+pub const SECRET_ACCESS_KEY: &str = "access_key";
+/// Member of `secrets`: the secret key of the identity that uploads.
+pub const SECRET_SECRET_KEY: &str = "secret_key";
+
+/// What a job needs to know. Member names below `keep` are judged by the plan: less is destructive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobFile {
+    pub version: u32,
+    pub environment: Environment,
+    /// The host as the inventory names it.
+    pub host: HostName,
+    pub datastore: Datastore,
+    pub source: Source,
+    /// The backup directory, absolute.
+    pub directory: String,
+    pub compression: Compression,
+    pub keep: KeepLocal,
+    /// Where a second copy goes; `None` keeps backups on the host alone.
+    pub upload: Option<Upload>,
+}
+
+/// How to dump, per datastore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    Postgresql(PostgresqlSource),
+}
+
+/// How the bytes of a dump are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// The ending of a compressed file's name, without the dot.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gz",
+            Compression::Zstd => "zst",
+        }
+    }
+}
+
+/// How long backups stay in the backup directory; the newest proven one always stays. `retention::local` decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepLocal {
+    /// Whole days for daily backups: removed when the age reaches (days + 1) x 24 h.
+    pub days: u32,
+    /// Weeks for weekly backups: as `days` with weeks x 7.
+    pub weeks: u32,
+    /// Hours for hourly backups: removed when the age exceeds hours x 60 minutes.
+    pub hours: u32,
+}
+
+/// The bucket that holds the second copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    pub bucket: BucketName,
+    pub region: Option<RegionName>,
+    /// An S3-compatible store in place of AWS's.
+    pub endpoint: Option<String>,
+    /// The account that must own the bucket; where `None` and the store is AWS's, the job asks for its own.
+    pub account: Option<AccountId>,
+    /// True: one undated key per tier and host, old versions kept by the storage. False: dated keys.
+    pub versioned: bool,
+}

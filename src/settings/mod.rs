@@ -1,0 +1,145 @@
+//! Settings: what the files of an environment say, parsed and cross-checked.
+//!
+//! Place on the data's path: first. Text -> [`Settings`], or every problem at once with file:line:column. Reads
+//! files and never the network; runs nothing but a vault password program that the operator named.
+
+use std::collections::BTreeMap;
+
+use crate::datastores::job_file::Compression;
+use crate::datastores::postgresql::settings::Postgresql;
+use crate::vocab::{
+    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, Place, Problems, RegionName,
+    Secret, Tier, Value,
+};
+
+/// What the files say, whole: no field means "maybe wrong".
+#[derive(Debug)]
+pub struct Settings {
+    pub environment: Environment,
+    /// Whether the name is written in `public.yml` or `meta.yml`; the directory's name alone is not enough to apply.
+    pub environment_written: bool,
+    /// Every flat key of the table with its effective value and where that came from.
+    pub flat: BTreeMap<&'static str, Effective>,
+    pub storage: Storage,
+    pub backups: Backups,
+    pub postgresql: Postgresql,
+    pub inventory: Inventory,
+    pub vault: Vault,
+    /// Settings that are understood but that this version cannot carry out.
+    pub unsupported: Vec<Unsupported>,
+    /// Warnings; an error would have stopped the load.
+    pub problems: Problems,
+}
+
+/// One effective setting.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    pub value: Value,
+    pub from: Origin,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Written(Place),
+    Default,
+}
+
+/// The common keys about storage.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// `aws_endpoint`: an S3-compatible store in place of AWS's; a whole URL.
+    pub endpoint: Option<String>,
+    /// `aws_region`.
+    pub region: Option<RegionName>,
+    /// `aws_versioning_enabled`.
+    pub versioned_keys: bool,
+    /// `backup_compression`.
+    pub compression: Compression,
+}
+
+/// The key `backups:`.
+#[derive(Clone, Debug, Default)]
+pub struct Backups {
+    /// The only account that may be touched.
+    pub account: Option<AccountId>,
+    pub buckets: BTreeMap<BucketName, BucketSettings>,
+}
+
+/// One bucket of `backups.buckets`, defaults filled in.
+#[derive(Clone, Debug)]
+pub struct BucketSettings {
+    pub place: Place,
+    pub region: Option<RegionName>,
+    /// `versioning: enabled` (default), or not managed at all where the settings say `unmanaged`.
+    pub versioned: bool,
+    /// Tiers that are absent keep their noncurrent versions for ever.
+    pub keep_versions: BTreeMap<Tier, KeepVersions>,
+    pub abort_uploads_after_days: u32,
+    pub encryption: Encryption,
+    /// `public_access: blocked` (default); false leaves the block unmanaged.
+    pub block_public_access: bool,
+    pub tls_only: bool,
+}
+
+/// The hosts and groups of the inventory, children and variables resolved.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// Members in the order of the file, children's members included.
+    pub groups: BTreeMap<String, Vec<HostName>>,
+    pub hosts: BTreeMap<HostName, InventoryHost>,
+}
+
+/// One host of the inventory.
+#[derive(Clone, Debug, Default)]
+pub struct InventoryHost {
+    pub place: Option<Place>,
+    pub variables: BTreeMap<String, Value>,
+}
+
+impl InventoryHost {
+    /// Whether Ansible would run on this machine itself: `ansible_connection=local`.
+    pub fn is_local(&self) -> bool {
+        self.variables.get("ansible_connection").and_then(Value::as_text) == Some("local")
+    }
+}
+
+/// The encrypted half of an environment.
+#[derive(Debug)]
+pub enum Vault {
+    /// No vault file.
+    Absent,
+    /// A vault without its password: what needs a secret is held.
+    Locked {
+        file: String,
+        digest: String,
+    },
+    Open {
+        secrets: Secrets,
+        digest: String,
+    },
+}
+
+/// Secrets by what they are for.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// `AMAZON_S3_ACCESS_KEY` and `AMAZON_S3_SECRET_KEY`.
+    pub s3: Option<S3Keys>,
+}
+
+/// The access key that jobs upload with.
+#[derive(Clone, Debug)]
+pub struct S3Keys {
+    pub access_key: Secret,
+    pub secret_key: Secret,
+}
+
+/// A setting that parses and is not carried out yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// The key's path, such as `backups.identities`.
+    pub key: String,
+    pub place: Place,
+    /// What will not happen, for the person who wrote the key.
+    pub why: String,
+}

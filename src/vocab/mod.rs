@@ -1,0 +1,27 @@
+//! The words that every other module speaks: names, identities of resources, risks, schedules, secrets,
+//! problems, job commands.
+//!
+//! Place on the data's path: below everything. Must never read a clock, a file or the network, and must never
+//! use another module of this crate.
+
+mod clock;
+mod id;
+mod job;
+mod names;
+mod problem;
+mod risk;
+mod schedule;
+mod secret;
+mod storage;
+mod value;
+
+pub use clock::Clock;
+pub use id::{Id, IdError, Kind};
+pub use job::{JobCommand, JobCommandError, JobKind, Tier};
+pub use names::{AccountId, BucketName, Datastore, Environment, HostName, NameError, OsUser, RegionName};
+pub use problem::{Place, Problem, Problems, Severity, Span};
+pub use risk::Risk;
+pub use schedule::{Schedule, ScheduleError};
+pub use secret::{Secret, SecretDigest};
+pub use storage::{Encryption, KeepVersions, Versioning};
+pub use value::Value;
