@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -35,7 +35,8 @@ impl Schedule {
     /// Whether the schedule fires in the minute that holds `at`.
     pub fn fires_at(&self, at: DateTime<Utc>, zone: Tz) -> bool {
         let Ok(cron) = parse(&self.0) else { return false };
-        cron.is_time_matching(&at.with_timezone(&zone)).unwrap_or(false)
+        let minute = at.with_second(0).and_then(|at| at.with_nanosecond(0)).unwrap_or(at);
+        cron.is_time_matching(&minute.with_timezone(&zone)).unwrap_or(false)
     }
 }
 
