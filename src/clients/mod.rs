@@ -1,1 +1,7 @@
-//! placeholder
+//! Clients of the world: AWS, hosts. Thin: build, limit the time, name the error.
+//!
+//! Must never decide anything.
+
+pub mod aws;
+pub mod aws_error;
+pub mod host;

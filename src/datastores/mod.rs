@@ -9,7 +9,7 @@ pub mod postgresql;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resources::Resource;
+use crate::resources::{Resource, host_file};
 use crate::vocab::{AccountId, BucketName, Environment, Id, RegionName, SecretDigest};
 
 /// One resource that a datastore asks for.
@@ -38,12 +38,7 @@ pub struct JobTerms<'a> {
     pub secrets: BTreeMap<String, SecretDigest>,
 }
 
-/// Where job files of an environment lie on a host.
-pub fn job_directory(environment: &Environment) -> String {
-    format!("/etc/reconcile/{environment}")
-}
-
 /// Where the job file of a datastore lies on a host.
 pub fn job_path(environment: &Environment, datastore: &str) -> String {
-    format!("{}/{datastore}.json", job_directory(environment))
+    format!("{}/{datastore}.json", host_file::directory(environment))
 }

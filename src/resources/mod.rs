@@ -126,3 +126,10 @@ pub fn risk_of_removal(kind: Kind) -> Risk {
 pub fn removable(kind: Kind) -> bool {
     matches!(kind, Kind::Crontab | Kind::HostFile)
 }
+
+/// A thing that was found, and whose mark it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found<T> {
+    pub mark: Option<crate::vocab::Environment>,
+    pub thing: T,
+}

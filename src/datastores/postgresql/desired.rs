@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{Postgresql, PostgresqlSource};
 use crate::datastores::job_file::{self, JobFile, Source, Upload};
-use crate::datastores::{JobTerms, Piece, job_directory, job_path};
+use crate::datastores::{JobTerms, Piece, job_path};
 use crate::resources::{Crontab, HostDirectory, HostFile, Resource, crontab, host_file};
 use crate::vocab::{Datastore, HostName, Id, JobCommand, JobKind, Kind, OsUser, Value};
 
@@ -62,7 +62,7 @@ impl HostPieces<'_> {
 
     /// Job files are their service users' own; the directory only has to be passed through.
     fn job_files(&self) -> HostDirectory {
-        let path = job_directory(self.terms.environment);
+        let path = host_file::directory(self.terms.environment);
         HostDirectory { path, owner: self.root.clone(), group: self.root.clone(), mode: 0o755 }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Pure: the normal form, its fields and their risks. `live.rs` reads and writes it. Must never be removed.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 
 use super::{Field, Judgement};

@@ -3,6 +3,8 @@
 //! Entries are rendered from [`JobCommand`] and parse back into it. What somebody added by hand is kept as
 //! unrecognised lines, so that a plan shows it before a write replaces it. Pure; `live.rs` reads and writes.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 
 use super::host_directory::{self, mode_text};

@@ -1,6 +1,8 @@
 //! A directory on a host: where backups or job files lie. It cannot carry a mark, so it is ours when present and never
 //! removed.
 
+pub mod live;
+
 use super::{Field, Judgement};
 use crate::vocab::{OsUser, Risk, Value};
 

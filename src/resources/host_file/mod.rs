@@ -3,6 +3,8 @@
 //! On disk: the mark as the first member, then the body's members, then `secrets`. In the normal form secrets are
 //! digests; the writer fills them in from the vault at the moment of writing. Pure; `live.rs` reads and writes.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
@@ -17,6 +19,11 @@ const MARK: &str = "reconcile";
 const SECRETS: &str = "secrets";
 /// The member whose numbers say how long local backups live.
 const KEEP: &str = "keep";
+
+/// Where files of this kind lie on a host.
+pub fn directory(environment: &Environment) -> String {
+    format!("/etc/reconcile/{environment}")
+}
 
 /// A file in its normal form.
 #[derive(Clone, Debug, PartialEq, Eq)]
