@@ -3,6 +3,24 @@
 //! Place on the data's path: first. Text -> [`Settings`], or every problem at once with file:line:column. Reads
 //! files and never the network; runs nothing but a vault password program that the operator named.
 
+mod backups;
+mod buckets;
+mod checks;
+mod files;
+mod flat;
+mod inventory;
+pub mod keys;
+mod load;
+mod scalar;
+mod secrets;
+mod shape;
+mod source;
+mod suggest;
+mod template;
+mod tree;
+mod values;
+pub mod vault;
+
 use std::collections::BTreeMap;
 
 use crate::datastores::job_file::Compression;
@@ -11,6 +29,10 @@ use crate::vocab::{
     AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, Place, Problems, RegionName,
     Secret, Tier, Value,
 };
+
+pub use files::{Location, Sources};
+pub use load::load;
+pub use vault::VaultPassword;
 
 /// What the files say, whole: no field means "maybe wrong".
 #[derive(Debug)]

@@ -1,1 +1,3 @@
-//! settings
+//! Settings: environments as they are in reality, mistakes as people make them, vaults, inventories.
+
+mod environments;
