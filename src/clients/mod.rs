@@ -1,1 +1,4 @@
-//! placeholder
+//! The edges of the program: processes, AWS, hosts. Thin: they build, limit time and name the error; they decide
+//! nothing.
+
+pub mod process;
