@@ -9,6 +9,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{ChildStdin, ChildStdout};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -198,8 +199,10 @@ impl Slot {
         let (Some(mut input), Some(output)) = (session.stdin(), session.stdout()) else {
             return Err(error("psql has no pipes".to_owned()));
         };
-        // The process makes the name unlike that of any other job on this host.
-        let name = format!("reconcile_{}", std::process::id());
+        // Unlike the name of any other job's on this host, in this process or another.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("reconcile_{}_{number}", std::process::id());
         let mut words = String::new();
         if server.major() >= 14 {
             words.push_str("set idle_session_timeout = 0;\n");

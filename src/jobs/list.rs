@@ -1,0 +1,1 @@
+//! What there is of a datastore's backups, on disk and in the bucket.
