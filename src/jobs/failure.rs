@@ -80,8 +80,8 @@ fn read(place: &Path) -> Option<LastFailure> {
     serde_json::from_slice(&fs::read(place.join(FILE)).ok()?).ok()
 }
 
-/// One line for syslog through logger(1). The text goes over its input: arguments are for everybody to see.
-fn log(line: &str) {
+/// One line for syslog through logger(1): also for a job that fails before it has a directory. The text goes over its input: arguments are for everybody to see.
+pub fn log(line: &str) {
     let program = Program::new("logger").args(["-t", "reconcile", "-p", "daemon.err"]);
     let Ok(mut logger) = program.start(Talk::Both) else { return };
     if let Some(mut input) = logger.stdin() {

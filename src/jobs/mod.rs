@@ -24,7 +24,7 @@ mod upload;
 
 pub use context::{Context, Store};
 pub use error::{JobError, Stage};
-pub use failure::LastFailure;
-//pub use list::{Copy, Listing, Row, list};
+pub use failure::{LastFailure, log as log_failure};
+pub use list::{Copy, Here, Keep, Listing, Row, list};
 pub use manifest::{Manifest, Remote};
 pub use sequence::{BackupReport, backup, backup_with};

@@ -170,7 +170,10 @@ async fn write(
     blocking(move || {
         let stream = dump.stream()?;
         let told = tell.clone();
-        let on_part = |part| drop(told.send(Word::Part(part)));
+        let on_part = |part| {
+            // An upload that failed meanwhile tells so itself; the dump goes on.
+            let _ = told.send(Word::Part(part));
+        };
         let flow = stream::flow(stream, &*file, compression, threads, upload::part_size, on_part);
         let flow = match flow {
             Ok(flow) => flow,

@@ -103,7 +103,11 @@ impl Postgres {
             if ready.status.success() {
                 return postgres;
             }
-            assert!(postgres.server.try_wait().expect("server").is_none(), "the server ended: {}", postgres.log());
+            assert!(
+                postgres.server.try_wait().expect("server").is_none(),
+                "the server ended: {}",
+                postgres.log()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         panic!("the server does not come up: {}", postgres.log());
