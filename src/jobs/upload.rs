@@ -185,7 +185,7 @@ impl Target {
             .checksum_crc64_nvme(base64(part.crc64nvme))
             .body(body(file.clone(), part.offset, part.length));
         match patiently(request.customize(), part.length).send().await {
-            Ok(answer) => Ok(Uploaded { version_id: answer.version_id }),
+            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
             Err(error) => self.standing(&error, part.length, part.crc64nvme, "the upload").await,
         }
     }
@@ -283,7 +283,7 @@ impl Target {
             .send()
             .await;
         match answer {
-            Ok(answer) => Ok(Uploaded { version_id: answer.version_id }),
+            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
             Err(error) => self.standing(&error, bytes, crc64nvme, "completing the upload").await,
         }
     }
@@ -303,7 +303,7 @@ impl Target {
         }
         let there = self.head(None).await.map_err(|why| self.failed(what, &why))?;
         if agrees(&there, bytes, crc64nvme).is_ok() {
-            return Ok(Uploaded { version_id: there.version_id });
+            return Ok(Uploaded { version_id: version(there.version_id) });
         }
         if !taken {
             return Err(self.failed(what, &explain(error)));
@@ -329,11 +329,12 @@ impl Target {
                 .help("allow the job s3:GetObject and s3:GetObjectVersion on the bucket; the backup on this host is whole")
         };
         let there = self.head(uploaded.version_id.clone()).await.map_err(error)?;
-        if there.version_id != uploaded.version_id {
+        let found = version(there.version_id.clone());
+        if found != uploaded.version_id {
             return Err(error(format!(
                 "version {} was written and {} is there",
                 uploaded.version_id.as_deref().unwrap_or("null"),
-                there.version_id.as_deref().unwrap_or("null")
+                found.as_deref().unwrap_or("null")
             )));
         }
         agrees(&there, flow.bytes, flow.crc64nvme).map_err(error)
@@ -401,6 +402,11 @@ impl Target {
     fn metadata(&self) -> std::collections::HashMap<String, String> {
         self.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
+}
+
+/// A version's id; `null` is what a bucket that keeps no versions calls its only one.
+fn version(id: Option<String>) -> Option<String> {
+    id.filter(|id| id != "null")
 }
 
 fn length(part: Part) -> i64 {
