@@ -2,6 +2,7 @@
 
 mod dump;
 mod host;
+mod local;
 mod postgresql;
 mod store;
 mod upload;

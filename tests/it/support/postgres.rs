@@ -58,6 +58,11 @@ fn server_user() -> Option<(u32, u32)> {
 impl Postgres {
     /// A fresh cluster with these settings added to postgresql.conf; `None` where no server is installed.
     pub fn start(settings: &str) -> Option<Self> {
+        Self::start_with(&[], settings)
+    }
+
+    /// The same with more options for initdb.
+    pub fn start_with(options: &[&str], settings: &str) -> Option<Self> {
         let bin = programs()?;
         let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("folder");
         give(folder.path());
@@ -65,6 +70,7 @@ impl Postgres {
         let made = as_postgres(&bin.join("initdb"))
             .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"])
             .arg(&data)
+            .args(options)
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
