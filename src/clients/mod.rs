@@ -1,7 +1,7 @@
-//! Clients of the world: AWS, hosts. Thin: build, limit the time, name the error.
-//!
-//! Must never decide anything.
+//! The edges of the program: AWS, hosts, processes. Thin: they build, limit time and name the error; they decide
+//! nothing.
 
 pub mod aws;
 pub mod aws_error;
 pub mod host;
+pub mod process;

@@ -3,6 +3,7 @@
 //!
 //! Must never know the planner; no kind of resource knows a datastore.
 
+pub mod dump;
 pub mod job_file;
 pub mod names;
 pub mod postgresql;

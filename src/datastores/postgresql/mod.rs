@@ -2,4 +2,6 @@
 //! `[pg_backup]`.
 
 pub mod desired;
+pub mod job;
+mod server;
 pub mod settings;
