@@ -112,6 +112,14 @@ pub struct Global {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub parallel: u16,
 
+    /// Set for the children of `sandbox run`: the host that they play
+    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_HOST", requires = "sandbox")]
+    pub sandbox_host: Option<crate::vocab::HostName>,
+
+    /// Set for the children of `sandbox run`: the time that it is
+    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_TIME", requires = "sandbox")]
+    pub sandbox_time: Option<chrono::DateTime<chrono::Utc>>,
+
     /// The vault's password: a file, or a program that prints it
     #[arg(long, global = true, value_name = "FILE", env = "ANSIBLE_VAULT_PASSWORD_FILE")]
     pub vault_password_file: Option<PathBuf>,

@@ -4,4 +4,5 @@
 pub mod aws;
 pub mod aws_error;
 pub mod host;
+pub mod machine;
 pub mod process;
