@@ -82,10 +82,10 @@ fn run(
     global: &Global,
     out: &mut Output,
 ) -> Result<Exit, Failure> {
-    out.accepts(&[Format::Text, Format::Json])?;
+    out.expect_format("apply", &[Format::Text, Format::Json])?;
     let place = Place::of(global)?;
     let settings = load(global)?;
-    out.warnings(&settings.problems);
+    out.warnings(&settings.problems, &global.sources().name());
     if let Some(reviewed) = reviewed.filter(|reviewed| reviewed.environment != settings.environment.as_str()) {
         let message = format!(
             "the reviewed plan is of environment {}, and these settings are of {}: nothing was touched",
@@ -149,7 +149,7 @@ fn confirm(plan: &Plan, out: &mut Output) -> Result<(), Failure> {
             "add --auto-approve where nobody can answer",
         ));
     }
-    let count = crate::report::text::count(plan.changes.len(), "change");
+    let count = crate::report::text::counted(plan.changes.len(), "change");
     out.notice(&format!("Apply {count} to environment {}? Only `yes` does: ", plan.environment));
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);

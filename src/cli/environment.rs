@@ -7,21 +7,14 @@ use super::{Failure, Global};
 use crate::clients::aws::{Aws, AwsSettings, Keys};
 use crate::derive;
 use crate::plan::{self, Plan};
-use crate::settings::{self, Secrets, Settings, Sources, Vault, VaultPassword};
+use crate::settings::{self, Secrets, Settings, Vault};
 use crate::state::{Desired, Selection, Tag};
-use crate::vocab::{HostName, Secret};
+use crate::vocab::HostName;
 use crate::world::{LiveWorld, WorldRead};
 
 /// Loads the settings, or fails with every problem at once.
 pub fn load(global: &Global) -> Result<Settings, Failure> {
-    settings::load(&sources(global)).map_err(Failure::Problems)
-}
-
-/// The files that the options name.
-pub fn sources(global: &Global) -> Sources {
-    let given = std::env::var("RECONCILE_VAULT_PASSWORD").ok().map(|text| VaultPassword::Given(Secret::new(text)));
-    let password = global.vault_password_file.clone().map(VaultPassword::File).or(given);
-    Sources::directory(global.directory()).with_vault_password(password)
+    settings::load(&global.sources()).map_err(Failure::Problems)
 }
 
 /// `--tags` and `--limit`, checked against the environment.

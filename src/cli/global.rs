@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::settings::{Sources, VaultPassword};
+use crate::vocab::Secret;
+
 /// What the exit code says. Where several hold, the first of usage, refused, failed, not-as-it-should-be, ok wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -129,6 +132,16 @@ impl Global {
     /// The environment's directory.
     pub fn directory(&self) -> PathBuf {
         self.environment.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// The environment's files, and how its vault opens: `--vault-password-file`, else `RECONCILE_VAULT_PASSWORD`.
+    pub fn sources(&self) -> Sources {
+        let given = || std::env::var("RECONCILE_VAULT_PASSWORD").ok().filter(|password| !password.is_empty());
+        let password = match &self.vault_password_file {
+            Some(file) => Some(VaultPassword::File(file.clone())),
+            None => given().map(|password| VaultPassword::Given(Secret::new(password))),
+        };
+        Sources::directory(self.directory()).with_vault_password(password)
     }
 
     /// Log lines go to standard error; `RECONCILE_LOG` overrides what `-v` chooses.

@@ -7,6 +7,9 @@
 mod failure;
 mod global;
 mod output;
+mod schema;
+mod show;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -31,6 +34,12 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     // One variant a verb, in the order of the help text; the doc comment is the help line.
+    /// Check the settings: no network, no credentials
+    Validate(validate::Validate),
+    /// Show the effective settings, and where each came from
+    Show(show::Show),
+    /// Print a JSON Schema, for editors
+    Schema(schema::Schema),
 }
 
 /// Parses the arguments of the process and runs the verb.
@@ -46,9 +55,11 @@ pub fn main() -> ExitCode {
     };
     cli.global.start_logging();
     let mut out = Output::new(&cli.global);
-    // Each verb: `Command::Validate(args) => args.run(&cli.global, &mut out)`, answering Result<Exit, Failure>.
-    let result: Result<Exit, Failure> = match cli.command {};
-    #[allow(unreachable_code)]
+    let result = match &cli.command {
+        Command::Validate(args) => args.run(&cli.global, &mut out),
+        Command::Show(args) => args.run(&cli.global, &mut out),
+        Command::Schema(args) => args.run(&mut out),
+    };
     match result {
         Ok(exit) => exit,
         Err(failure) => out.failure(&failure),

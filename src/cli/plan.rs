@@ -39,10 +39,10 @@ pub struct PlanArgs {
 
 impl PlanArgs {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        out.accepts(&[Format::Text, Format::Json, Format::Markdown])?;
+        out.expect_format("plan", &[Format::Text, Format::Json, Format::Markdown])?;
         let place = Place::of(global)?;
         let settings = load(global)?;
-        out.warnings(&settings.problems);
+        out.warnings(&settings.problems, &global.sources().name());
         let desired = desired(&settings);
         let selection = selection(&settings, &desired, &self.part.tags, &self.part.limit)?;
         let plan = wait(async {

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::plan_words::words;
-use super::text::{BOLD, harmless, styled, wrapped};
+use super::text::{BOLD, one_line, styled, wrapped};
 use crate::state::Desired;
 
 /// `reconcile.desired/1`.
@@ -33,13 +33,13 @@ pub fn desired_text(desired: &Desired) -> String {
             let Some(value) = field.value else { continue };
             let name = format!("    {:<19} ", field.name.replace('_', " "));
             let indent = name.chars().count();
-            text.push_str(&wrapped(&name, indent, &harmless(&words(&value))));
+            text.push_str(&wrapped(&name, indent, &one_line(&words(&value))));
             text.push('\n');
         }
     }
     for held in &desired.held {
         text.push_str(&format!("\n! {}  {}\n", styled(BOLD, &held.id), held.code.name()));
-        text.push_str(&wrapped("    ", 4, &harmless(&held.why)));
+        text.push_str(&wrapped("    ", 4, &one_line(&held.why)));
         text.push('\n');
     }
     text

@@ -8,7 +8,7 @@ pub use super::plan_markdown::plan as plan_markdown;
 use super::plan_words::{FieldLine, field_lines, next_run, short_schedule};
 pub use super::plan_words::{apply_line, refusal};
 use super::text::{
-    ALARM, BOLD, CYAN, DIM, GREEN, RED, YELLOW, bytes, count, day, harmless, minute, styled, wrapped,
+    ALARM, BOLD, CYAN, DIM, GREEN, RED, YELLOW, bytes, counted, day, minute, one_line, styled, wrapped,
 };
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
 use crate::retention::Losses;
@@ -50,10 +50,10 @@ fn heading(plan: &Plan) -> String {
     let caller = &plan.caller;
     let mut parts = vec![format!("environment {}", styled(BOLD, &plan.environment))];
     match (&caller.account, &caller.endpoint, &caller.unknown) {
-        (_, Some(endpoint), _) => parts.push(format!("store {}", harmless(endpoint))),
+        (_, Some(endpoint), _) => parts.push(format!("store {}", one_line(endpoint))),
         (Some(account), _, _) => {
             let identity =
-                caller.identity.as_deref().map(|who| format!(" as {}", harmless(who))).unwrap_or_default();
+                caller.identity.as_deref().map(|who| format!(" as {}", one_line(who))).unwrap_or_default();
             parts.push(format!("account {}{identity}", styled(BOLD, account)));
         }
         (None, None, Some(_)) => parts.push(styled(ALARM, "account unknown")),
@@ -173,7 +173,7 @@ fn line_text(line: &FieldLine, action: Action, field: &FieldChange) -> String {
 /// A cron entry is read as a schedule, not as a field: when, what, as whom, and when next.
 fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> Option<String> {
     let schedule = |value: &Value| value.get("schedule").and_then(Value::as_text).map(str::to_owned);
-    let words = harmless(&field.field);
+    let words = one_line(&field.field);
     let zone = plan.zones.get(change.id.host()?).copied().unwrap_or(chrono_tz::UTC);
     let old = schedule(&field.from);
     let Some(new) = schedule(&field.to) else {
@@ -204,12 +204,12 @@ fn losses_text(losses: &Losses, view: View) -> String {
         false => format!(", taken {} to {}", day(oldest), day(newest)),
     });
     let from = losses.from.map_or_else(String::new, |from| format!(", from {} on", day(from)));
-    let number = count(usize::try_from(losses.count).unwrap_or(usize::MAX), "backup");
+    let number = counted(usize::try_from(losses.count).unwrap_or(usize::MAX), "backup");
     let sum = format!("loses {number}, {}{span}{from}", bytes(losses.bytes));
     let mut text = format!("      {}\n", styled(ALARM, sum));
     let named = if view.verbose { losses.first.len() } else { 1 };
     for loss in losses.first.iter().take(named) {
-        let backup = harmless(&loss.backup);
+        let backup = one_line(&loss.backup);
         let backup = if view.verbose { backup.as_str() } else { backup.split('?').next().unwrap_or(&backup) };
         let line = format!("{backup} of {}, {}", minute(loss.taken), bytes(loss.bytes));
         text.push_str(&format!("        {line}\n"));
@@ -242,7 +242,7 @@ fn held_text(plan: &Plan) -> String {
             styled(BOLD, name),
             held.code.name()
         ));
-        text.push_str(&wrapped("            ", 12, &harmless(&held.why)));
+        text.push_str(&wrapped("            ", 12, &one_line(&held.why)));
         text.push('\n');
     }
     text.push('\n');
@@ -277,10 +277,10 @@ pub fn outcome_line(change: &Change, outcome: &Outcome) -> String {
         Outcome::Done => format!("{} {} {id}\n", styled(GREEN.bold(), "done   "), change.action.name()),
         Outcome::Failed(why) => {
             let text = format!("{} {} {id}\n", styled(ALARM, "failed "), change.action.name());
-            format!("{text}{}\n", wrapped("        ", 8, &harmless(why)))
+            format!("{text}{}\n", wrapped("        ", 8, &one_line(why)))
         }
         Outcome::Skipped(why) => {
-            format!("{} {} {id}: {}\n", styled(YELLOW.bold(), "skipped"), change.action.name(), harmless(why))
+            format!("{} {} {id}: {}\n", styled(YELLOW.bold(), "skipped"), change.action.name(), one_line(why))
         }
     }
 }

@@ -36,9 +36,9 @@ pub fn field_lines(change: &Change, field: &FieldChange) -> Vec<FieldLine> {
 
 fn line(name: &str, from: Option<String>, to: String) -> FieldLine {
     FieldLine {
-        name: text::harmless(name),
-        from: from.map(|from| text::harmless(&from)),
-        to: text::harmless(&to),
+        name: text::one_line(name),
+        from: from.map(|from| text::one_line(&from)),
+        to: text::one_line(&to),
     }
 }
 
@@ -69,7 +69,7 @@ fn rules(value: &Value) -> BTreeMap<String, Value> {
 fn rule_words(rule: Option<&Value>) -> String {
     let Some(rule) = rule else { return "for ever".to_owned() };
     let Some(keep) = bucket::keep_of(rule) else { return words(rule) };
-    let days = text::count(keep.days as usize, "day");
+    let days = text::counted(keep.days as usize, "day");
     match keep.newest {
         0 => days,
         newest => format!("{days} and the newest {newest}"),
@@ -80,7 +80,7 @@ fn days(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Number(days) => {
-            Some(format!("after {}", text::count(usize::try_from(*days).unwrap_or(0), "day")))
+            Some(format!("after {}", text::counted(usize::try_from(*days).unwrap_or(0), "day")))
         }
         other => Some(words(other)),
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::inventory::{self, Variable};
-use super::keys::{self, Fallback, KEYS, Key, Part, RETIRED};
+use super::keys::{Fallback, KEYS, Key, Part, RETIRED};
 use super::scalar::{Scalar, Style};
 use super::source::{Mark, Source};
 use super::suggest;
@@ -242,10 +242,11 @@ fn strangers(source: &Source, public: &Map) -> Vec<Problem> {
         if let Some((_, instead)) = RETIRED.iter().find(|(retired, _)| *retired == name) {
             return Some(unread(entry).helped(*instead));
         }
-        let meant =
-            KEYS.iter().find(|key| key.never.contains(&name)).map(|key| key.name).or_else(|| {
-                suggest::nearest(name, keys::KEYS.iter().map(|key| key.name).chain(["backups"]))
-            })?;
+        let meant = KEYS
+            .iter()
+            .find(|key| key.never.contains(&name))
+            .map(|key| key.name)
+            .or_else(|| suggest::nearest(name, KEYS.iter().map(|key| key.name).chain(["backups"])))?;
         Some(unread(entry).labelled(format!("did you mean {meant}?")))
     };
     public.entries.iter().filter_map(problem).collect()

@@ -81,7 +81,7 @@ impl Groups {
         }
         let begin = start + (line.len() - line.trim_start().len());
         let whole = source.mark_at(begin, begin + trimmed.len());
-        if trimmed.starts_with('[') && !trimmed.contains(|c: char| c == '=') {
+        if trimmed.starts_with('[') && !trimmed.contains('=') {
             return match line::section(trimmed) {
                 Ok(section) => self.enter(section, whole),
                 Err(why) => self.problems.push(source.error(&whole, why)),

@@ -10,7 +10,7 @@ use super::keys::Part;
 use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
-use super::tree::{self, Content, Map};
+use super::tree::{self, Map};
 use super::{Backups, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
@@ -175,7 +175,7 @@ fn environment(
     let candidates = std::iter::once((public_source, public)).chain(meta.map(|(source, map)| (source, map)));
     for (source, map) in candidates {
         let Some(entry) = map.get("deploy_env") else { continue };
-        let Content::Scalar(scalar) = &entry.value.content else {
+        let Some(scalar) = entry.value.as_scalar() else {
             problems.push(
                 source.error(&entry.key_mark, "the environment's name must be a word").at_key("deploy_env"),
             );
@@ -286,7 +286,7 @@ fn postgresql(
         Some("dump") => Some(Method::Dump),
         _ => None,
     };
-    let hosts = hosts_of(&inventory.inventory, "pg_backup");
+    let hosts = inventory.inventory.hosts_of("pg_backup");
     let mut read_from = BTreeMap::new();
     for host in &hosts {
         let Some(variable) = inventory.variables.get(host).and_then(|all| all.get("pg_backup_from")) else {
@@ -319,14 +319,6 @@ fn postgresql(
         bucket: flat.parsed::<BucketName>("postgres_snapshot_bucket")?,
         s3: flat.is("postgres_s3"),
     })
-}
-
-/// The hosts of a group, less those that Ansible is told to leave alone.
-fn hosts_of(inventory: &Inventory, group: &str) -> Vec<HostName> {
-    let skipped = inventory.groups.get("ansible_skip");
-    let is_skipped = |host: &HostName| skipped.is_some_and(|skipped| skipped.contains(host));
-    let members = inventory.groups.get(group).into_iter().flatten();
-    members.filter(|host| !is_skipped(host)).cloned().collect()
 }
 
 /// As commcare-cloud writes them: daily from Monday to Saturday, weekly on Sunday, hourly at a quarter past.

@@ -12,10 +12,12 @@ mod inventory;
 pub mod keys;
 mod load;
 mod scalar;
+pub mod schema;
 mod secrets;
 mod shape;
 mod source;
 mod suggest;
+pub mod summary;
 mod template;
 mod tree;
 mod values;
@@ -117,6 +119,16 @@ pub struct Inventory {
 pub struct InventoryHost {
     pub place: Option<Place>,
     pub variables: BTreeMap<String, Value>,
+}
+
+impl Inventory {
+    /// The hosts of a group, less those of `[ansible_skip]`, which Ansible is told to leave alone.
+    pub fn hosts_of(&self, group: &str) -> Vec<HostName> {
+        let skipped = self.groups.get("ansible_skip");
+        let is_skipped = |host: &HostName| skipped.is_some_and(|skipped| skipped.contains(host));
+        let members = self.groups.get(group).into_iter().flatten();
+        members.filter(|host| !is_skipped(host)).cloned().collect()
+    }
 }
 
 impl InventoryHost {

@@ -84,7 +84,7 @@ mod tests {
     fn columns_count_characters_and_lines_count_from_one() {
         let source = Source::new("x", "ä: 1\nöß: 2\n");
         let mark = source.mark_at(10, 11);
-        assert_eq!((mark.line, mark.column, mark.span), (2, 4, 10..11));
+        assert_eq!((mark.line, mark.column, mark.span), (2, 3, 10..11));
         assert_eq!(source.mark_at(0, 0).line, 1);
         assert_eq!(source.mark_at(999, 999).line, 3);
     }

@@ -211,11 +211,13 @@ struct Smtp {
 
 /// How the connection is kept private
 #[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
 enum Tls {
-    None,
-    Starttls,
-    Tls,
+    #[schemars(rename = "none")]
+    Off,
+    #[schemars(rename = "starttls")]
+    Upgraded,
+    #[schemars(rename = "tls")]
+    FromTheStart,
 }
 
 /// A datastore, declared directly

@@ -31,15 +31,13 @@ pub struct Word {
 
 /// Reads `[name]`, `[name:children]`, `[name:vars]`.
 pub fn section(line: &str) -> Result<Section, String> {
-    let line = line.split_once(']').map_or(line, |(head, tail)| {
-        let tail = tail.trim_start();
-        // A comment may follow.
-        if tail.is_empty() || tail.starts_with(['#', ';']) { head } else { line }
-    });
-    let name = line.strip_prefix('[').filter(|name| !name.contains(']'));
     let wrong = || "a section is written `[group]`, `[group:children]` or `[group:vars]`".to_owned();
-    let name = name.ok_or_else(wrong)?.trim();
-    let (group, kind) = name.split_once(':').unwrap_or((name, "hosts"));
+    let (name, tail) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(wrong)?;
+    // A comment may follow.
+    if !tail.trim_start().is_empty() && !tail.trim_start().starts_with(['#', ';']) {
+        return Err(wrong());
+    }
+    let (group, kind) = name.trim().split_once(':').unwrap_or((name.trim(), "hosts"));
     if group.is_empty() || group.contains(char::is_whitespace) {
         return Err(wrong());
     }
