@@ -36,7 +36,7 @@ pub enum Command {
     // One variant a verb, in the order of the help text; the doc comment is the help line.
     /// Check the settings: no network, no credentials
     Validate(validate::Validate),
-    /// Show the effective settings, and where each came from
+    /// Show the effective settings, or what should be
     Show(show::Show),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),

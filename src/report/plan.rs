@@ -136,7 +136,7 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
         return String::new();
     }
     let mut text = String::new();
-    for line in field_lines(change, field) {
+    for line in field_lines(change.id.kind(), &field.field, &field.from, &field.to) {
         text.push_str(&line_text(&line, change.action, field));
     }
     for broken in &field.may_break {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::text;
-use crate::plan::{Allow, Change, FieldChange, Plan, Reason, Refusal};
+use crate::plan::{Allow, Plan, Reason, Refusal};
 use crate::resources::bucket;
 use crate::vocab::{Kind, SecretDigest, Value};
 
@@ -17,12 +17,15 @@ pub struct FieldLine {
     pub to: String,
 }
 
-/// The lines that a field change is worth.
-pub fn field_lines(change: &Change, field: &FieldChange) -> Vec<FieldLine> {
-    match (change.id.kind(), field.field.as_str(), &field.from, &field.to) {
+/// The lines that one field of a thing is worth; `from` is null where there was nothing before.
+pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<FieldLine> {
+    match (kind, field, from, to) {
         (Kind::Bucket, bucket::field::KEEP_VERSIONS, from, to) => keep_lines(from, to),
         (Kind::Bucket, bucket::field::ABORT_UPLOADS, from, to) => {
             vec![line("abort uploads", days(from), days(to).unwrap_or_else(|| "never".to_owned()))]
+        }
+        (Kind::Crontab, name, from, to) if entry_words(from).or_else(|| entry_words(to)).is_some() => {
+            vec![line(name, entry_words(from), entry_words(to).unwrap_or_else(|| "none".to_owned()))]
         }
         (_, name, from, to) => {
             let (from, shown) = match (from, to) {
@@ -32,6 +35,12 @@ pub fn field_lines(change: &Change, field: &FieldChange) -> Vec<FieldLine> {
             vec![line(&name.replace('_', " "), from, shown)]
         }
     }
+}
+
+/// A cron entry without its command, which its name already tells.
+fn entry_words(entry: &Value) -> Option<String> {
+    let part = |name| entry.get(name).and_then(Value::as_text);
+    Some(format!("{} as {}", short_schedule(part("schedule")?), part("user")?))
 }
 
 fn line(name: &str, from: Option<String>, to: String) -> FieldLine {
