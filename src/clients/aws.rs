@@ -101,7 +101,10 @@ pub struct Aws {
 
 impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aws").field("region", &self.config.region()).field("endpoint", &self.endpoint).finish()
+        f.debug_struct("Aws")
+            .field("region", &self.config.region())
+            .field("endpoint", &self.endpoint)
+            .finish()
     }
 }
 
@@ -190,9 +193,9 @@ impl Aws {
 fn limits(purpose: Use) -> TimeoutConfig {
     let limits = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5));
     match purpose {
-        Use::Control => limits
-            .read_timeout(Duration::from_secs(30))
-            .operation_attempt_timeout(Duration::from_secs(60)),
+        Use::Control => {
+            limits.read_timeout(Duration::from_secs(30)).operation_attempt_timeout(Duration::from_secs(60))
+        }
         Use::Transfer => limits.operation_attempt_timeout(Duration::from_secs(30 * 60)),
     }
     .build()

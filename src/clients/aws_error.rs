@@ -158,14 +158,16 @@ fn kind(code: Option<&str>, status: u16, region: Option<RegionName>) -> AwsError
         Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")
         | Some("IllegalLocationConstraintException") => AwsErrorKind::WrongRegion(region),
         Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "ExpiredTokenException")
-        | Some("InvalidToken" | "InvalidClientTokenId" | "TokenRefreshRequired" | "UnrecognizedClientException") => {
-            AwsErrorKind::NoCredentials
-        }
+        | Some(
+            "InvalidToken" | "InvalidClientTokenId" | "TokenRefreshRequired" | "UnrecognizedClientException",
+        ) => AwsErrorKind::NoCredentials,
         Some("AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem") => {
             AwsErrorKind::Denied
         }
         Some("NotImplemented" | "XNotImplemented" | "UnsupportedOperation") => AwsErrorKind::NotImplemented,
-        Some("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests")
+        Some(
+            "SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests",
+        )
         | Some("ServiceUnavailable") => AwsErrorKind::Throttled,
         Some(code) if code.starts_with("NoSuch") || code.ends_with("NotFound") => AwsErrorKind::NotFound,
         Some(code) if code.ends_with("NotFoundError") || code.ends_with("NotFoundException") => {
@@ -211,7 +213,10 @@ mod tests {
     #[test]
     fn codes_speak_before_statuses() {
         assert_eq!(kind(Some("NoSuchTagSet"), 404, None), AwsErrorKind::NotFound);
-        assert_eq!(kind(Some("ServerSideEncryptionConfigurationNotFoundError"), 404, None), AwsErrorKind::NotFound);
+        assert_eq!(
+            kind(Some("ServerSideEncryptionConfigurationNotFoundError"), 404, None),
+            AwsErrorKind::NotFound
+        );
         assert_eq!(kind(Some("AccessDenied"), 403, None), AwsErrorKind::Denied);
         assert_eq!(kind(Some("SignatureDoesNotMatch"), 403, None), AwsErrorKind::NoCredentials);
         assert_eq!(kind(Some("PreconditionFailed"), 412, None), AwsErrorKind::Other);
