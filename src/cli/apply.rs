@@ -86,7 +86,8 @@ fn run(
     let place = Place::of(global)?;
     let settings = load(global)?;
     out.warnings(&settings.problems, &global.sources().name());
-    if let Some(reviewed) = reviewed.filter(|reviewed| reviewed.environment != settings.environment.as_str()) {
+    if let Some(reviewed) = reviewed.filter(|reviewed| reviewed.environment != settings.environment.as_str())
+    {
         let message = format!(
             "the reviewed plan is of environment {}, and these settings are of {}: nothing was touched",
             reviewed.environment, settings.environment

@@ -33,7 +33,8 @@ pub fn selection(
     }
     for name in limit {
         let known = name.parse::<HostName>().ok().filter(|host| settings.inventory.hosts.contains_key(host));
-        let host = known.ok_or_else(|| Failure::usage(format!("--limit: no host `{name}` is in the inventory")))?;
+        let host =
+            known.ok_or_else(|| Failure::usage(format!("--limit: no host `{name}` is in the inventory")))?;
         selection.limit.insert(host);
     }
     Ok(selection)
@@ -47,9 +48,10 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     };
     let aws = Aws::load(AwsSettings {
         endpoint: settings.storage.endpoint.clone(),
-        region: settings.storage.region.clone(),
+        region: settings.storage.region.clone().or_else(|| place.aws().region),
         // The hosts' keys are for their jobs; a plan uses them only where nothing else is found.
-        keys: keys.map(|keys| Keys::Fallback { access: keys.access_key.clone(), secret: keys.secret_key.clone() }),
+        keys: keys
+            .map(|keys| Keys::Fallback { access: keys.access_key.clone(), secret: keys.secret_key.clone() }),
         ..place.aws()
     });
     let secrets = keys.into_iter().flat_map(|keys| [keys.access_key.clone(), keys.secret_key.clone()]);

@@ -4,9 +4,13 @@
 //! Exit codes are a contract (docs/scripting.md): 0 as it should be, 1 failed or unseen, 2 not as it should be,
 //! 3 refused, 64 usage.
 
+mod apply;
+mod environment;
 mod failure;
 mod global;
 mod output;
+mod place;
+mod plan;
 mod schema;
 mod show;
 mod validate;
@@ -38,6 +42,12 @@ pub enum Command {
     Validate(validate::Validate),
     /// Show the effective settings, or what should be
     Show(show::Show),
+    /// Show how reality differs from the settings; changes nothing
+    Plan(plan::PlanArgs),
+    /// Make reality as the settings say
+    Apply(apply::ApplyArgs),
+    /// Apply, for operators of commcare-cloud: deploy-stack --tags=backups
+    DeployStack(apply::DeployStackArgs),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),
 }
@@ -58,6 +68,9 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Validate(args) => args.run(&cli.global, &mut out),
         Command::Show(args) => args.run(&cli.global, &mut out),
+        Command::Plan(args) => args.run(&cli.global, &mut out),
+        Command::Apply(args) => args.run(&cli.global, &mut out),
+        Command::DeployStack(args) => args.run(&cli.global, &mut out),
         Command::Schema(args) => args.run(&mut out),
     };
     match result {

@@ -1,15 +1,11 @@
 //! Where the program is at work: the world, or a sandbox that plays it. Makes the clock; everything else is handed it.
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::{Failure, Global};
 use crate::clients::aws::AwsSettings;
 use crate::clients::host::HostFiles;
 use crate::clients::machine;
-use crate::datastores::postgresql::job::Connection;
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 use crate::state::HostFacts;
@@ -57,7 +53,7 @@ impl Place {
     pub fn aws(&self) -> AwsSettings {
         match self {
             Place::World => AwsSettings::new(self.clock()),
-            Place::Sandbox(sandbox) => AwsSettings::sandboxed(sandbox.http_client(), self.clock()),
+            Place::Sandbox(sandbox) => sandbox.aws_settings(),
         }
     }
 
@@ -82,48 +78,13 @@ impl Place {
             .collect()
     }
 
-    /// Where the files of a host lie: `/`, or its folder in the sandbox.
-    pub fn root(&self, host: Option<&HostName>) -> PathBuf {
-        match (self, host) {
-            (Place::Sandbox(sandbox), Some(host)) => sandbox.host_dir(host),
-            _ => PathBuf::from("/"),
-        }
-    }
-
-    /// The zone in which a host's cron fires.
-    pub fn zone(&self) -> Tz {
-        match self {
-            Place::World => machine::zone(),
-            Place::Sandbox(sandbox) => sandbox.config().zone,
-        }
-    }
-
-    /// The machine's own name, part of undated keys.
-    pub fn hostname(&self, host: Option<&HostName>) -> String {
-        match (self, host) {
-            (Place::Sandbox(_), Some(host)) => host.to_string(),
-            _ => machine::hostname(),
-        }
-    }
-
-    /// How jobs reach their PostgreSQL.
-    pub fn postgresql(&self) -> Connection {
-        match self {
-            Place::World => Connection::default(),
-            Place::Sandbox(sandbox) => {
-                let server = sandbox.config().postgresql.clone().unwrap_or_default();
-                Connection { host: server.host, port: server.port, user: server.user, programs: None }
-            }
-        }
-    }
-
     /// The first line of every text of a sandbox.
     pub fn banner(&self) -> String {
         match self {
             Place::World => String::new(),
             Place::Sandbox(sandbox) => {
                 let bold = crate::report::text::BOLD;
-                format!("{bold}sandbox {}{bold:#}\n", sandbox.directory().display())
+                format!("{bold}sandbox {}{bold:#}\n", sandbox.root().display())
             }
         }
     }
@@ -139,7 +100,9 @@ fn this_machine() -> Reach {
         zone: machine::zone(),
         cron_missing: match machine::cron_runs() {
             true => None,
-            false => missing("no cron is running here, so nothing would start the backups: install and start one"),
+            false => {
+                missing("no cron is running here, so nothing would start the backups: install and start one")
+            }
         },
         program_missing: match machine::is_program(JobCommand::PROGRAM) {
             true => None,
@@ -154,6 +117,6 @@ fn this_machine() -> Reach {
 
 fn folder(sandbox: &Sandbox, name: &HostName) -> Reach {
     // Whoever plays in the sandbox is its cron, and this program is its program.
-    let facts = HostFacts { zone: sandbox.config().zone, cron_missing: None, program_missing: None };
-    Reach::Files { files: HostFiles::folder(sandbox.host_dir(name), sandbox.tripwire()), facts }
+    let facts = HostFacts { zone: sandbox.config().time_zone, cron_missing: None, program_missing: None };
+    Reach::Files { files: HostFiles::folder(sandbox.host_dir(name), Some(sandbox.tripwire())), facts }
 }

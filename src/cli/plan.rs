@@ -91,5 +91,7 @@ fn save(plan: &Plan, file: &Path) -> Result<(), Failure> {
         temporary.persist(file).map_err(|error| error.error)?;
         std::fs::File::open(directory)?.sync_all()
     };
-    write().map_err(|error| Failure::failed(format!("the plan cannot be written to {}: {error}", file.display())))
+    write().map_err(|error| {
+        Failure::failed(format!("the plan cannot be written to {}: {error}", file.display()))
+    })
 }

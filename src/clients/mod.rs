@@ -1,5 +1,7 @@
-//! The edges of the program: AWS, hosts, processes. Thin: they build, limit time and name the error; they decide
-//! nothing.
+//! The edges of the program: built, time-limited, their errors named. No decisions are taken here.
+//!
+//! Place on the data's path: under every module that touches the world. Must never know what a resource, a plan or
+//! a datastore is, and must never print.
 
 pub mod aws;
 pub mod aws_error;
