@@ -154,6 +154,10 @@ impl HostFiles {
         let directory = real.parent().unwrap_or(Path::new("/"));
         self.trip(path, Moment::Before)?;
         let write = || -> io::Result<()> {
+            if let Root::Folder { root } = &self.root {
+                // What every machine with a cron has.
+                fs::create_dir_all(root.join("etc/cron.d"))?;
+            }
             let mut file = tempfile::Builder::new().prefix(".reconcile-").tempfile_in(directory)?;
             file.write_all(bytes)?;
             self.give(file.path(), access)?;

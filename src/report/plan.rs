@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 
 pub use super::plan_json::{plan as plan_json, report as report_json};
 pub use super::plan_markdown::plan as plan_markdown;
-use super::plan_words::{FieldLine, field_lines, next_run, short_schedule};
-pub use super::plan_words::{apply_line, refusal};
+use super::plan_words::{FieldLine, field_lines, short_schedule};
+pub use super::plan_words::{apply_line, next_run, refusal};
 use super::text::{
-    ALARM, BOLD, CYAN, DIM, GREEN, RED, YELLOW, bytes, counted, day, minute, one_line, styled, wrapped,
+    ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, bytes, counted, day, minute, one_line, styled,
+    wrapped,
 };
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
 use crate::retention::Losses;
@@ -25,7 +26,7 @@ pub struct View {
 
 /// Where the column of names begins, and where that of values.
 const NAME_COLUMN: usize = 12;
-const VALUE_COLUMN: usize = 24;
+const VALUE_COLUMN: usize = 27;
 
 /// The whole plan.
 pub fn plan_text(plan: &Plan, view: View) -> String {
@@ -90,19 +91,23 @@ fn headline(change: &Change) -> String {
         Action::Adopt => format!("{name} (adopted)"),
         _ => name,
     };
-    let risks: Vec<String> = change
+    // The graver first.
+    let risks: Vec<(Risk, String)> = change
         .risk
         .iter()
+        .rev()
         .filter(|risk| risk.needs_consent())
-        .map(|risk| risk.name().to_uppercase())
+        .map(|risk| (*risk, risk.name().to_uppercase()))
         .collect();
     let left = format!("{glyph} {kind}{name}");
     let risk = match risks.is_empty() {
         true => String::new(),
         false => {
-            let risks = risks.join(" ");
-            let gap = super::text::WIDTH.saturating_sub(left.chars().count() + risks.len()).max(2);
-            format!("{}{}", " ".repeat(gap), styled(ALARM, risks))
+            let length = risks.iter().map(|(_, word)| word.len() + 1).sum::<usize>() - 1;
+            let gap = super::text::WIDTH.saturating_sub(left.chars().count() + length).max(2);
+            let words: Vec<String> =
+                risks.iter().map(|(risk, word)| styled(risk_style(*risk), word)).collect();
+            format!("{}{}", " ".repeat(gap), words.join(" "))
         }
     };
     format!("{} {kind}{}{risk}\n", styled(style.bold(), glyph), styled(BOLD, name))
@@ -115,6 +120,15 @@ fn glyph(action: Action) -> (char, Style) {
         Action::Adopt => ('>', CYAN),
         Action::Update => ('~', YELLOW),
         Action::Remove => ('-', RED),
+    }
+}
+
+fn risk_style(risk: Risk) -> Style {
+    match risk {
+        Risk::Routine => Style::new(),
+        Risk::Widening => YELLOW,
+        Risk::Destructive => ALARM,
+        Risk::Irreversible => MAGENTA.bold(),
     }
 }
 
@@ -140,7 +154,7 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
         text.push_str(&line_text(&line, change.action, field));
     }
     for broken in &field.may_break {
-        text.push_str(&wrapped("      may break ", 6, broken));
+        text.push_str(&wrapped("      may break: ", 6, broken));
         text.push('\n');
     }
     text
@@ -238,7 +252,7 @@ fn held_text(plan: &Plan) -> String {
         };
         text.push_str(&format!(
             "{} {kind:<9} {}  {}\n",
-            styled(YELLOW.bold(), '!'),
+            styled(MAGENTA.bold(), '!'),
             styled(BOLD, name),
             held.code.name()
         ));
@@ -264,8 +278,8 @@ fn summary_line(summary: &Summary) -> String {
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
     if create + adopt + update + remove == 0 {
-        let rest = if parts.is_empty() { String::new() } else { format!(" {}.", parts.join(", ")) };
-        return format!("Nothing to change.{rest}");
+        let held = if held > 0 { format!(", {held} held") } else { String::new() };
+        return format!("Nothing to change: {unchanged} as they should be{held}.");
     }
     format!("{}.", parts.join(", "))
 }

@@ -138,13 +138,13 @@ fn changed_map_words(old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value
     if present.is_empty() { "none".to_owned() } else { present.join(", ") }
 }
 
-/// When a schedule fires next: `next Monday 2026-11-23 16:00 UTC`.
+/// When a schedule fires next: `next Mon 2026-11-23 16:00 UTC`.
 pub fn next_run(schedule: &str, zone: Tz, now: DateTime<Utc>) -> String {
     let next = schedule.parse::<crate::vocab::Schedule>().ok().and_then(|schedule| {
         schedule
             .next(now, zone, 1)
             .first()
-            .map(|at| at.with_timezone(&zone).format("%A %Y-%m-%d %H:%M %Z").to_string())
+            .map(|at| at.with_timezone(&zone).format("%a %Y-%m-%d %H:%M %Z").to_string())
     });
     next.map_or_else(|| "never fires".to_owned(), |next| format!("next {next}"))
 }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn the_next_run_is_told_in_the_hosts_own_zone() {
         let now = "2026-11-21T18:00:00Z".parse().expect("an instant");
-        assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Monday 2026-11-23 16:00 UTC");
+        assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Mon 2026-11-23 16:00 UTC");
         assert_eq!(next_run("0 0 31 2 *", Tz::UTC, now), "never fires");
     }
 }

@@ -11,6 +11,7 @@ pub const DIM: Style = Style::new().dimmed();
 pub const GREEN: Style = AnsiColor::Green.on_default();
 pub const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub const CYAN: Style = AnsiColor::Cyan.on_default();
+pub const MAGENTA: Style = AnsiColor::Magenta.on_default();
 pub const RED: Style = AnsiColor::Red.on_default();
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
 
