@@ -278,9 +278,16 @@ impl Schema {
         }
     }
 
-    /// Every mistake of shape.
+    /// Every mistake of shape. A value that is none of the known ones is told once, also where its type is wrong too.
     fn mistakes(&self, json: &Json) -> Vec<Mistake> {
-        self.validator.iter_errors(json).flat_map(|error| self.explain(&error)).collect()
+        let errors: Vec<_> = self.validator.iter_errors(json).collect();
+        let is_choice =
+            |error: &&ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Enum { .. });
+        let choices: Vec<_> = errors.iter().filter(is_choice).map(segments).collect();
+        let is_told = |error: &&ValidationError<'_>| {
+            matches!(error.kind(), ValidationErrorKind::Type { .. }) && choices.contains(&segments(error))
+        };
+        errors.iter().filter(|error| !is_told(error)).flat_map(|error| self.explain(error)).collect()
     }
 
     /// What a validator's error means to the person who wrote the file.
