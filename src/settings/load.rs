@@ -12,7 +12,9 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{Backups, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values};
+use super::{
+    Backups, Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values,
+};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -97,7 +99,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let mut settings = Settings {
         environment,
         environment_written,
-        flat: flat.effective(),
+        flat: effective(&flat, &storage),
         storage,
         backups,
         postgresql,
@@ -272,6 +274,18 @@ fn storage(flat: &Flat, has_backups: bool) -> Storage {
         versioned_keys: flat.is("aws_versioning_enabled"),
         compression,
     }
+}
+
+/// The table's values, with the one default that depends on which keys are written.
+fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective> {
+    let mut effective = flat.effective();
+    if let Some(one) = effective.get_mut("backup_compression").filter(|one| one.value.is_null()) {
+        one.value = Value::text(match storage.compression {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        });
+    }
+    effective
 }
 
 /// Keys that are understood, switched on, and not carried out by this version.

@@ -26,7 +26,11 @@ pub fn open(source: &Source, password: Option<&VaultPassword>, problems: &mut Ve
         true => {
             let Some(password) = password else { return locked };
             match opened(source, password) {
-                Ok(text) => tree::parse(&text),
+                Ok(mut plain) => {
+                    let parsed = tree::parse(&plain);
+                    plain.wipe();
+                    parsed
+                }
                 Err(problem) => {
                     problems.push(*problem);
                     return locked;

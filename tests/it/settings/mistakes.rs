@@ -1,5 +1,6 @@
 //! Mistakes as people make them, and what they are told: each text is golden, since it is what a person reads.
 
+use proptest::prelude::*;
 use reconcile::report;
 use reconcile::settings::{self, Sources};
 
@@ -150,4 +151,72 @@ fn output_is_stable_and_harmless() {
     assert_eq!(first, folder.validated());
     assert!(first.chars().all(|c| c == '\n' || !c.is_control()), "{first:?}");
     assert!(!first.contains('\u{202e}'));
+}
+
+/// Pieces of settings files, right and wrong, in any order.
+fn soup() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "deploy_env: prod\n",
+        "backup_postgres: ",
+        "plain\n",
+        "postgresql_backup_days: ",
+        "0\n",
+        "'5'\n",
+        "~\n",
+        "backups:\n",
+        "  buckets:\n",
+        "    b-one:\n",
+        "      keep_versions: {daily: {days: 3}}\n",
+        "  account: ",
+        "012345678901\n",
+        "\"{{ deploy_env }}\"\n",
+        "{{ x }}\n",
+        "&a ",
+        "*a\n",
+        "<<: ",
+        "!vault ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "- ",
+        "|\n",
+        "  ",
+        "\t",
+        "ä",
+        "\u{1b}[2J",
+        "# c\n",
+        "---\n",
+        ":",
+        "\n",
+    ]);
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever stands in the files, the answer is settings or problems: places that exist, the same every time.
+    #[test]
+    fn no_file_breaks_the_load(public in soup(), inventory in "[-a-c\\[\\]:=' \n]{0,60}", vault in soup()) {
+        let files = [("public.yml", public.as_str()), ("inventory.ini", &inventory), ("vault.yml", &vault)];
+        let folder = Folder::new(&files);
+        let problems = match folder.load() {
+            Ok(settings) => {
+                prop_assert!(!settings.problems.has_errors());
+                settings.problems
+            }
+            Err(problems) => {
+                prop_assert!(problems.has_errors());
+                problems
+            }
+        };
+        let lines = public.lines().count().max(inventory.lines().count()).max(vault.lines().count()) + 1;
+        for problem in &problems.list {
+            if let Some(place) = &problem.place {
+                prop_assert!(place.line as usize <= lines && place.column >= 1, "{problem:?}");
+            }
+        }
+        prop_assert_eq!(folder.validated(), folder.validated());
+    }
 }

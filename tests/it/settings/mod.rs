@@ -6,6 +6,7 @@
     reason = "helpers of tests, which may fail"
 )]
 
+mod commands;
 mod environments;
 mod everything;
 mod examples;

@@ -64,3 +64,12 @@ fn a_password_in_an_endpoint_is_refused_without_being_repeated() {
     assert!(!report::problems::json(&problems).to_string().contains("CANARY"));
     assert!(!folder.validated().contains("CANARY"));
 }
+
+/// An inventory with a password in a line that is wrong.
+#[test]
+fn a_wrong_line_with_a_password_is_not_quoted() {
+    let inventory = "[pg_backup]\ndb1 ansible_become_pass='CANARY\n";
+    let folder = Folder::new(&[("public.yml", "deploy_env: prod\n"), ("inventory.ini", inventory)]);
+    let text = folder.validated();
+    assert!(text.contains("inventory.ini:2:1") && !text.contains("CANARY"), "{text}");
+}
