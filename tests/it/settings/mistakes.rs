@@ -60,7 +60,7 @@ fn an_account_without_quotes() {
 fn templates_without_a_value() {
     insta::assert_snapshot!(public(
         "deploy_env: prod\npostgres_snapshot_bucket: '{{ nowhere }}-backups'\nencrypted_root: '{{ encrypted_root }}'\n\
-         backups:\n  buckets:\n    b-one: {region: '{{ 1 + }}'}\n"
+         backups:\n  buckets:\n    b-one: {region: '{{ 1 + }}', tls_only: '{{ nowhere }}', versoning: enabled}\n"
     ));
 }
 
