@@ -113,15 +113,11 @@ fn one(problem: &Problem, problems: &Problems, renderer: &Renderer) -> String {
     let file = harmless(&problem.file);
     let quoted = quoted(problem, problems);
     let gutter = problem.place.as_ref().map_or(1, |place| place.line.to_string().len());
-    let mut shown_label = problem.label.is_none();
     group = match &quoted {
         Some(quoted) => {
             let mark = AnnotationKind::Primary.span(quoted.span.clone());
-            let mark = match &problem.label {
-                Some(label) => {
-                    shown_label = true;
-                    mark.label(harmless(label))
-                }
+            let mark = match beside(problem, quoted) {
+                Some(label) => mark.label(harmless(label)),
                 None => mark,
             };
             group.element(
@@ -133,12 +129,21 @@ fn one(problem: &Problem, problems: &Problems, renderer: &Renderer) -> String {
             None => Origin::path(file),
         }),
     };
-    let label = problem.label.as_deref().filter(|_| !shown_label);
+    let is_beside = quoted.as_ref().is_some_and(|quoted| beside(problem, quoted).is_some());
+    let label = problem.label.as_deref().filter(|_| !is_beside);
     for help in label.into_iter().chain(problem.help.as_deref()) {
         let indent = gutter + " = help: ".len();
         group = group.element(Level::HELP.message(broken(&harmless(help), indent, indent)));
     }
     renderer.render(&[group])
+}
+
+/// The label, where there is room for it behind the carets.
+fn beside<'a>(problem: &'a Problem, quoted: &Quoted) -> Option<&'a str> {
+    let carets = quoted.line.get(..quoted.span.end).map_or(0, |text| text.chars().count());
+    let gutter = quoted.number.to_string().len() + " | ".len();
+    let label = problem.label.as_deref()?;
+    (gutter + carets + 1 + label.chars().count() <= WIDTH).then_some(label)
 }
 
 /// The line that a problem points into, harmless, with the bytes to mark in it.

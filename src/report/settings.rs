@@ -101,11 +101,11 @@ fn summary(one: &DatastoreSummary) -> String {
         return format!("\n{:<14} off\n", one.name);
     }
     let hosts = match one.hosts.as_slice() {
-        [] => "no host runs it".to_owned(),
-        hosts => hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        [] => ", but no host runs it".to_owned(),
+        hosts => " on ".to_owned() + &hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
     let method = one.method.map_or_else(String::new, |method| format!("{method}, "));
-    let mut text = format!("\n{:<14} {method}as {} on {hosts}\n", one.name, one.user);
+    let mut text = format!("\n{:<14} {method}as {}{hosts}\n", one.name, one.user);
     if let Some(dir) = &one.dir {
         text.push_str(&format!("  {:<12} {dir}\n", "directory"));
     }

@@ -5,6 +5,7 @@ use super::backups::{BackupsFile, BucketFile, PublicAccessFile, VersioningFile};
 use super::scalar::{Meaning, Style};
 use super::shape::Places;
 use super::source::Source;
+use super::tree::Entry;
 use super::values::shown;
 use super::{Backups, BucketSettings, Unsupported};
 use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName};
@@ -26,16 +27,10 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> Read {
     read.backups.account = account(source, file, places, &mut read.problems);
     for (name, bucket) in &file.buckets {
         let path = ["buckets", name.as_str()];
-        match name.parse::<BucketName>() {
-            Ok(name) => {
-                let settings = self::bucket(source, bucket, &path, places, &mut read);
-                read.backups.buckets.insert(name, settings);
-            }
-            Err(why) => read.problems.push(
-                source
-                    .error(&places.key(&path), format!("`{}` cannot be a bucket: {why}", shown(name)))
-                    .at_key("backups.buckets"),
-            ),
+        // What cannot be a bucket is told by `bad_names`.
+        if let Ok(name) = name.parse::<BucketName>() {
+            let settings = self::bucket(source, bucket, &path, places, &mut read);
+            read.backups.buckets.insert(name, settings);
         }
     }
     for (key, why) in file.unsupported() {
@@ -46,6 +41,18 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> Read {
         });
     }
     read
+}
+
+/// Names of buckets that S3 does not allow; told also where the shape around them is wrong.
+pub fn bad_names(source: &Source, backups: &Entry) -> Vec<Problem> {
+    let buckets = backups.value.as_map().and_then(|backups| backups.get("buckets"));
+    let entries = buckets.and_then(|buckets| buckets.value.as_map()).into_iter().flat_map(|map| &map.entries);
+    let problem = |entry: &Entry| {
+        let why = entry.key.parse::<BucketName>().err()?;
+        let message = format!("`{}` cannot be a bucket: {why}", shown(&entry.key));
+        Some(source.error(&entry.key_mark, message).at_key("backups.buckets"))
+    };
+    entries.filter_map(problem).collect()
 }
 
 /// The schema has seen to the twelve digits; what is left is whether another reader of YAML would see them too.

@@ -1,15 +1,13 @@
 //! What each value alone cannot show: a table of small functions over the whole settings.
 
 use super::flat::{At, Flat};
-use super::source::Source;
 use super::{Settings, Vault};
-use crate::vocab::{Problem, Severity};
+use crate::vocab::{Place, Problem, Severity, Tier};
 
 /// What the checks look at.
 pub struct Context<'a> {
     pub settings: &'a Settings,
     pub flat: &'a Flat,
-    pub public: &'a Source,
     /// False where a single file is judged: nothing is known of inventory and vault.
     pub whole_environment: bool,
     pub has_inventory: bool,
@@ -54,11 +52,7 @@ impl<'a> Context<'a> {
     fn value(&self, key: &str, severity: Severity, message: impl Into<String>) -> Option<Problem> {
         let value = &self.at(key)?.value;
         let mut problem = self.key(key, severity, message)?;
-        problem.place = problem.place.map(|place| crate::vocab::Place {
-            line: value.line,
-            column: value.column,
-            ..place
-        });
+        problem.place = problem.place.map(|place| Place { line: value.line, column: value.column, ..place });
         problem.span = Some(value.span.clone());
         Some(problem)
     }
@@ -134,10 +128,9 @@ fn versions_of_an_unversioned_claim(context: &Context<'_>) -> Option<Problem> {
     }
     let message =
         "backups share one key per host, but nothing sees to it that this bucket keeps old versions";
-    let mark = crate::vocab::Place::clone(&bucket.place);
-    let mut problem = Problem::of_file(&context.public.name, Severity::Warning, message);
-    problem.place = Some(mark);
-    problem.key = Some(format!("backups.buckets.{}", context.settings.postgresql.bucket));
+    let mut problem = Problem::of_file(&bucket.place.file, Severity::Warning, message);
+    problem.place = Some(bucket.place.clone());
+    let problem = problem.at_key(format!("backups.buckets.{}", context.settings.postgresql.bucket));
     Some(problem.helped("set versioning: enabled, or aws_versioning_enabled: false for dated keys"))
 }
 
@@ -205,29 +198,17 @@ fn both_elasticsearch_repositories(context: &Context<'_>) -> Option<Problem> {
         .map(|problem| problem.helped("set backup_es_s3 or es_local_repo to false"))
 }
 
-/// An hourly backup that is gone before the next one is made protects nothing in between.
+/// Written so, it is a slip; the default does the same, and is commcare-cloud's.
 fn hourly_backups_that_go_at_once(context: &Context<'_>) -> Option<Problem> {
     let every = context.flat.count("nadir_hour_frequency")?;
     let hours = context.settings.postgresql.keep.hours;
-    let is_hourly = context.settings.postgresql.schedules.contains_key(&crate::vocab::Tier::Hourly);
+    let is_hourly = context.settings.postgresql.schedules.contains_key(&Tier::Hourly);
     if context.settings.postgresql.method.is_none() || !is_hourly || hours >= every {
         return None;
     }
     let message = format!("hourly backups are made every {every} hours and kept for {hours}");
-    context
-        .value("postgresql_backup_hours", Severity::Warning, message)
-        .or_else(|| {
-            context.key(
-                "postgres_backup_hourly",
-                Severity::Warning,
-                format!("hourly backups are made every {every} hours and kept for {hours}"),
-            )
-        })
-        .map(|problem| {
-            problem.helped(format!(
-                "the newest always stays; to keep more, set postgresql_backup_hours: {every} or more"
-            ))
-        })
+    let problem = context.value("postgresql_backup_hours", Severity::Warning, message)?;
+    Some(problem.helped(format!("the newest always stays; to keep more, set {every} or more")))
 }
 
 #[cfg(test)]

@@ -148,7 +148,8 @@ fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec
             problems.push(
                 source
                     .error(&at.key, "a single value is needed here, and this is a collection")
-                    .labelled(key.meaning)
+                    .labelled("must be one value")
+                    .helped(key.meaning)
                     .at_key(key.name),
             );
             return None;
@@ -186,6 +187,9 @@ fn value(
             let mut problem = at.source.error(&at.value, mistake.message).at_key(key.name);
             problem.label = mistake.label;
             problem.help = mistake.help;
+            if mistake.is_secret {
+                problem.span = None;
+            }
             problems.push(problem);
             None
         }

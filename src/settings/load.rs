@@ -1,6 +1,7 @@
 //! From the files of an environment to [`Settings`], or to every problem at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::checks;
 use super::files::{self, Sources};
@@ -10,8 +11,10 @@ use super::keys::Part;
 use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
-use super::tree::{self, Map};
-use super::{Backups, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values};
+use super::tree::{self, Map, Parsed};
+use super::{
+    Backups, Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values,
+};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -32,14 +35,15 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         }
         return Err(found.problems);
     };
-    let (public, faults) = tree::parse(&public_source);
-    found.problems.list.extend(faults);
+    let Parsed { map: public, complete, .. } = found.parse(&public_source);
     let meta = sources.beside("meta.yml").and_then(|path| found.read(&path)).map(|source| {
-        let (map, faults) = tree::parse(&source);
-        found.problems.list.extend(faults);
+        let map = found.parse(&source).map;
         (source, map)
     });
     let inventory_source = sources.beside("inventory.ini").and_then(|path| found.read(&path));
+    if inventory_source.is_none() {
+        found.problems.list.extend(unread_inventory(sources));
+    }
     let inventory = inventory_source.as_ref().map_or_else(inventory::Read::default, |source| {
         let (read, faults) = inventory::parse(source);
         found.problems.list.extend(faults);
@@ -49,6 +53,9 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         None => Vault::Absent,
         Some(source) => secrets::open(&source, sources.vault_password.as_ref(), &mut found.problems.list),
     };
+    if !complete {
+        return Err(found.sorted());
+    }
 
     let mut variables = Variables {
         layers: std::iter::once(&public).chain(meta.as_ref().map(|(_, map)| map)).collect(),
@@ -70,6 +77,10 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     });
     found.problems.list.extend(faults);
     let backups_entry = public.get("backups");
+    found
+        .problems
+        .list
+        .extend(backups_entry.map(|entry| buckets::bad_names(&public_source, entry)).unwrap_or_default());
     let read = backups_entry
         .and_then(|entry| shape::read(&public_source, entry, &variables, &mut found.problems.list));
     let mut unsupported = switched_on(&flat, &public_source);
@@ -88,7 +99,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let mut settings = Settings {
         environment,
         environment_written,
-        flat: flat.effective(),
+        flat: effective(&flat, &storage),
         storage,
         backups,
         postgresql,
@@ -100,7 +111,6 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let context = checks::Context {
         settings: &settings,
         flat: &flat,
-        public: &public_source,
         whole_environment: sources.beside("").is_some(),
         has_inventory: inventory_source.is_some(),
     };
@@ -117,6 +127,8 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
 #[derive(Default)]
 struct Found {
     problems: Problems,
+    /// Lines that are not even YAML of Ansible's kind; what follows from them is not worth telling.
+    broken: BTreeSet<(Arc<str>, u32)>,
 }
 
 impl Found {
@@ -124,6 +136,14 @@ impl Found {
         let source = self.read_secret(path)?;
         self.problems.sources.insert(source.name.clone(), source.text.clone());
         Some(source)
+    }
+
+    fn parse(&mut self, source: &Source) -> Parsed {
+        let mut parsed = tree::parse(source);
+        let lines = parsed.problems.iter().filter_map(|fault| fault.place.as_ref());
+        self.broken.extend(lines.map(|place| (place.file.clone(), place.line)));
+        self.problems.list.append(&mut parsed.problems);
+        parsed
     }
 
     /// As `read`, but no problem will ever quote the text.
@@ -139,6 +159,14 @@ impl Found {
 
     /// Errors first, then by file and place: what a person should read first comes first, and always the same way.
     fn sorted(mut self) -> Problems {
+        let mut told = BTreeSet::new();
+        self.problems.list.retain(|problem| match &problem.place {
+            Some(place) => {
+                let line = (place.file.clone(), place.line);
+                !self.broken.contains(&line) || told.insert(line)
+            }
+            None => true,
+        });
         self.problems.list.sort_by(|a, b| {
             let rank = |problem: &Problem| (problem.severity, problem.file.clone(), problem.place.clone());
             rank(a).cmp(&rank(b))
@@ -155,6 +183,14 @@ fn missing(name: &str, sources: &Sources) -> Problem {
         ),
         files::Location::File(_) => problem.helped("check the path"),
     }
+}
+
+/// An inventory that Ansible would read and this version does not.
+fn unread_inventory(sources: &Sources) -> Option<Problem> {
+    let path = sources.beside("inventory.yml").filter(|path| path.exists())?;
+    let message = "inventories in YAML are not read by this version, so no host is known";
+    let problem = Problem::of_file(&path.display().to_string(), Severity::Warning, message);
+    Some(problem.helped("write the hosts and groups that backups need into inventory.ini"))
 }
 
 fn group_names(inventory: &Inventory) -> BTreeMap<String, Vec<String>> {
@@ -238,6 +274,18 @@ fn storage(flat: &Flat, has_backups: bool) -> Storage {
         versioned_keys: flat.is("aws_versioning_enabled"),
         compression,
     }
+}
+
+/// The table's values, with the one default that depends on which keys are written.
+fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective> {
+    let mut effective = flat.effective();
+    if let Some(one) = effective.get_mut("backup_compression").filter(|one| one.value.is_null()) {
+        one.value = Value::text(match storage.compression {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        });
+    }
+    effective
 }
 
 /// Keys that are understood, switched on, and not carried out by this version.

@@ -21,12 +21,16 @@ pub fn open(source: &Source, password: Option<&VaultPassword>, problems: &mut Ve
     let digest = vault::digest(source.text.trim());
     let locked = Vault::Locked { file: source.name.to_string(), digest: digest.clone() };
     let whole = vault::is_envelope(&source.text);
-    let (mut plain, faults) = match whole {
+    let parsed = match whole {
         false => tree::parse(source),
         true => {
             let Some(password) = password else { return locked };
             match opened(source, password) {
-                Ok(text) => tree::parse(&text),
+                Ok(mut plain) => {
+                    let parsed = tree::parse(&plain);
+                    plain.wipe();
+                    parsed
+                }
                 Err(problem) => {
                     problems.push(*problem);
                     return locked;
@@ -34,7 +38,8 @@ pub fn open(source: &Source, password: Option<&VaultPassword>, problems: &mut Ve
             }
         }
     };
-    problems.extend(faults.into_iter().map(|fault| anonymous(fault, whole)));
+    let mut plain = parsed.map;
+    problems.extend(parsed.problems.into_iter().map(|fault| anonymous(fault, whole)));
     let found = Finder { source, password, whole, problems }.secrets(&plain);
     plain.entries.iter_mut().for_each(|entry| entry.value.wipe());
     match found {

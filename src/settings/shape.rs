@@ -1,20 +1,19 @@
 //! The shape of `backups:`: the tree as JSON, held against the schema, every mistake of shape in one run with its
 //! place and in words of our own.
 
+mod mistakes;
+
 use std::collections::BTreeMap;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
 use super::backups::BackupsFile;
-use super::scalar::{Meaning, Scalar, Style, boolean, whole};
+use super::scalar::{Meaning, Scalar, Style};
 use super::source::{Mark, Source};
-use super::suggest;
 use super::template::{self, Variables};
 use super::tree::{Content, Entry, Map, Node};
-use super::values::shown;
 use crate::vocab::Problem;
+use mistakes::{Mistake, Schema};
 
 /// Where each key and value of `backups:` stands, by path (`buckets/NAME/region`).
 #[derive(Debug, Default)]
@@ -68,23 +67,29 @@ pub fn read(
     variables: &Variables<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<(BackupsFile, Places)> {
-    let mut reader =
-        Reader { source, variables, places: Places::default(), problems: Vec::new(), path: Vec::new() };
+    let mut reader = Reader {
+        source,
+        variables,
+        places: Places::default(),
+        problems: Vec::new(),
+        unread: Vec::new(),
+        path: Vec::new(),
+    };
     reader.places.keys.insert(Vec::new(), entry.key_mark.clone());
     let mut json = reader.value(&entry.value).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
-    let (places, found) = (reader.places, reader.problems);
-    if !found.is_empty() {
-        problems.extend(found);
-        return None;
-    }
+    let Reader { places, problems: found, unread, .. } = reader;
+    let readable = found.is_empty();
+    problems.extend(found);
     let mistakes = match Schema::new() {
         Ok(schema) => {
             schema.soften(&mut json, &places);
-            schema.mistakes(&json)
+            let mut mistakes = schema.mistakes(&json);
+            mistakes.retain(|mistake| !unread.contains(&mistake.path));
+            mistakes
         }
         Err(why) => vec![Mistake { path: Vec::new(), at_key: true, message: why, label: None, help: None }],
     };
-    if mistakes.is_empty() {
+    if readable && mistakes.is_empty() {
         match serde_json::from_value(json) {
             Ok(file) => return Some((file, places)),
             Err(why) => {
@@ -108,27 +113,14 @@ fn shown_key(key: &str) -> String {
     key.chars().flat_map(char::escape_debug).collect::<String>().replace("\\'", "'")
 }
 
-/// The schema of `backups:` alone.
-struct Schema {
-    json: Json,
-    validator: Validator,
-}
-
-impl Schema {
-    fn new() -> Result<Self, String> {
-        let json = schemars::schema_for!(BackupsFile).to_value();
-        let validator =
-            jsonschema::draft202012::new(&json).map_err(|error| format!("the schema is wrong: {error}"))?;
-        Ok(Schema { json, validator })
-    }
-}
-
 /// From tree to JSON, with places noted and templates evaluated.
 struct Reader<'a> {
     source: &'a Source,
     variables: &'a Variables<'a>,
     places: Places,
     problems: Vec<Problem>,
+    /// Values that could not be had; whatever stands for them must not be judged.
+    unread: Vec<Vec<String>>,
     path: Vec<String>,
 }
 
@@ -155,7 +147,7 @@ impl Reader<'_> {
                         .error(&node.mark, "this setting is encrypted, and plans show every setting")
                         .helped("write it in plain; only passwords and keys belong into the vault"),
                 );
-                None
+                Some(self.unread())
             }
         }
     }
@@ -179,6 +171,11 @@ impl Reader<'_> {
         Json::Object(object)
     }
 
+    fn unread(&mut self) -> Json {
+        self.unread.push(self.path.clone());
+        Json::from("")
+    }
+
     fn scalar(&mut self, scalar: &Scalar, mark: &Mark) -> Option<Json> {
         let rendered = match scalar.is_template() {
             false => scalar.clone(),
@@ -190,7 +187,7 @@ impl Reader<'_> {
                             .error(mark, format!("this template has no value: {why}"))
                             .helped("use variables of public.yml, or write the value out"),
                     );
-                    return None;
+                    return Some(self.unread());
                 }
             },
         };
@@ -205,223 +202,5 @@ impl Reader<'_> {
         };
         self.places.words.insert(self.path.clone(), rendered);
         Some(json)
-    }
-}
-
-/// One mistake of shape, in words.
-struct Mistake {
-    path: Vec<String>,
-    at_key: bool,
-    message: String,
-    label: Option<String>,
-    help: Option<String>,
-}
-
-fn segments(error: &ValidationError<'_>) -> Vec<String> {
-    error.instance_path().segments().map(|segment| segment.to_string()).collect()
-}
-
-fn wanted(kind: &TypeKind) -> Vec<&'static str> {
-    match kind {
-        TypeKind::Single(one) => vec![one.as_str()],
-        TypeKind::Multiple(many) => many.iter().map(|one| one.as_str()).collect(),
-    }
-}
-
-fn in_words(kind: &str) -> &'static str {
-    match kind {
-        "object" => "a mapping of keys and values",
-        "array" => "a list",
-        "string" => "text",
-        "integer" | "number" => "a whole number",
-        "boolean" => "true or false",
-        _ => "nothing",
-    }
-}
-
-fn is_what(json: &Json) -> String {
-    match json {
-        Json::Null => "nothing".to_owned(),
-        Json::Bool(value) => format!("{value}"),
-        Json::Number(value) => format!("the number {value}"),
-        Json::String(text) => format!("the text `{}`", shown(text)),
-        Json::Array(_) => "a list".to_owned(),
-        Json::Object(_) => "a mapping".to_owned(),
-    }
-}
-
-impl Schema {
-    /// Ansible's leniency: a number or a boolean may be quoted, and a number where text is wanted is its digits as
-    /// written.
-    fn soften(&self, json: &mut Json, places: &Places) {
-        let softer: Vec<(String, Json)> = self
-            .validator
-            .iter_errors(json)
-            .filter_map(|error| {
-                let ValidationErrorKind::Type { kind } = error.kind() else { return None };
-                let path = segments(&error);
-                let word = places.words.get(&path)?;
-                let wanted = wanted(kind);
-                let value = match error.instance().as_ref() {
-                    Json::String(text) if wanted.contains(&"integer") => Json::from(whole(text)?),
-                    Json::String(text) if wanted.contains(&"boolean") => Json::from(boolean(text)?),
-                    Json::Number(_) if wanted.contains(&"string") => Json::from(word.text.as_str()),
-                    _ => return None,
-                };
-                Some((error.instance_path().as_str().to_owned(), value))
-            })
-            .collect();
-        for (pointer, value) in softer {
-            if let Some(place) = json.pointer_mut(&pointer) {
-                *place = value;
-            }
-        }
-    }
-
-    /// Every mistake of shape.
-    fn mistakes(&self, json: &Json) -> Vec<Mistake> {
-        self.validator.iter_errors(json).flat_map(|error| self.explain(&error)).collect()
-    }
-
-    /// What a validator's error means to the person who wrote the file.
-    fn explain(&self, error: &ValidationError<'_>) -> Vec<Mistake> {
-        let path = segments(error);
-        let instance = error.instance();
-        let one = |message: String, label: Option<String>| {
-            vec![Mistake { path: path.clone(), at_key: false, message, label, help: None }]
-        };
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let known = self.members(error.schema_path().as_str());
-                unexpected.iter().map(|name| unknown_key(&path, name, &known)).collect()
-            }
-            ValidationErrorKind::Required { property } => {
-                let name = property.as_str().unwrap_or_default().to_owned();
-                vec![Mistake {
-                    path,
-                    at_key: true,
-                    message: format!("`{name}` is missing, and there is no default for it"),
-                    label: Some(format!("needs {name}")),
-                    help: None,
-                }]
-            }
-            ValidationErrorKind::Type { kind } => {
-                let wanted: Vec<&str> =
-                    wanted(kind).into_iter().filter(|kind| *kind != "null").map(in_words).collect();
-                let wanted = wanted.join(" or ");
-                one(
-                    format!("this is {}, and {wanted} is needed", is_what(instance)),
-                    Some(format!("must be {wanted}")),
-                )
-            }
-            ValidationErrorKind::Enum { options } => {
-                let options: Vec<&str> =
-                    options.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
-                let mut mistakes = one(
-                    format!("this is {}, which is none of the values that are known", is_what(instance)),
-                    Some(format!("must be {}", options.join(" or "))),
-                );
-                let near = instance.as_str().and_then(|text| suggest::nearest(text, options.iter().copied()));
-                if let (Some(near), Some(first)) = (near, mistakes.first_mut()) {
-                    first.help = Some(format!("did you mean {near}?"));
-                }
-                mistakes
-            }
-            ValidationErrorKind::Minimum { limit } => {
-                one(format!("{instance} is too few"), Some(format!("must be {limit} or more")))
-            }
-            ValidationErrorKind::Maximum { limit } => {
-                one(format!("{instance} is too many"), Some(format!("must be {limit} or less")))
-            }
-            ValidationErrorKind::Pattern { pattern } => {
-                let wanted = pattern_in_words(pattern);
-                one(format!("{} is not {wanted}", is_what(instance)), Some(format!("must be {wanted}")))
-            }
-            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-                self.best_branch(context, instance, &path)
-            }
-            other => one(format!("{} does not fit ({})", is_what(instance), other.keyword()), None),
-        }
-    }
-
-    /// Of several alternatives the one that the writer most likely meant: whose kind of value is right, else deepest.
-    fn best_branch(
-        &self,
-        context: &[Vec<ValidationError<'static>>],
-        instance: &Json,
-        path: &[String],
-    ) -> Vec<Mistake> {
-        let is_null = |errors: &Vec<ValidationError<'static>>| {
-            errors.iter().any(|error| {
-            matches!(error.kind(), ValidationErrorKind::Type { kind } if wanted(kind) == ["null"])
-        })
-        };
-        let fits = |errors: &&Vec<ValidationError<'static>>| {
-            !errors.iter().any(|error| {
-                matches!(error.kind(), ValidationErrorKind::Type { .. })
-                    && segments(error).len() == path.len()
-            })
-        };
-        let branches: Vec<_> = context.iter().filter(|errors| !is_null(errors)).collect();
-        if let Some(best) = branches.iter().copied().find(fits).or(match branches.as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        }) {
-            return best.iter().flat_map(|error| self.explain(error)).collect();
-        }
-        let mut wanted_here: Vec<&str> = branches
-            .iter()
-            .flat_map(|errors| errors.iter())
-            .filter_map(|error| match error.kind() {
-                ValidationErrorKind::Type { kind } => Some(wanted(kind)),
-                _ => None,
-            })
-            .flatten()
-            .map(in_words)
-            .collect();
-        wanted_here.dedup();
-        let wanted_here = wanted_here.join(" or ");
-        vec![Mistake {
-            path: path.to_vec(),
-            at_key: false,
-            message: format!("this is {}, and {wanted_here} is needed", is_what(instance)),
-            label: Some(format!("must be {wanted_here}")),
-            help: None,
-        }]
-    }
-
-    /// The members that the schema knows beside the keyword at a path of the schema.
-    fn members(&self, schema_path: &str) -> Vec<&str> {
-        let around = schema_path.rsplit_once('/').map_or("", |(around, _)| around);
-        let properties = self.json.pointer(around).and_then(|around| around.get("properties"));
-        properties
-            .and_then(Json::as_object)
-            .map_or_else(Vec::new, |names| names.keys().map(String::as_str).collect())
-    }
-}
-
-fn unknown_key(path: &[String], name: &str, known: &[&str]) -> Mistake {
-    let mut path = path.to_vec();
-    path.push(name.to_owned());
-    let near = suggest::nearest(name, known.iter().copied());
-    Mistake {
-        path,
-        at_key: true,
-        message: format!("there is no setting `{}` here, so it would do nothing", shown(name)),
-        label: near.map(|near| format!("did you mean {near}?")),
-        help: (near.is_none() && !known.is_empty()).then(|| format!("known here: {}", known.join(", "))),
-    }
-}
-
-/// The patterns of the schema, for people who do not read them.
-fn pattern_in_words(pattern: &str) -> &'static str {
-    match pattern {
-        r"^[0-9]{12}$" => "an AWS account of twelve digits, quoted",
-        r"^[1-9][0-9]{0,3}d$" => "a number of days such as 7d",
-        r"^[1-9][0-9]{0,4}(m|h|d|w)$" => "a duration such as 26h, 7d or 4w",
-        r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$" => "a window such as \"16:00-16:30\"",
-        r"^[a-z0-9_-]{1,32}$" => "a name of lower-case letters, digits, `-`, `_`",
-        pattern if pattern.starts_with("^arn:") => "the ARN of a KMS key",
-        _ => "of the right form",
     }
 }

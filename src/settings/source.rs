@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroize;
+
 use crate::vocab::{Place, Problem, Severity, Span};
 
 /// Where something stands in a text; line and column count from one, columns in characters.
@@ -42,6 +44,13 @@ impl Source {
             place: Some(self.place(mark)),
             span: Some(mark.span.clone()),
             ..Problem::of_file(&self.name, severity, message)
+        }
+    }
+
+    /// Overwrites the text, where nobody else holds it: for what was encrypted.
+    pub fn wipe(&mut self) {
+        if let Some(text) = Arc::get_mut(&mut self.text) {
+            text.zeroize();
         }
     }
 

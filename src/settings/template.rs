@@ -144,7 +144,7 @@ mod tests {
     use crate::settings::tree;
 
     fn evaluate(public: &str, text: &str) -> Result<String, String> {
-        let (map, problems) = tree::parse(&Source::new("public.yml", public));
+        let tree::Parsed { map, problems, .. } = tree::parse(&Source::new("public.yml", public));
         assert!(problems.is_empty(), "{problems:?}");
         let variables = Variables {
             layers: vec![&map],

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag, options};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 use zeroize::Zeroize;
 
 use super::scalar::{Scalar, Style};
@@ -81,17 +81,29 @@ impl Node {
     }
 }
 
+/// What became of a text.
+#[derive(Debug)]
+pub struct Parsed {
+    pub map: Map,
+    pub problems: Vec<Problem>,
+    /// Whether the text was read to its end; where not, what is missing from the map means nothing.
+    pub complete: bool,
+}
+
 /// Reads one YAML document whose top is a mapping. An empty text is an empty mapping.
 ///
 /// Errors: what the parser refuses (only the first, it cannot go on), a second document, a top that is no mapping,
 /// more than the budget; then every key that stands twice, every tag that is not Ansible's, every key that is no
 /// single word. The tree comes back also with these latter ones, for the checks that follow.
-pub fn parse(source: &Source) -> (Map, Vec<Problem>) {
+pub fn parse(source: &Source) -> Parsed {
     let mut builder = Builder::new(source);
-    let top = builder.document().unwrap_or_else(|problem| {
-        builder.problems.push(*problem);
-        None
-    });
+    let (top, mut complete) = match builder.document() {
+        Ok(top) => (top, true),
+        Err(problem) => {
+            builder.problems.push(*problem);
+            (None, false)
+        }
+    };
     let mut problems = builder.problems;
     let map = match top {
         None => Map::default(),
@@ -103,10 +115,11 @@ pub fn parse(source: &Source) -> (Map, Vec<Problem>) {
                     .error(&node.mark, "the file must hold keys and values, and this is neither")
                     .labelled("expected `key: value`"),
             );
+            complete = false;
             Map::default()
         }
     };
-    (map, problems)
+    Parsed { map, problems, complete }
 }
 
 type Fallible<T> = Result<T, Box<Problem>>;
@@ -117,6 +130,8 @@ struct Builder<'a> {
     /// What anchors name, with how many nodes it holds.
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
+    /// Where the tag of the latest event stands.
+    tag_mark: Option<Mark>,
     problems: Vec<Problem>,
 }
 
@@ -132,6 +147,7 @@ impl<'a> Builder<'a> {
             parser: Parser::new_from_str_with_options(&source.text, options),
             anchors: BTreeMap::new(),
             nodes: 0,
+            tag_mark: None,
             problems: Vec::new(),
         }
     }
@@ -139,9 +155,8 @@ impl<'a> Builder<'a> {
     fn next(&mut self) -> Fallible<(Event<'a>, Mark)> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
-                let start = span.start;
-                let bytes = span.byte_range().unwrap_or_default();
-                Ok((event, mark(start.line(), start.col(), bytes)))
+                self.tag_mark = span.tag_span().map(|span| mark_of(&span));
+                Ok((event, mark_of(&span)))
             }
             Some(Err(error)) => Err(Box::new(self.refused(&error))),
             None => Ok((Event::StreamEnd, self.source.mark_at(usize::MAX, usize::MAX))),
@@ -155,7 +170,7 @@ impl<'a> Builder<'a> {
             self.source.text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let mark = mark(at.line(), at.col(), start..start + end);
         self.source
-            .error(&mark, format!("this is not YAML: {}", error.info()))
+            .error(&mark, format!("this is not YAML: {}", in_words(error)))
             .helped("everything after this place is unread; mend it and validate again")
     }
 
@@ -342,12 +357,47 @@ impl<'a> Builder<'a> {
     }
 
     fn foreign_tag(&mut self, tag: &Tag, mark: &Mark) {
+        let mark = self.tag_mark.clone().unwrap_or_else(|| mark.clone());
         self.problems.push(
             self.source
-                .error(mark, format!("the tag `{}` is not one that Ansible reads", tag.original()))
+                .error(&mark, format!("the tag `{}` is not one that Ansible reads", tag.original()))
                 .helped("remove the tag; `!vault` and `!unsafe` are the ones to use"),
         );
     }
+}
+
+/// What the parser stumbled over, in words for who wrote it; the rarer kinds speak for themselves.
+fn in_words(error: &ScanError) -> String {
+    match error.kind() {
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
+            "a quote is opened before this place and never closed"
+        }
+        ErrorKind::UnclosedFlowCollection { .. }
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofFlowMapping => "a `[` or `{` is opened before this place and never closed",
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            "a tab indents this line, and only spaces may"
+        }
+        ErrorKind::SimpleKeyExpected => "this should be `key: value`, and the colon or the value is missing",
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
+            "the indentation of this line fits none of the lines above it"
+        }
+        ErrorKind::InvalidSimpleKey => "a value with `: ` in it needs quotes",
+        ErrorKind::UnknownAnchor => "this repeats an anchor that is not defined above",
+        ErrorKind::RecursionLimitExceeded => "values nest too deep",
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
+            "a control character stands here; write it as an escape in double quotes"
+        }
+        ErrorKind::UnexpectedCharacter { .. } => {
+            "a text cannot begin with this character unless it is quoted"
+        }
+        _ => return error.info(),
+    }
+    .to_owned()
+}
+
+fn mark_of(span: &Span) -> Mark {
+    mark(span.start.line(), span.start.col(), span.byte_range().unwrap_or_default())
 }
 
 fn mark(line: usize, column_from_zero: usize, span: std::ops::Range<usize>) -> Mark {
@@ -362,7 +412,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (Map, Vec<Problem>) {
-        parse(&Source::new("x.yml", text))
+        let Parsed { map, problems, .. } = parse(&Source::new("x.yml", text));
+        (map, problems)
     }
 
     fn message(text: &str) -> String {

@@ -13,11 +13,18 @@ pub struct Mistake {
     /// What it must be, for under the caret.
     pub label: Option<String>,
     pub help: Option<String>,
+    /// The value may be a secret that does not belong here: its line is not quoted.
+    pub is_secret: bool,
 }
 
 impl Mistake {
     fn new(message: impl Into<String>, label: impl Into<String>) -> Self {
-        Mistake { message: message.into(), label: Some(label.into()), help: None }
+        Mistake { message: message.into(), label: Some(label.into()), help: None, is_secret: false }
+    }
+
+    fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
@@ -201,7 +208,8 @@ fn endpoint(text: &str) -> Result<Value, Mistake> {
             "an endpoint holds no user and no password, and this file is not encrypted",
             "must be a host or an https:// URL",
         )
-        .help("put AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY into vault.yml"));
+        .help("put AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY into vault.yml")
+        .secret());
     }
     let rest = rest.trim_end_matches('/');
     let (host, port) = match rest.rsplit_once(':') {
@@ -225,7 +233,7 @@ fn addresses(text: &str) -> Result<Value, Mistake> {
     match addresses.iter().find(|address| !is_address(address)) {
         Some(bad) => Err(Mistake::new(
             format!("`{}` is no mail address, so nobody would hear of missing backups", shown(bad)),
-            "must be addresses such as ops@example.org, with commas between",
+            "must be addresses with commas between",
         )),
         None => Ok(Value::text(addresses.join(","))),
     }

@@ -66,7 +66,7 @@ impl Envelope {
         let mut parts = body.splitn(3, |byte| *byte == b'\n').map(hex::decode);
         let mut part = || parts.next().and_then(Result::ok).ok_or(VaultError::Body);
         let (salt, mac, ciphertext) = (part()?, part()?, part()?);
-        if ciphertext.is_empty() || ciphertext.len() % BLOCK != 0 {
+        if salt.is_empty() || ciphertext.is_empty() || ciphertext.len() % BLOCK != 0 {
             return Err(VaultError::Body);
         }
         Ok(Envelope { label, salt, mac, ciphertext })

@@ -8,6 +8,8 @@ use reconcile::vocab::Tier;
 /// The folder of real cases, or a visible skip.
 pub fn cases(part: &str) -> Option<PathBuf> {
     let Some(root) = std::env::var_os("RECONCILE_CASES") else {
+        let required = std::env::var("RECONCILE_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|one| one == "cases"), "cases are required: set RECONCILE_CASES");
         eprintln!("skipped: {part}: RECONCILE_CASES names no folder of cases");
         return None;
     };

@@ -1,5 +1,5 @@
-//! Settings: environments as they are in reality, mistakes as people make them, vaults, inventories.
 
+//! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -7,4 +7,12 @@
     reason = "helpers of tests, which may fail"
 )]
 
+mod commands;
 mod environments;
+mod everything;
+mod examples;
+mod folder;
+mod mistakes;
+mod schema;
+mod secrets;
+mod vault;
