@@ -1,5 +1,5 @@
-
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
+
 #![allow(
     clippy::expect_used,
     clippy::panic,
