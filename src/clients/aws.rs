@@ -1,0 +1,344 @@
+//! The one constructor of AWS clients.
+//!
+//! Place on the data's path: below everything that talks to AWS or to an S3-compatible store. The standard chain of
+//! credentials, profiles, `AWS_ENDPOINT_URL*` and regions holds, except over a given HTTP client (the sandbox):
+//! there nothing of the machine is looked at, so that no test and no demonstration ever reaches a real account.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::service_config::ServiceConfigKey;
+
+use crate::vocab::{Clock, RegionName, Secret};
+
+/// The region of calls that need one and are told none: the one S3 and STS themselves fall back to.
+const FALLBACK_REGION: &str = "us-east-1";
+
+/// Attempts of one call, the first included.
+const ATTEMPTS: u32 = 5;
+
+/// An access key and its secret, and when they are used.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// Only where the standard chain finds nothing.
+    Fallback { access: Secret, secret: Secret },
+    /// These and no others.
+    Forced { access: Secret, secret: Secret },
+}
+
+/// Which checksums go with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksums {
+    /// Always: what AWS advises, and what a bucket with object lock demands.
+    #[default]
+    WhenSupported,
+    /// Only where the operation demands one: for older S3-compatible stores that refuse the newer headers.
+    WhenRequired,
+}
+
+/// What the clients are built from.
+#[derive(Clone, Debug)]
+pub struct AwsSettings {
+    /// Where S3 answers, for S3 alone: a URL, or a host name to be reached over HTTPS. An endpoint of AWS's own
+    /// only says the region.
+    pub endpoint: Option<String>,
+    pub region: Option<RegionName>,
+    pub keys: Option<Keys>,
+    pub checksums: Checksums,
+    /// The sandbox in place of the network; then the machine's AWS configuration is not looked at.
+    pub http: Option<SharedHttpClient>,
+    /// What time signatures say.
+    pub clock: Clock,
+}
+
+impl AwsSettings {
+    /// The machine's own configuration.
+    pub fn new(clock: Clock) -> Self {
+        AwsSettings {
+            endpoint: None,
+            region: None,
+            keys: None,
+            checksums: Checksums::default(),
+            http: None,
+            clock,
+        }
+    }
+
+    /// The sandbox behind `http`.
+    pub fn sandboxed(http: SharedHttpClient, clock: Clock) -> Self {
+        AwsSettings { http: Some(http), ..AwsSettings::new(clock) }
+    }
+}
+
+/// What a client of S3 is for: the two need different limits of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Use {
+    Control,
+    Transfer,
+}
+
+/// Clients of AWS, one per region, sharing connections and credentials.
+pub struct Aws {
+    config: SdkConfig,
+    endpoint: Option<String>,
+    s3_alone: bool,
+    s3: Mutex<HashMap<(Use, Region), aws_sdk_s3::Client>>,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws")
+            .field("region", &self.config.region())
+            .field("endpoint", &self.endpoint)
+            .finish()
+    }
+}
+
+impl Aws {
+    /// Reads the standard configuration; calls nothing but what the chain of credentials itself asks. Certificates
+    /// are read when the first client is made.
+    pub async fn load(settings: AwsSettings) -> Aws {
+        let own = settings.endpoint.as_deref().map(normal_endpoint);
+        let (own, told_region) = match own {
+            Some(endpoint) if amazon(&endpoint) => (None, region_of_endpoint(&endpoint)),
+            other => (other, None),
+        };
+        let region = settings.region.as_ref().map(|name| Region::new(name.to_string())).or(told_region);
+        let config = match &settings.http {
+            Some(http) => sandbox_config(http.clone(), region, &settings),
+            None => machine_config(region, &settings).await,
+        };
+        let s3_alone = own.is_some() || s3_endpoint(&config).is_some();
+        let endpoint = own
+            .or_else(|| s3_endpoint(&config))
+            .or_else(|| config.endpoint_url().map(str::to_owned))
+            .filter(|endpoint| !amazon(endpoint));
+        Aws { config, s3_alone: s3_alone && endpoint.is_some(), endpoint, s3: Mutex::default() }
+    }
+
+    /// Where S3 answers, if not at AWS's own address.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    /// Whether S3 and STS are of one cloud: AWS, or something that stands in for all of it (the sandbox, an
+    /// emulator behind `AWS_ENDPOINT_URL`). False where an endpoint is given for S3 alone; such a store has no
+    /// accounts, and no expected owner is sent to it.
+    pub fn is_aws(&self) -> bool {
+        !self.s3_alone
+    }
+
+    /// The region that settings or the standard chain name.
+    pub fn region(&self) -> Option<RegionName> {
+        self.config.region().and_then(|region| region.as_ref().parse().ok())
+    }
+
+    /// The client for buckets and their settings, and for small objects: an attempt may take a minute.
+    pub fn s3(&self, region: Option<&RegionName>) -> aws_sdk_s3::Client {
+        self.s3_for(Use::Control, region)
+    }
+
+    /// The client for the bodies of large objects: slow lines are waited for, stalled ones are not.
+    pub fn s3_transfer(&self, region: Option<&RegionName>) -> aws_sdk_s3::Client {
+        self.s3_for(Use::Transfer, region)
+    }
+
+    /// The client that says who we are. Meaningless where `is_aws` is false.
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        let mut config = aws_sdk_sts::config::Builder::from(&self.config);
+        if self.config.region().is_none() {
+            config = config.region(Region::from_static(FALLBACK_REGION));
+        }
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    fn s3_for(&self, purpose: Use, region: Option<&RegionName>) -> aws_sdk_s3::Client {
+        let region = region
+            .map(|name| Region::new(name.to_string()))
+            .or_else(|| self.config.region().cloned())
+            .unwrap_or(Region::from_static(FALLBACK_REGION));
+        let mut clients = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
+        clients
+            .entry((purpose, region.clone()))
+            .or_insert_with(|| {
+                let mut config = aws_sdk_s3::config::Builder::from(&self.config)
+                    .region(region)
+                    .timeout_config(limits(purpose));
+                if let Some(endpoint) = &self.endpoint {
+                    // A store behind one host name seldom answers at BUCKET.HOST.
+                    config = config.endpoint_url(endpoint).force_path_style(true);
+                }
+                aws_sdk_s3::Client::from_conf(config.build())
+            })
+            .clone()
+    }
+}
+
+/// Limits of one attempt. The SDK counts the sending of the body into the time to the first byte, so a transfer is
+/// watched by stalled stream protection instead.
+fn limits(purpose: Use) -> TimeoutConfig {
+    let limits = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5));
+    match purpose {
+        Use::Control => {
+            limits.read_timeout(Duration::from_secs(30)).operation_attempt_timeout(Duration::from_secs(60))
+        }
+        Use::Transfer => limits.operation_attempt_timeout(Duration::from_secs(30 * 60)),
+    }
+    .build()
+}
+
+/// Twenty seconds without a byte end an attempt, in either direction.
+fn stalled_streams() -> StalledStreamProtectionConfig {
+    StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build()
+}
+
+/// Standard mode: adaptive would slow every bucket because one is throttled.
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// The configuration of the machine: environment, profiles, instance metadata.
+async fn machine_config(region: Option<Region>, settings: &AwsSettings) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let mut loader = aws_config::defaults(behavior())
+        .http_client(http)
+        .sleep_impl(TokioSleep::new())
+        .time_source(ClockSource(settings.clock.clone()))
+        .retry_config(retries())
+        .timeout_config(limits(Use::Control))
+        .stalled_stream_protection(stalled_streams());
+    if let Some(region) = region {
+        loader = loader.region(region);
+    }
+    if settings.checksums == Checksums::WhenRequired {
+        loader = loader
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    }
+    if let Some(Keys::Forced { access, secret }) = &settings.keys {
+        loader = loader.credentials_provider(credentials(access, secret));
+    }
+    let config = loader.load().await;
+    match (&settings.keys, config.credentials_provider()) {
+        (Some(Keys::Fallback { access, secret }), Some(chain)) => {
+            let chain = CredentialsProviderChain::first_try("StandardChain", chain)
+                .or_else("Vault", credentials(access, secret));
+            config.into_builder().credentials_provider(SharedCredentialsProvider::new(chain)).build()
+        }
+        _ => config,
+    }
+}
+
+/// The configuration of the sandbox: nothing of the machine, and retries that do not wait, for nobody is overloaded.
+fn sandbox_config(http: SharedHttpClient, region: Option<Region>, settings: &AwsSettings) -> SdkConfig {
+    let access = Secret::new("AKIASANDBOXSANDBOX00");
+    let secret = Secret::new("sandbox");
+    SdkConfig::builder()
+        .behavior_version(behavior())
+        .http_client(http)
+        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(ClockSource(settings.clock.clone()))
+        .retry_config(retries().with_initial_backoff(Duration::from_millis(1)))
+        .timeout_config(limits(Use::Control))
+        .stalled_stream_protection(stalled_streams())
+        .credentials_provider(SharedCredentialsProvider::new(credentials(&access, &secret)))
+        .region(region.unwrap_or(Region::from_static(FALLBACK_REGION)))
+        .build()
+}
+
+fn credentials(access: &Secret, secret: &Secret) -> Credentials {
+    Credentials::new(access.expose(), secret.expose(), None, None, "reconcile")
+}
+
+/// The program's clock as the SDK asks for it.
+#[derive(Debug)]
+struct ClockSource(Clock);
+
+impl TimeSource for ClockSource {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+/// `AWS_ENDPOINT_URL_S3`, or `endpoint_url` of a profile's `services` section.
+fn s3_endpoint(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id("S3").profile("endpoint_url").env("AWS_ENDPOINT_URL");
+    let specific = config.service_config()?.load_config(key.build().ok()?)?;
+    // The lookup answers with the general endpoint too; that one is not S3's alone.
+    (Some(specific.as_str()) != config.endpoint_url()).then_some(specific)
+}
+
+/// `s3.example.org` and `https://s3.example.org/` as one URL without a slash at its end.
+fn normal_endpoint(endpoint: &str) -> String {
+    let endpoint = endpoint.trim().trim_end_matches('/');
+    if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") }
+}
+
+fn endpoint_host(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    rest.split(['/', ':']).next().unwrap_or_default()
+}
+
+/// Whether an address is Amazon's own
+/// (<https://docs.aws.amazon.com/general/latest/gr/s3.html>).
+fn amazon(endpoint: &str) -> bool {
+    let host = endpoint_host(endpoint);
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host == "amazonaws.com"
+}
+
+/// The region in `s3.eu-west-2.amazonaws.com` or the older `s3-eu-west-2.amazonaws.com`.
+fn region_of_endpoint(endpoint: &str) -> Option<Region> {
+    let name = endpoint_host(endpoint).split(".amazonaws.com").next()?;
+    let region = name.rsplit('.').next().filter(|label| *label != "s3")?;
+    let region = region.strip_prefix("s3-").unwrap_or(region);
+    region.contains('-').then(|| Region::new(region.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_of_amazon_says_only_the_region() {
+        let region = |endpoint| region_of_endpoint(&normal_endpoint(endpoint)).map(|r| r.to_string());
+        assert_eq!(region("s3.eu-west-2.amazonaws.com").as_deref(), Some("eu-west-2"));
+        assert_eq!(region("https://s3-eu-west-1.amazonaws.com/").as_deref(), Some("eu-west-1"));
+        assert_eq!(region("https://s3.dualstack.ap-south-1.amazonaws.com").as_deref(), Some("ap-south-1"));
+        assert_eq!(region("https://s3.amazonaws.com"), None);
+        assert!(amazon("https://s3.amazonaws.com") && amazon("https://s3.cn-north-1.amazonaws.com.cn"));
+        assert!(!amazon("https://s3.example.org") && !amazon("https://amazonaws.com.example.org"));
+    }
+
+    #[test]
+    fn a_host_name_is_reached_over_https() {
+        assert_eq!(normal_endpoint(" s3.example.org/ "), "https://s3.example.org");
+        assert_eq!(normal_endpoint("http://127.0.0.1:9000"), "http://127.0.0.1:9000");
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let keys = Keys::Forced { access: Secret::new("AKIACANARY"), secret: Secret::new("canary") };
+        let settings = AwsSettings { keys: Some(keys), ..AwsSettings::new(Clock::fixed(Default::default())) };
+        assert!(!format!("{settings:?}").to_lowercase().contains("canary"));
+    }
+}
