@@ -3,6 +3,7 @@
 //! Must never print themselves (`cli` does), read a clock, or hold a secret: what they are given has none.
 
 pub mod desired;
+pub mod jobs;
 pub mod plan;
 mod plan_json;
 mod plan_markdown;
