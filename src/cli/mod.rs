@@ -6,7 +6,10 @@
 
 mod failure;
 mod global;
+mod list;
 mod output;
+mod run;
+mod surroundings;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,7 @@ use clap::{Parser, Subcommand};
 pub use failure::Failure;
 pub use global::{Exit, Format, Global, LogFormat};
 pub use output::Output;
+pub use surroundings::Surroundings;
 
 /// Backups as reviewed configuration
 #[derive(Debug, Parser)]
@@ -31,6 +35,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     // One variant a verb, in the order of the help text; the doc comment is the help line.
+    /// Show what is kept and until when, here and in the bucket
+    List(list::List),
+    /// Run a job on this host, as cron does
+    Run(run::Run),
 }
 
 /// Parses the arguments of the process and runs the verb.
@@ -46,9 +54,10 @@ pub fn main() -> ExitCode {
     };
     cli.global.start_logging();
     let mut out = Output::new(&cli.global);
-    // Each verb: `Command::Validate(args) => args.run(&cli.global, &mut out)`, answering Result<Exit, Failure>.
-    let result: Result<Exit, Failure> = match cli.command {};
-    #[allow(unreachable_code)]
+    let result: Result<Exit, Failure> = match cli.command {
+        Command::List(args) => args.run(&cli.global, &mut out),
+        Command::Run(args) => args.run(&cli.global, &mut out),
+    };
     match result {
         Ok(exit) => exit,
         Err(failure) => out.failure(&failure),
