@@ -8,11 +8,15 @@ mod apply;
 mod environment;
 mod failure;
 mod global;
+mod list;
 mod output;
 mod place;
 mod plan;
+mod run;
+mod sandbox_run;
 mod schema;
 mod show;
+mod surroundings;
 mod validate;
 
 use std::process::ExitCode;
@@ -22,6 +26,7 @@ use clap::{Parser, Subcommand};
 pub use failure::Failure;
 pub use global::{Exit, Format, Global, LogFormat};
 pub use output::Output;
+pub use surroundings::Surroundings;
 
 /// Backups as reviewed configuration
 #[derive(Debug, Parser)]
@@ -48,6 +53,10 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     /// Apply, for operators of commcare-cloud: deploy-stack --tags=backups
     DeployStack(apply::DeployStackArgs),
+    /// Show what is kept and until when, here and in the bucket
+    List(list::List),
+    /// Run a job on this host, as cron does
+    Run(run::Run),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),
 }
@@ -71,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.global, &mut out),
         Command::Apply(args) => args.run(&cli.global, &mut out),
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
+        Command::List(args) => args.run(&cli.global, &mut out),
+        Command::Run(args) => args.run(&cli.global, &mut out),
         Command::Schema(args) => args.run(&mut out),
     };
     match result {

@@ -47,11 +47,10 @@ impl ProcessError {
     }
 }
 
+/// A program's last words in one line.
 fn said(stderr: &str) -> String {
-    match stderr.trim() {
-        "" => String::new(),
-        text => format!(": {text}"),
-    }
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { String::new() } else { format!(": {}", lines.join("; ")) }
 }
 
 /// A program with its arguments, not yet started.

@@ -422,6 +422,8 @@ fn patiently<T, E, B>(
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(10))
         .operation_attempt_timeout(limit)
+        // Counted from the request's first byte, it would cut off a body that takes longer to send.
+        .disable_read_timeout()
         .disable_operation_timeout()
         .build();
     operation.config_override(aws_sdk_s3::config::Config::builder().timeout_config(limits))

@@ -5,6 +5,7 @@
 //! secret or let a control character of somebody's file reach a terminal.
 
 pub mod desired;
+pub mod jobs;
 pub mod plan;
 mod plan_json;
 mod plan_markdown;

@@ -1,0 +1,53 @@
+//! `reconcile run JOB DATASTORE`: what cron calls.
+
+use clap::Args;
+
+use super::place::Place;
+use super::surroundings::Surroundings;
+use super::{Exit, Failure, Format, Global, Output};
+use crate::jobs;
+use crate::report;
+use crate::vocab::{JobCommand, JobKind, Tier};
+
+/// Runs a job on this host, as cron does.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub command: JobCommand,
+}
+
+impl Run {
+    pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+        out.expect_format("run", &[Format::Text, Format::Json])?;
+        let host = Surroundings::of(&Place::of(global)?, global.sandbox_host.as_ref())?;
+        match self.command.job {
+            JobKind::Backup => block_on(self.backup(&host, global, out))?,
+        }
+    }
+
+    async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+        let context =
+            Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
+        let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
+        match (result, global.output) {
+            (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
+            (Ok(report), _) => out.result(&report::jobs::backup(&report)),
+            (Err(error), format) => {
+                if format == Format::Json {
+                    out.json(&report::jobs::failure_json(&error));
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// Runs a verb's asynchronous half.
+pub(super) fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the program cannot start its threads: {error}")))?;
+    Ok(runtime.block_on(work))
+}

@@ -1,0 +1,187 @@
+//! What surrounds a job on this machine: its clock, zone, name and storage. The only place where a job's context comes
+//! from the machine itself.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+
+use super::Failure;
+use super::place::Place;
+use crate::clients::aws::{Aws, AwsSettings, Keys};
+use crate::clients::machine;
+use crate::datastores::postgresql::job::Connection;
+use crate::jobs::job_file::{self, AccessKey, Loaded};
+use crate::jobs::{Context, JobError, Store, log_failure};
+use crate::vocab::{Datastore, HostName};
+
+/// Where `apply` writes job files.
+const JOB_FILES: &str = "etc/reconcile";
+
+/// The host that a job runs on: this machine, or a folder of the sandbox.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub zone: Tz,
+    pub hostname: String,
+    pub root: PathBuf,
+    /// The clients' settings without keys or endpoint, and the clock.
+    pub aws: AwsSettings,
+    pub postgresql: Connection,
+    pub syslog: bool,
+}
+
+impl Surroundings {
+    /// This machine as it is, or the sandbox's host of that name.
+    pub fn of(place: &Place, host: Option<&HostName>) -> Result<Self, Failure> {
+        Ok(match (place, host) {
+            (Place::World, _) => Surroundings {
+                zone: machine::zone(),
+                hostname: machine::hostname(),
+                root: PathBuf::from("/"),
+                aws: place.aws(),
+                postgresql: Connection::default(),
+                syslog: true,
+            },
+            (Place::Sandbox(sandbox), Some(host)) => {
+                let server = sandbox.config().postgresql.clone();
+                Surroundings {
+                    zone: sandbox.config().time_zone,
+                    hostname: host.to_string(),
+                    root: sandbox.host_dir(host),
+                    aws: place.aws(),
+                    postgresql: server.map_or_else(Connection::default, |server| Connection {
+                        host: Some(server.host),
+                        port: Some(server.port),
+                        user: Some(server.user),
+                        programs: None,
+                    }),
+                    // The machine's own log has nothing to do with a host that is played.
+                    syslog: false,
+                }
+            }
+            (Place::Sandbox(_), None) => {
+                return Err(Failure::usage(
+                    "in a sandbox cron is played by `reconcile sandbox run HOST`, which says on which host a job runs",
+                ));
+            }
+        })
+    }
+
+    /// Reads the job file and makes the context of its job: the one named, else the only one of the datastore.
+    pub async fn context(&self, named: Option<&str>, datastore: &Datastore) -> Result<Context, Failure> {
+        let path = match named {
+            Some(path) => self.inside(path),
+            None => self.only_job_file(datastore)?,
+        };
+        let Loaded { job, keys } = job_file::read(&path).map_err(|error| self.tell(error))?;
+        if job.datastore != *datastore {
+            return Err(Failure::usage(format!(
+                "the job file {} is of {}, not of {datastore}",
+                path.display(),
+                job.datastore
+            )));
+        }
+        let store = match &job.upload {
+            Some(_) => Some(self.store(&job, keys).await?),
+            None => None,
+        };
+        Ok(Context {
+            job,
+            clock: self.aws.clock.clone(),
+            zone: self.zone,
+            hostname: self.hostname.clone(),
+            root: self.root.clone(),
+            store,
+            postgresql: self.postgresql.clone(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            syslog: self.syslog,
+        })
+    }
+
+    /// The client of the bucket, and who must own it: the account that the job file names, else the job's own.
+    async fn store(
+        &self,
+        job: &crate::datastores::job_file::JobFile,
+        keys: Option<AccessKey>,
+    ) -> Result<Store, Failure> {
+        let upload = job.upload.as_ref();
+        let aws = Box::pin(Aws::load(AwsSettings {
+            endpoint: upload.and_then(|upload| upload.endpoint.clone()),
+            region: upload.and_then(|upload| upload.region.clone()).or_else(|| self.aws.region.clone()),
+            keys: keys.map(|keys| Keys::Forced { access: keys.access_key, secret: keys.secret_key }),
+            ..self.aws.clone()
+        }))
+        .await;
+        let named = upload.and_then(|upload| upload.account.clone());
+        let owner = match (named, aws.is_aws()) {
+            (Some(account), true) => Some(account),
+            (None, true) => match Box::pin(aws.sts().get_caller_identity().send()).await {
+                Ok(identity) => identity.account().and_then(|account| account.parse().ok()),
+                // The upload will say what is wrong; the local backup must not wait for it.
+                Err(error) => {
+                    let error = aws_sdk_s3::error::DisplayErrorContext(&error);
+                    tracing::warn!("the account of this job cannot be asked for: {error}");
+                    None
+                }
+            },
+            (_, false) => None,
+        };
+        let region = upload.and_then(|upload| upload.region.as_ref());
+        Ok(Store { client: aws.s3_transfer(region), owner })
+    }
+
+    /// The path of a host where it really lies.
+    fn inside(&self, path: &str) -> PathBuf {
+        let path = Path::new(path);
+        match path.strip_prefix("/") {
+            Ok(below) => self.root.join(below),
+            // A relative path is a person's, and means their directory.
+            Err(_) => path.to_owned(),
+        }
+    }
+
+    fn only_job_file(&self, datastore: &Datastore) -> Result<PathBuf, Failure> {
+        let directory = self.root.join(JOB_FILES);
+        let mut found: Vec<PathBuf> = std::fs::read_dir(&directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|environment| environment.path().join(format!("{datastore}.json")))
+            .filter(|path| path.is_file())
+            .collect();
+        found.sort();
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (None, _) => Err(Failure::failed_with_help(
+                format!(
+                    "there is no job file {}/*/{datastore}.json: this host has no such backups",
+                    directory.display()
+                ),
+                "run `reconcile apply`, which writes it, or name another with --job FILE",
+            )),
+            (Some(last), false) => Err(Failure::usage(format!(
+                "several environments back up {datastore} here ({} and {}): name one with --job FILE",
+                found.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+                last.display()
+            ))),
+        }
+    }
+
+    fn tell(&self, error: JobError) -> Failure {
+        if self.syslog {
+            log_failure(&error.message);
+        }
+        error.into()
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        let refused = error.is_refusal();
+        let JobError { message, help, .. } = error;
+        match refused {
+            true => Failure::Refused { message, help },
+            false => Failure::Failed { message, help },
+        }
+    }
+}

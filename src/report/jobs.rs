@@ -1,0 +1,252 @@
+//! What jobs did and what there is, for people and for scripts.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::text::{ALARM, BOLD, DIM, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
+use crate::jobs::{BackupReport, Copy, Here, JobError, Keep, LastFailure, Listing, Row};
+
+/// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
+pub fn listing(listing: &Listing, verbose: bool) -> String {
+    let mut text = format!("{BOLD}{} on {}{BOLD:#}: {}", listing.datastore, listing.host, listing.directory);
+    if let Some(bucket) = &listing.bucket {
+        text.push_str(&format!("\n    and s3://{bucket}"));
+    }
+    text.push_str("\n\n");
+    if let Some(failure) = &listing.last_failure {
+        text.push_str(&last_failure(failure));
+    }
+    for unseen in &listing.unseen {
+        text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(unseen)));
+        text.push_str("\n\n");
+    }
+    if listing.backups.is_empty() {
+        text.push_str("no backup yet\n");
+        return text;
+    }
+    let head =
+        line(["taken (UTC)", "tier", "size", "kept here until", "bucket", "proven"].map(str::to_owned));
+    text.push_str(&format!("{DIM}{head}{DIM:#}\n"));
+    for row in &listing.backups {
+        text.push_str(&shown(row));
+        text.push('\n');
+        if verbose {
+            let version = row.remote.as_ref().and_then(|copy| copy.version_id.as_deref());
+            let version = version.map(|id| format!(" version {}", one_line(id))).unwrap_or_default();
+            let key = row.remote.as_ref().map(|copy| copy.key.as_str()).filter(|key| *key != row.name);
+            let key = key.map(|key| format!("\n      {}", one_line(key))).unwrap_or_default();
+            text.push_str(&format!("    {DIM}{}{key}{version}{DIM:#}\n", one_line(&row.name)));
+        }
+    }
+    let unproven = listing.backups.iter().filter(|row| row.proven == Some(false)).count();
+    text.push_str(&format!("\n{}", counted(listing.backups.len(), "backup")));
+    if unproven > 0 {
+        text.push_str(&styled(ALARM, format_args!(", {unproven} not proven")));
+    }
+    text.push_str(if verbose { ".\n" } else { "; names and versions with -v.\n" });
+    text
+}
+
+fn last_failure(failure: &LastFailure) -> String {
+    let what = format!(
+        "the last {} backup failed at {}, {} UTC: {}",
+        failure.tier,
+        failure.stage,
+        minute(failure.at),
+        one_line(&failure.message)
+    );
+    let mut text = wrapped(&format!("{} ", styled(ALARM, "!")), 2, &what);
+    if let Some(help) = &failure.help {
+        text.push('\n');
+        text.push_str(&wrapped("  = help: ", 10, &one_line(help)));
+    }
+    text.push_str("\n\n");
+    text
+}
+
+fn shown(row: &Row) -> String {
+    let proven = match row.proven {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "?",
+    };
+    let text = line([
+        minute(row.taken),
+        row.tier.to_string(),
+        bytes(row.bytes),
+        row.here.map_or_else(|| "-".to_owned(), kept),
+        row.remote.as_ref().map_or("-", in_bucket).to_owned(),
+        proven.to_owned(),
+    ]);
+    if row.proven == Some(false) { styled(ALARM, text) } else { text }
+}
+
+fn kept(here: Here) -> String {
+    match (here.keep, here.when) {
+        (Keep::Until, Some(when)) => minute(when),
+        (Keep::Until, None) => "for ever".to_owned(),
+        (Keep::NewestProven, _) => "newer is proven".to_owned(),
+        (Keep::NewestOfTier, _) => "one is proven".to_owned(),
+        (Keep::FromTheFuture, _) => "clock is right".to_owned(),
+        (Keep::Due, _) => "next backup".to_owned(),
+    }
+}
+
+fn in_bucket(copy: &Copy) -> &'static str {
+    match copy.latest {
+        true => "newest",
+        false => "version",
+    }
+}
+
+/// One line of the table: 75 columns at most.
+fn line([taken, tier, size, here, bucket, proven]: [String; 6]) -> String {
+    format!("{taken:<16}   {tier:<6}   {size:>8}   {here:<16}   {bucket:<7}   {proven}").trim_end().to_owned()
+}
+
+/// A backup that was made: what, where, and what it made room for.
+pub fn backup(report: &BackupReport) -> String {
+    let manifest = &report.manifest;
+    let mut text = format!(
+        "{BOLD}{} {} backup{BOLD:#}: {} of {}\n    {}\n",
+        manifest.datastore,
+        manifest.tier,
+        bytes(manifest.bytes),
+        bytes(manifest.uncompressed_bytes),
+        report.path
+    );
+    if let Some(remote) = &manifest.remote {
+        let version = remote.version_id.as_deref().map(|id| format!(" version {id}")).unwrap_or_default();
+        text.push_str(&format!("    s3://{}/{}{version}, read back\n", remote.bucket, remote.key));
+    }
+    if !report.expired.is_empty() {
+        text.push_str(&format!(
+            "    removed {}: {}\n",
+            counted(report.expired.len(), "older one"),
+            report.expired.join(", ")
+        ));
+    }
+    for warning in &report.warnings {
+        text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(warning)));
+        text.push('\n');
+    }
+    text
+}
+
+/// `reconcile.list/1`: the listing as it is.
+pub fn listing_json(listing: &Listing) -> Value {
+    document("reconcile.list/1", listing)
+}
+
+/// `reconcile.backup/1`: the manifest, the path, what expired, warnings.
+pub fn backup_json(report: &BackupReport) -> Value {
+    document("reconcile.backup/1", report)
+}
+
+/// `reconcile.failure/1`: why a job failed.
+pub fn failure_json(error: &JobError) -> Value {
+    let mut members = Map::new();
+    members.insert("format".to_owned(), "reconcile.failure/1".into());
+    members.insert("stage".to_owned(), error.stage.to_string().into());
+    members.insert("message".to_owned(), error.message.clone().into());
+    members.insert("help".to_owned(), error.help.clone().into());
+    Value::Object(members)
+}
+
+fn document(format: &str, content: &impl Serialize) -> Value {
+    let mut members = Map::new();
+    members.insert("format".to_owned(), format.into());
+    // The result types are plain data with names for keys: they always have a JSON form.
+    if let Ok(Value::Object(content)) = serde_json::to_value(content) {
+        members.extend(content);
+    }
+    Value::Object(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::jobs::Stage;
+    use crate::vocab::Tier;
+
+    fn instant(text: &str) -> DateTime<Utc> {
+        text.parse().expect("instant")
+    }
+
+    fn example() -> Listing {
+        let copy = |latest| Copy {
+            key: "postgres_daily_db1.tar.gz".to_owned(),
+            version_id: Some("3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo".to_owned()),
+            latest,
+        };
+        let row = |taken: &str, here, remote, proven| Row {
+            name: format!("postgres_production_daily_{}.tar.gz", taken[..10].replace('-', "_")),
+            tier: Tier::Daily,
+            taken: instant(taken),
+            bytes: 536_870_912,
+            here,
+            remote,
+            proven,
+        };
+        let here = |keep, when: Option<&str>| Some(Here { keep, when: when.map(instant) });
+        Listing {
+            datastore: "postgresql".parse().expect("name"),
+            host: "db1".parse().expect("name"),
+            directory: "/opt/data/backups/postgresql".to_owned(),
+            bucket: Some("dimagi-production-postgres-backups".parse().expect("name")),
+            backups: vec![
+                row("2026-11-21T00:14:00Z", here(Keep::Until, Some("2026-11-24T00:14:00Z")), None, Some(false)),
+                row("2026-11-20T00:14:00Z", here(Keep::NewestProven, None), Some(copy(true)), Some(true)),
+                row("2026-11-16T00:14:00Z", None, Some(copy(false)), None),
+            ],
+            last_failure: Some(LastFailure {
+                environment: "production".parse().expect("name"),
+                host: "db1".parse().expect("name"),
+                datastore: "postgresql".parse().expect("name"),
+                tier: Tier::Daily,
+                at: instant("2026-11-21T00:14:00Z"),
+                stage: Stage::Upload,
+                message: "part 3 of the upload to s3://dimagi-production-postgres-backups/postgres_daily_db1.tar.gz \
+                          failed: SlowDown: Please reduce your request rate"
+                    .to_owned(),
+                help: Some("the next run uploads again".to_owned()),
+            }),
+            unseen: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_list_says_what_is_kept_until_when_and_what_went_wrong() {
+        let plain = anstream::adapter::strip_str(&listing(&example(), false)).to_string();
+        insta::assert_snapshot!(plain, @"
+        postgresql on db1: /opt/data/backups/postgresql
+            and s3://dimagi-production-postgres-backups
+
+        ! the last daily backup failed at upload, 2026-11-21 00:14 UTC: part 3 of the
+          upload to s3://dimagi-production-postgres-backups/postgres_daily_db1.tar.gz
+          failed: SlowDown: Please reduce your request rate
+          = help: the next run uploads again
+
+        taken (UTC)        tier         size   kept here until    bucket    proven
+        2026-11-21 00:14   daily     512 MiB   2026-11-24 00:14   -         NO
+        2026-11-20 00:14   daily     512 MiB   newer is proven    newest    yes
+        2026-11-16 00:14   daily     512 MiB   -                  version   ?
+
+        3 backups, 1 not proven; names and versions with -v.
+        ");
+        let wide = anstream::adapter::strip_str(&listing(&example(), true)).to_string();
+        assert!(wide.contains("      postgres_daily_db1.tar.gz version 3HL4kq"), "{wide}");
+        assert!(plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
+    }
+
+    #[test]
+    fn json_begins_with_its_format() {
+        let json = listing_json(&example()).to_string();
+        assert!(json.starts_with(r#"{"format":"reconcile.list/1","datastore":"postgresql""#), "{json}");
+        assert!(json.contains(r#""here":{"keep":"until","when":"2026-11-24T00:14:00Z"}"#), "{json}");
+        let error = JobError::new(Stage::ReadBack, "the copy could not be proven");
+        assert_eq!(failure_json(&error)["stage"], "read back");
+    }
+}

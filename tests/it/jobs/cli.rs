@@ -1,0 +1,121 @@
+//! The commands as cron and people call them: one process, its streams and its exit code.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::postgres::Postgres;
+
+/// A host's folder with a job file and a backup directory.
+struct Host {
+    folder: TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let host = Host { folder: tempfile::tempdir().expect("folder") };
+        std::fs::create_dir(host.path("backups")).expect("folder");
+        std::fs::create_dir(host.path("empty")).expect("folder");
+        let job = json!({
+            "reconcile": {"environment": "production", "id": "host_file/db1/postgresql"},
+            "version": 1,
+            "environment": "production",
+            "host": "db1",
+            "datastore": "postgresql",
+            "source": {"postgresql": {"method": "dump", "read_from": null}},
+            "directory": host.path("backups"),
+            "compression": "gzip",
+            "keep": {"days": 2, "weeks": 2, "hours": 1},
+            "upload": null,
+            "secrets": {"access_key": "AKIACANARY", "secret_key": "the-canary"},
+        });
+        std::fs::write(host.path("postgresql.json"), job.to_string()).expect("job file");
+        std::fs::set_permissions(host.path("postgresql.json"), PermissionsExt::from_mode(0o600))
+            .expect("mode");
+        host
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the program on this host, libpq pointed at `socket`, and no system log to write to.
+    fn run(&self, arguments: &[&str], socket: &Path) -> Output {
+        let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
+            .args(arguments)
+            .arg("--job")
+            .arg(self.path("postgresql.json"))
+            .env("PATH", self.path("empty"))
+            .env("PGHOST", socket)
+            .env("PGPORT", "54321")
+            .env("PGUSER", "postgres")
+            .env("TZ", "UTC")
+            .env_remove("RECONCILE_ENV")
+            .output()
+            .expect("the program runs");
+        let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        assert!(!String::from_utf8_lossy(&said).to_lowercase().contains("canary"));
+        output
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn cron_runs_a_backup_and_the_list_shows_it() {
+    let Some(server) = Postgres::start("") else { return };
+    let socket = server.connection().host.expect("a socket");
+    let host = Host::new();
+    let run = host.run(&["run", "backup", "postgresql", "--tier", "daily"], Path::new(&socket));
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert!(text(&run.stdout).starts_with("postgresql daily backup: "), "{}", text(&run.stdout));
+    assert_eq!(text(&run.stderr), "");
+
+    let list = host.run(&["list", "postgresql"], Path::new(&socket));
+    assert_eq!(list.status.code(), Some(0), "{}", text(&list.stderr));
+    assert!(text(&list.stdout).contains("newer is proven"), "{}", text(&list.stdout));
+    let json = host.run(&["list", "postgresql", "--output", "json"], Path::new(&socket));
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["format"], "reconcile.list/1");
+    assert_eq!(json["backups"][0]["proven"], true);
+}
+
+#[test]
+fn a_failure_is_loud_and_a_lock_is_a_refusal() {
+    let host = Host::new();
+    let run = host.run(&["run", "backup", "postgresql"], &host.path("empty"));
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).starts_with("error: "), "{}", text(&run.stderr));
+    assert!(host.path("backups/last-failure.json").is_file());
+
+    let lock =
+        std::fs::File::create(host.path("backups/.reconcile-production-postgresql.lock")).expect("lock");
+    lock.try_lock().expect("free");
+    let run = host.run(&["run", "backup", "postgresql"], &host.path("empty"));
+    assert_eq!(run.status.code(), Some(3));
+    assert!(text(&run.stderr).starts_with("refused: another job is at work"), "{}", text(&run.stderr));
+
+    let json = host.run(&["run", "backup", "postgresql", "--output", "json"], &host.path("empty"));
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((&json["format"], &json["stage"]), (&json!("reconcile.failure/1"), &json!("lock")));
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    let host = Host::new();
+    for arguments in [
+        ["run", "backup", "couchdb"].as_slice(),
+        &["run", "backup", "postgresql", "--tier", "yearly"],
+        &["run", "backup", "postgresql", "--output", "sarif"],
+        &["run", "backup", "postgresql", "--sandbox", "somewhere"],
+        &["list", "postgresql", "--output", "markdown"],
+    ] {
+        let run = host.run(arguments, &host.path("empty"));
+        assert_eq!(run.status.code(), Some(64), "{arguments:?}: {}", text(&run.stderr));
+    }
+}
