@@ -49,6 +49,7 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
         held,
         unchanged: unchanged.len(),
         fingerprint: String::new(),
+        failures: observed.failures.clone(),
         zones: zones.collect(),
     };
     plan.fingerprint = fingerprint::of(&plan, desired.vault_digest.as_deref());

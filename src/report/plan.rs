@@ -38,6 +38,7 @@ pub fn plan_text(plan: &Plan, view: View) -> String {
         text.push('\n');
     }
     text.push_str(&held_text(plan));
+    text.push_str(&failures_text(plan));
     text.push_str(&styled(BOLD, summary_line(&plan.summary())));
     text.push('\n');
     if !plan.changes.is_empty() {
@@ -260,6 +261,19 @@ fn held_text(plan: &Plan) -> String {
         text.push('\n');
     }
     text.push('\n');
+    text
+}
+
+/// Jobs that failed: not what this plan is about, and yet the first thing to know.
+fn failures_text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for failure in &plan.failures {
+        let at = minute(failure.at);
+        let sum = format!("last backup of {} on {} failed at {at} UTC", failure.datastore, failure.host);
+        text.push_str(&format!("{}\n", styled(ALARM, sum)));
+        text.push_str(&wrapped("    ", 4, &one_line(&failure.message)));
+        text.push_str("\n\n");
+    }
     text
 }
 

@@ -11,8 +11,8 @@ use crate::plan::{Answer, Change, LocalKeep};
 use crate::resources::{Found, Resource, crontab, host_directory, host_file};
 use crate::retention::local::{Backup, Fate, Policy, decide};
 use crate::retention::{Loss, Losses};
-use crate::state::{HostFacts, HostSighting, Observed, Owner, Scope, Sighting};
-use crate::vocab::{Environment, HostName, Id, Kind, Tier};
+use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
+use crate::vocab::{Datastore, Environment, HostName, Id, Kind, Tier};
 
 /// How each host is reached.
 pub type Hosts = BTreeMap<HostName, Reach>;
@@ -46,7 +46,26 @@ impl LiveWorld {
         }
         for (id, like) in wanted {
             observed.sightings.insert(id.clone(), self.sight_on_host(id, like));
+            observed.failures.extend(self.last_failure(id, like));
         }
+        observed.failures.sort();
+    }
+
+    /// What the last run of a job left beside its backups, if it failed.
+    fn last_failure(&self, id: &Id, like: &Resource) -> Option<JobFailure> {
+        let Resource::HostFile(file) = like else { return None };
+        let host_file::Body::Members { members, .. } = &file.body else { return None };
+        let path = format!("{}/last-failure.json", members.get("directory")?.as_text()?);
+        let host = id.host()?;
+        let bytes = self.files(host).ok()?.read(&path).ok()??;
+        let told: ToldFailure = serde_json::from_slice(&bytes).ok()?;
+        let ours = told.environment == self.environment && told.datastore.as_str() == id.name();
+        ours.then(|| JobFailure {
+            host: host.clone(),
+            datastore: told.datastore,
+            at: told.at,
+            message: told.message,
+        })
     }
 
     /// What carries this environment's mark on a host, whether anybody still wants it or not.
@@ -156,6 +175,15 @@ impl LiveWorld {
             Err(why) => Answer::Unknown(why),
         }
     }
+}
+
+/// What a failed job wrote down.
+#[derive(Deserialize)]
+struct ToldFailure {
+    environment: Environment,
+    datastore: Datastore,
+    at: DateTime<Utc>,
+    message: String,
 }
 
 /// What a manifest beside a backup says, as far as its life is concerned.
