@@ -1,1 +1,200 @@
+//! Settings -> Desired: what should be, in its normal form. Pure.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::datastores::names::remote_prefix;
+use crate::datastores::{JobTerms, Piece, job_file, postgresql};
+use crate::resources::Resource;
+use crate::resources::bucket::{AbortUploads, Bucket, PublicAccess, VersionRule};
+use crate::settings::{BucketSettings, Secrets, Settings, Vault};
+use crate::state::{Desired, HeldBefore, HeldCode, Wanted};
+use crate::vocab::{BucketName, Datastore, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning};
+
+/// What the settings ask for, and what they ask for in vain.
+pub fn desired(settings: &Settings) -> Desired {
+    let mut derivation = Derivation { settings, resources: BTreeMap::new(), held: Vec::new() };
+    derivation.hold_unsupported();
+    derivation.postgresql();
+    derivation.declared_buckets();
+    let Derivation { resources, held, .. } = derivation;
+    let vault_digest = match &settings.vault {
+        Vault::Absent => None,
+        Vault::Locked { digest, .. } | Vault::Open { digest, .. } => Some(digest.clone()),
+    };
+    Desired {
+        environment: settings.environment.clone(),
+        environment_written: settings.environment_written,
+        account: settings.backups.account.clone(),
+        endpoint: settings.storage.endpoint.clone(),
+        declared: resources.keys().cloned().chain(held.iter().map(|held| held.id.clone())).collect(),
+        resources,
+        held,
+        hosts: settings.inventory.hosts.keys().cloned().collect(),
+        vault_digest,
+    }
+}
+
+struct Derivation<'a> {
+    settings: &'a Settings,
+    resources: BTreeMap<Id, Wanted>,
+    held: Vec<HeldBefore>,
+}
+
+impl Derivation<'_> {
+    fn hold_unsupported(&mut self) {
+        for unsupported in &self.settings.unsupported {
+            self.held.push(HeldBefore {
+                id: Id::cloud(Kind::Setting, &unsupported.key),
+                code: HeldCode::Unsupported,
+                why: format!("{} ({})", unsupported.why, unsupported.place),
+                datastore: None,
+            });
+        }
+    }
+
+    fn postgresql(&mut self) {
+        let postgresql = &self.settings.postgresql;
+        let (Some(_), Ok(datastore)) = (postgresql.method, postgresql::desired::NAME.parse::<Datastore>())
+        else {
+            return;
+        };
+        if postgresql.hosts.is_empty() {
+            let since = postgresql.switch.as_ref().map(|place| format!(" since {place}")).unwrap_or_default();
+            self.held.push(HeldBefore {
+                id: Id::cloud(Kind::Datastore, datastore.as_str()),
+                code: HeldCode::NoHost,
+                why: format!("on{since}, but no host is in [pg_backup]: nothing is backed up"),
+                datastore: Some(datastore.clone()),
+            });
+        }
+        if postgresql.s3 {
+            self.bucket(&postgresql.bucket, Some(&datastore), postgresql.switch.clone());
+        }
+        let regions = self.regions();
+        let terms = self.terms(&regions);
+        for piece in postgresql::desired::pieces(postgresql, &terms) {
+            self.piece(piece, &datastore, postgresql.switch.clone());
+        }
+    }
+
+    fn terms<'a>(&'a self, regions: &'a BTreeMap<BucketName, RegionName>) -> JobTerms<'a> {
+        JobTerms {
+            environment: &self.settings.environment,
+            compression: self.settings.storage.compression,
+            endpoint: self.settings.storage.endpoint.as_deref(),
+            account: self.settings.backups.account.as_ref(),
+            versioned_keys: self.settings.storage.versioned_keys,
+            regions,
+            secrets: secret_digests(&self.settings.vault),
+        }
+    }
+
+    /// The region of every bucket that is used: its own, or the environment's.
+    fn regions(&self) -> BTreeMap<BucketName, RegionName> {
+        let common = self.settings.storage.region.as_ref();
+        let declared = &self.settings.backups.buckets;
+        let used = std::iter::once(&self.settings.postgresql.bucket);
+        used.chain(declared.keys())
+            .filter_map(|name| {
+                let own = declared.get(name).and_then(|bucket| bucket.region.as_ref());
+                Some((name.clone(), own.or(common)?.clone()))
+            })
+            .collect()
+    }
+
+    fn piece(&mut self, piece: Piece, datastore: &Datastore, declared: Option<Place>) {
+        let Piece { id, resource, needs, secret } = piece;
+        if secret && let Vault::Locked { file, .. } = &self.settings.vault {
+            self.held.push(HeldBefore {
+                id,
+                code: HeldCode::VaultLocked,
+                why: format!(
+                    "it holds the keys that jobs upload with, and {file} is locked: give its password"
+                ),
+                datastore: Some(datastore.clone()),
+            });
+            return;
+        }
+        let wanted = self.resources.entry(id).or_insert_with(|| Wanted {
+            resource,
+            datastores: BTreeSet::new(),
+            declared,
+            needs,
+        });
+        wanted.datastores.insert(datastore.clone());
+    }
+
+    fn declared_buckets(&mut self) {
+        let declared: Vec<(BucketName, Place)> = self
+            .settings
+            .backups
+            .buckets
+            .iter()
+            .map(|(name, bucket)| (name.clone(), bucket.place.clone()))
+            .collect();
+        for (name, place) in declared {
+            self.bucket(&name, None, Some(place));
+        }
+    }
+
+    /// A bucket that a datastore writes to, or that is declared, or both.
+    fn bucket(&mut self, name: &BucketName, datastore: Option<&Datastore>, declared: Option<Place>) {
+        let region = self.regions().get(name).cloned();
+        let own = self.settings.backups.buckets.get(name);
+        let id = Id::cloud(Kind::Bucket, name.as_str());
+        let mut datastores: BTreeSet<Datastore> =
+            self.resources.get(&id).map(|w| w.datastores.clone()).unwrap_or_default();
+        datastores.extend(datastore.cloned());
+        let bucket = match own {
+            Some(own) => self.declared_bucket(own, region, &datastores),
+            None => Bucket {
+                owner: Some(Some(self.settings.environment.clone())),
+                region,
+                versioning: self.settings.storage.versioned_keys.then_some(Versioning::Enabled),
+                keep_versions: None,
+                abort_uploads: None,
+                encryption: None,
+                public_access: Some(PublicAccess::BLOCKED),
+                tls_only: None,
+            },
+        };
+        let declared = own.map(|own| own.place.clone()).or(declared);
+        let wanted =
+            Wanted { resource: Resource::Bucket(bucket), datastores, declared, needs: BTreeSet::new() };
+        self.resources.insert(id, wanted);
+    }
+
+    fn declared_bucket(
+        &self,
+        own: &BucketSettings,
+        region: Option<RegionName>,
+        datastores: &BTreeSet<Datastore>,
+    ) -> Bucket {
+        let rule = |datastore: &Datastore, tier: Tier| {
+            let keep = own.keep_versions.get(&tier)?;
+            Some((remote_prefix(datastore, tier), VersionRule::Keep(*keep)))
+        };
+        let rules = datastores.iter().flat_map(|datastore| {
+            Tier::ALL.into_iter().filter_map(|tier| rule(datastore, tier)).collect::<Vec<_>>()
+        });
+        Bucket {
+            owner: Some(Some(self.settings.environment.clone())),
+            region,
+            versioning: own.versioned.then_some(Versioning::Enabled),
+            keep_versions: Some(rules.collect()),
+            abort_uploads: Some(AbortUploads::AfterDays(own.abort_uploads_after_days)),
+            encryption: Some(own.encryption.clone()),
+            public_access: own.block_public_access.then_some(PublicAccess::BLOCKED),
+            tls_only: Some(own.tls_only),
+        }
+    }
+}
+
+/// Digests of the secrets that go into job files.
+fn secret_digests(vault: &Vault) -> BTreeMap<String, SecretDigest> {
+    let Vault::Open { secrets: Secrets { s3: Some(keys), .. }, .. } = vault else { return BTreeMap::new() };
+    BTreeMap::from([
+        (job_file::SECRET_ACCESS_KEY.to_owned(), keys.access_key.digest()),
+        (job_file::SECRET_SECRET_KEY.to_owned(), keys.secret_key.digest()),
+    ])
+}

@@ -5,3 +5,6 @@
 
 pub mod aws;
 pub mod aws_error;
+pub mod host;
+pub mod machine;
+pub mod process;

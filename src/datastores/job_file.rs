@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::postgresql::settings::PostgresqlSource;
+use crate::retention::local::Policy;
 use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName};
 
 /// The version of the format that this program writes.
@@ -70,6 +71,12 @@ pub struct KeepLocal {
     pub weeks: u32,
     /// Hours for hourly backups: removed when the age exceeds hours x 60 minutes.
     pub hours: u32,
+}
+
+impl From<KeepLocal> for Policy {
+    fn from(keep: KeepLocal) -> Self {
+        Policy { days: keep.days, weeks: keep.weeks, hours: keep.hours }
+    }
 }
 
 /// The bucket that holds the second copy.

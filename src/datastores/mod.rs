@@ -3,5 +3,43 @@
 //!
 //! Must never know the planner; no kind of resource knows a datastore.
 
+pub mod dump;
 pub mod job_file;
+pub mod names;
 pub mod postgresql;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::resources::{Resource, host_file};
+use crate::vocab::{AccountId, BucketName, Environment, Id, RegionName, SecretDigest};
+
+/// One resource that a datastore asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub id: Id,
+    pub resource: Resource,
+    /// What must be in place first.
+    pub needs: BTreeSet<Id>,
+    /// Whether it holds secrets, so that a locked vault holds it back.
+    pub secret: bool,
+}
+
+/// What every datastore's job files have in common.
+#[derive(Clone, Debug)]
+pub struct JobTerms<'a> {
+    pub environment: &'a Environment,
+    pub compression: job_file::Compression,
+    pub endpoint: Option<&'a str>,
+    pub account: Option<&'a AccountId>,
+    /// Undated keys, old versions kept by the storage.
+    pub versioned_keys: bool,
+    /// The region of each bucket, where settings know it.
+    pub regions: &'a BTreeMap<BucketName, RegionName>,
+    /// Digests of the secrets that jobs upload with; empty where they find credentials themselves.
+    pub secrets: BTreeMap<String, SecretDigest>,
+}
+
+/// Where the job file of a datastore lies on a host.
+pub fn job_path(environment: &Environment, datastore: &str) -> String {
+    format!("{}/{datastore}.json", host_file::directory(environment))
+}

@@ -1,1 +1,30 @@
-//! placeholder
+//! Jobs: what cron calls. The sequence of a backup, written once over [`crate::datastores::dump::Dump`], and the list
+//! of what it made.
+//!
+//! Place on the data's path: beside it, on the hosts, long after `apply`. A job needs its job file and nothing else.
+//! Must never prune before the new backup is proven, never give a partial file a final name, never end quietly
+//! after a failure, and never print: results and errors are data.
+//!
+//!     lock -> dump -> seal -> upload -> read back -> record -> expire -> tell
+
+mod compress;
+mod context;
+mod directory;
+mod error;
+mod expire;
+mod failure;
+pub mod job_file;
+mod list;
+mod lock;
+mod manifest;
+mod sequence;
+mod slice;
+mod stream;
+mod upload;
+
+pub use context::{Context, Store};
+pub use error::{JobError, Stage};
+pub use failure::{LastFailure, log as log_failure};
+pub use list::{Copy, Here, Keep, Listing, Row, list};
+pub use manifest::{Manifest, Remote};
+pub use sequence::{BackupReport, backup, backup_with};

@@ -1,1 +1,135 @@
-//! placeholder
+//! Managed things in their normal form: one folder a kind, the SAME type for what is desired and what is observed.
+//!
+//! Place on the data's path: settings become desired resources, reality becomes observed ones, the plan compares
+//! them. `mod.rs` of a kind is pure; only its `live.rs` touches the world. A resource never holds a secret (a digest
+//! instead), and a kind never knows a datastore.
+//!
+//! Each kind has one `fields(&self)` that destructures itself by name without `..`, so that a field added later does
+//! not compile until someone decides about it; one `risk(field, from, to)`; and one read and one write. A generic
+//! comparison does the rest.
+
+pub mod bucket;
+pub mod crontab;
+pub mod host_directory;
+pub mod host_file;
+
+use crate::vocab::{Kind, Risk, Value};
+
+pub use bucket::Bucket;
+pub use crontab::Crontab;
+pub use host_directory::HostDirectory;
+pub use host_file::HostFile;
+
+/// One managed thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    Bucket(Bucket),
+    HostDirectory(HostDirectory),
+    HostFile(HostFile),
+    Crontab(Crontab),
+}
+
+/// One field of a resource in the shape that is compared and shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: String,
+    /// Desired: `None` leaves the field as it is. Observed: `None` says that the store has no such thing.
+    pub value: Option<Value>,
+}
+
+impl Field {
+    pub fn new(name: impl Into<String>, value: impl Into<Value>) -> Self {
+        Field { name: name.into(), value: Some(value.into()) }
+    }
+
+    pub fn managed<T: Into<Value>>(name: impl Into<String>, value: Option<T>) -> Self {
+        Field { name: name.into(), value: value.map(Into::into) }
+    }
+}
+
+/// What a change of one field means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    pub risk: Risk,
+    /// What else may stop working, for people: "clients without TLS".
+    pub may_break: Vec<&'static str>,
+}
+
+impl From<Risk> for Judgement {
+    fn from(risk: Risk) -> Self {
+        Judgement { risk, may_break: Vec::new() }
+    }
+}
+
+impl Resource {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Resource::Bucket(_) => Kind::Bucket,
+            Resource::HostDirectory(_) => Kind::HostDirectory,
+            Resource::HostFile(_) => Kind::HostFile,
+            Resource::Crontab(_) => Kind::Crontab,
+        }
+    }
+
+    /// The fields in the order in which they are shown.
+    pub fn fields(&self) -> Vec<Field> {
+        match self {
+            Resource::Bucket(bucket) => bucket.fields(),
+            Resource::HostDirectory(directory) => directory.fields(),
+            Resource::HostFile(file) => file.fields(),
+            Resource::Crontab(crontab) => crontab.fields(),
+        }
+    }
+
+    /// What this desired resource becomes on top of what is there: fields that it does not manage stay.
+    pub fn over(&self, present: Option<&Resource>) -> Resource {
+        match (self, present) {
+            (Resource::Bucket(wanted), Some(Resource::Bucket(present))) => {
+                Resource::Bucket(wanted.over(Some(present)))
+            }
+            (Resource::Bucket(wanted), _) => Resource::Bucket(wanted.over(None)),
+            // Host kinds manage every field that they have.
+            (Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_), _) => self.clone(),
+        }
+    }
+}
+
+/// The risk of one field of an existing thing changing from `from` to `to`. (What the plan itself creates is judged
+/// by [`risk_of_birth`].)
+pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
+    match kind {
+        Kind::Bucket => bucket::risk(field, from, to),
+        Kind::HostDirectory => host_directory::risk(field, from, to),
+        Kind::HostFile => host_file::risk(field, from, to),
+        Kind::Crontab => crontab::risk(field, from, to),
+        Kind::Host | Kind::Datastore | Kind::Setting => Risk::Routine.into(),
+    }
+}
+
+/// The risk of a field of something that does not exist yet: nothing is lost and nobody uses it. Object lock is
+/// the one thing that would be final from the first moment, and no kind declares it yet.
+pub fn risk_of_birth(_kind: Kind, _field: &str, _to: &Value) -> Judgement {
+    Risk::Routine.into()
+}
+
+/// The risk of removing a thing. Only what carries our mark and makes backups happen is ever removed, and without it
+/// they stop: destructive, although no byte is deleted.
+pub fn risk_of_removal(kind: Kind) -> Risk {
+    match kind {
+        Kind::Crontab | Kind::HostFile => Risk::Destructive,
+        _ => Risk::Irreversible,
+    }
+}
+
+/// Whether what is no longer declared may be removed at all: it must be able to carry our mark, and must hold no
+/// backups.
+pub fn removable(kind: Kind) -> bool {
+    matches!(kind, Kind::Crontab | Kind::HostFile)
+}
+
+/// A thing that was found, and whose mark it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found<T> {
+    pub mark: Option<crate::vocab::Environment>,
+    pub thing: T,
+}

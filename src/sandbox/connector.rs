@@ -20,6 +20,7 @@ use super::http::{Answer, Call, Refusal};
 use super::receive::receive;
 use super::s3::{Operation, S3, Target, access_denied};
 use super::sts;
+use crate::clients::host::Moment;
 
 /// What a process that crashes on purpose answers its parent: a fault of the sandbox, not of the program.
 const CRASH_EXIT: i32 = 70;
@@ -34,6 +35,8 @@ pub struct Cloud {
     faults: Mutex<Faults>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     crashed: AtomicBool,
+    /// A write to a host's file is under way after which the process ends.
+    crash_due: AtomicBool,
 }
 
 /// The request after which nothing happens any more, in tests that crash the sandbox within one process.
@@ -71,6 +74,7 @@ impl Cloud {
             faults: Mutex::new(Faults::new(faults)),
             counts: Mutex::default(),
             crashed: AtomicBool::new(false),
+            crash_due: AtomicBool::new(false),
         }
     }
 
@@ -171,6 +175,29 @@ impl Cloud {
         tokio::task::spawn_blocking(move || cloud.s3.serve(operation, &target, &call, received))
             .await
             .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    /// What happens around a write to a file of a host: it counts, and crashes, like a request that changes something.
+    pub fn host_write(&self, moment: Moment) -> Result<(), String> {
+        let stopped = || Err(Crash.to_string());
+        if self.crashed() {
+            return stopped();
+        }
+        let seen = Seen { operation: "HostWrite", bucket: None, changes: true };
+        let crash = match moment {
+            Moment::Before => {
+                *locked(&self.counts).entry(seen.operation).or_default() += 1;
+                let fault = locked(&self.faults).judge(&seen);
+                self.crash_due.store(fault == Some(FaultKind::CrashAfter), Ordering::SeqCst);
+                fault == Some(FaultKind::CrashBefore)
+            }
+            Moment::After => self.crash_due.load(Ordering::SeqCst),
+        };
+        if crash {
+            let _ = self.crash();
+            return stopped();
+        }
+        Ok(())
     }
 
     fn alive(&self) -> Result<(), ConnectorError> {

@@ -35,6 +35,7 @@ pub use fault::{Fault, FaultKind};
 pub use overview::{BucketOverview, FileOverview, HostOverview, Overview, VersionOverview};
 
 use crate::clients::aws::AwsSettings;
+use crate::clients::host::Tripwire;
 use crate::vocab::{Clock, HostName, RegionName};
 use connector::{Cloud, Connector};
 use s3::S3;
@@ -145,6 +146,12 @@ impl Sandbox {
     /// The directory that is a host's `/`. It need not exist yet.
     pub fn host_dir(&self, host: &HostName) -> PathBuf {
         self.root.join(HOSTS).join(host.as_str())
+    }
+
+    /// Lets the faults strike at writes to the hosts' files too.
+    pub fn tripwire(&self) -> Tripwire {
+        let cloud = self.cloud.clone();
+        Arc::new(move |moment| cloud.host_write(moment))
     }
 
     /// Requests so far by operation (`PutObject`), every attempt counted.

@@ -61,6 +61,8 @@ pub enum Encryption {
     Kms(Option<String>),
     /// Two layers of KMS encryption (`aws:kms:dsse`).
     KmsDouble(Option<String>),
+    /// Something that this program has no word for; never desired.
+    Unrecognised(String),
 }
 
 impl From<Encryption> for Value {
@@ -72,6 +74,7 @@ impl From<Encryption> for Value {
             Encryption::Kms(Some(key)) => format!("aws:kms {key}").into(),
             Encryption::KmsDouble(None) => "aws:kms:dsse".into(),
             Encryption::KmsDouble(Some(key)) => format!("aws:kms:dsse {key}").into(),
+            Encryption::Unrecognised(what) => format!("unrecognised: {what}").into(),
         }
     }
 }

@@ -1,1 +1,3 @@
-//! plan
+//! The plan against whole worlds.
+
+mod laws;

@@ -1,3 +1,15 @@
 //! What tests share: other people's servers, started and ended with the test that needs them.
 
 pub mod moto;
+pub mod postgres;
+
+/// Whether `RECONCILE_REQUIRE` (a comma list) forbids to skip tests that need `tool`.
+pub fn required(tool: &str) -> bool {
+    std::env::var("RECONCILE_REQUIRE").is_ok_and(|list| list.split(',').any(|word| word.trim() == tool))
+}
+
+/// Says visibly that a test is skipped; fails where that is forbidden.
+pub fn skip(tool: &str, why: &str) {
+    assert!(!required(tool), "{tool} is required here: {why}");
+    eprintln!("skipped: {why}");
+}

@@ -1,0 +1,55 @@
+# What people do with this repository, by name. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Tools of the tests that come from PyPI live here; the tests find them by this variable.
+export RECONCILE_VENV ?= $(CURDIR)/.venv
+
+.PHONY: help build dist demo test lint quick bench fmt schemas tools clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the program for use: target/release/reconcile
+	cargo build --locked --release
+
+dist: ## Build what is handed out: slower to build, smaller, faster
+	cargo build --locked --profile dist
+
+demo: ## Plan and apply examples/commcare on a fresh sandbox; touches nothing else
+	cargo build --locked
+	scripts/demo target/debug/reconcile
+
+test: tools lint ## Install what the tests need, then run everything that CI runs
+	cargo test --locked
+
+lint: ## Formatting and lints, no tests
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+quick: ## The unit tests alone: pure, no tools needed
+	cargo test --locked --lib
+
+bench: ## Measure against baselines of the same run, in release
+	scripts/install-test-tools --bench
+	cargo bench --locked
+
+fmt: ## Format the code
+	cargo fmt
+
+schemas: ## Write every file of schemas/ again from the types
+	cargo build --locked
+	@for file in schemas/*.json; do \
+	  [[ -e $$file ]] || { echo "schemas/ holds no file to write again" >&2; exit 1; }; \
+	  name=$$(basename "$$file"); \
+	  target/debug/reconcile schema "$${name%%.*}" > "$$file.new" && mv "$$file.new" "$$file"; \
+	done
+
+tools: ## Install what the tests need and this machine lacks (Debian; asks for sudo only then)
+	scripts/install-test-tools
+
+clean: ## Remove what was built, and the tools in .venv
+	cargo clean
+	rm -rf .venv

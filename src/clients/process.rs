@@ -1,0 +1,273 @@
+//! Other programs: started, time-limited, their last words kept for the error.
+//!
+//! Must never put a secret into an argument, and never leave a child behind: dropping a [`Running`] kills the child and
+//! whatever it started.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// How much of a child's standard error is kept: its end, where programs say why they stop.
+const STDERR_KEPT: usize = 4 << 10;
+
+/// The most that [`Program::output`] takes from a child.
+const OUTPUT_LIMIT: u64 = 1 << 20;
+
+/// Why a program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    #[error("the program `{0}` is not there")]
+    Missing(String),
+    #[error("`{program}` could not be started: {source}")]
+    Start { program: String, source: io::Error },
+    #[error("`{program}` {status}{}", said(stderr))]
+    Failed { program: String, status: String, stderr: String },
+    #[error("`{program}` gave no answer within {} seconds{}", limit.as_secs(), said(stderr))]
+    TimedOut { program: String, limit: Duration, stderr: String },
+    #[error("talking to `{program}` failed: {source}")]
+    Pipe { program: String, source: io::Error },
+}
+
+impl ProcessError {
+    /// What the program wrote to its standard error, as far as it is kept; empty where it did not run.
+    pub fn stderr(&self) -> &str {
+        match self {
+            ProcessError::Failed { stderr, .. } | ProcessError::TimedOut { stderr, .. } => stderr,
+            _ => "",
+        }
+    }
+}
+
+fn said(stderr: &str) -> String {
+    match stderr.trim() {
+        "" => String::new(),
+        text => format!(": {text}"),
+    }
+}
+
+/// A program with its arguments, not yet started.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    command: Command,
+}
+
+impl Program {
+    /// A program by its path, or by its name to be looked for in `PATH`.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let mut command = Command::new(path);
+        // Messages in English, since they end up in errors that people search for; and a process group of its own,
+        // since some programs start others.
+        command.env("LC_ALL", "C").process_group(0);
+        Program { name, command }
+    }
+
+    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// An option with a path as its value; paths need not be UTF-8.
+    pub fn arg_path(mut self, option: &str, path: &Path) -> Self {
+        self.command.arg(option).arg(path);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts the program with pipes on its output, and on its input where `talk` says so.
+    pub fn start(mut self, talk: Talk) -> Result<Running, ProcessError> {
+        self.command
+            .stdin(if talk == Talk::Both { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ProcessError::Missing(self.name.clone()),
+            _ => ProcessError::Start { program: self.name.clone(), source },
+        })?;
+        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
+        Ok(Running { name: self.name, child, stderr })
+    }
+
+    /// Runs the program to its end and answers with its standard output, at most a mebibyte.
+    pub fn output(self, limit: Duration) -> Result<String, ProcessError> {
+        let mut running = self.start(Talk::Listen)?;
+        let Some(stdout) = running.stdout() else { return running.wait().map(|()| String::new()) };
+        let (done, answer) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes).map(|_| bytes);
+            let _ = done.send(read);
+        });
+        match answer.recv_timeout(limit) {
+            Ok(read) => {
+                let bytes = read.map_err(|source| running.pipe_error(source))?;
+                running.wait()?;
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            Err(_) => Err(running.time_out(limit)),
+        }
+    }
+}
+
+/// Which of a child's streams are pipes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// The child is only listened to.
+    Listen,
+    /// The child is also spoken to.
+    Both,
+}
+
+/// A program that runs. Dropped, it is killed with all its children.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: Child,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    /// The child's standard output; once.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// The child's standard input; once. Dropping it ends the child's input.
+    pub fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Waits for the end; anything but success is an error with the child's last words.
+    pub fn wait(mut self) -> Result<(), ProcessError> {
+        let status = self.child.wait().map_err(|source| self.pipe_error(source))?;
+        match status.success() {
+            true => Ok(()),
+            false => {
+                let stderr = self.take_stderr();
+                Err(ProcessError::Failed { program: self.name.clone(), status: ended(status), stderr })
+            }
+        }
+    }
+
+    /// Kills the child that did not answer in time.
+    pub fn time_out(mut self, limit: Duration) -> ProcessError {
+        self.kill();
+        let stderr = self.take_stderr();
+        ProcessError::TimedOut { program: self.name.clone(), limit, stderr }
+    }
+
+    pub fn pipe_error(&self, source: io::Error) -> ProcessError {
+        ProcessError::Pipe { program: self.name.clone(), source }
+    }
+
+    fn take_stderr(&mut self) -> String {
+        self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
+        // A child that was waited for has no process group left, and its number may be another's by now.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            if let Ok(pid) = i32::try_from(self.child.id()) {
+                let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Reads a stream to its end and keeps its last bytes.
+fn last_words(mut stream: impl Read) -> String {
+    let mut kept = VecDeque::new();
+    let mut buffer = [0; 1024];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        kept.extend(&buffer[..read]);
+        let excess = kept.len().saturating_sub(STDERR_KEPT);
+        kept.drain(..excess);
+    }
+    String::from_utf8_lossy(kept.make_contiguous()).trim().to_owned()
+}
+
+fn ended(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("failed with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "failed".to_owned(),
+    }
+}
+
+/// Looks for a program in `directories`, then in `PATH`.
+pub fn find(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
+    directories
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(&path))
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        Program::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn output_is_what_the_program_wrote() {
+        let output = shell("echo well; echo noise >&2").output(Duration::from_secs(60));
+        assert_eq!(output.expect("succeeds"), "well\n");
+    }
+
+    #[test]
+    fn a_failure_holds_the_last_words() {
+        let error = shell("echo because >&2; exit 7").output(Duration::from_secs(60)).expect_err("fails");
+        assert_eq!(error.to_string(), "`sh` failed with exit code 7: because");
+        let error = shell("kill -9 $$").output(Duration::from_secs(60)).expect_err("fails");
+        assert_eq!(error.to_string(), "`sh` was killed by signal 9");
+    }
+
+    #[test]
+    fn a_flood_on_standard_error_is_cut_to_its_end() {
+        let script = "i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done; exit 1";
+        let error = shell(script).output(Duration::from_secs(60)).expect_err("fails");
+        assert!(error.stderr().len() <= STDERR_KEPT);
+        assert!(error.stderr().ends_with("line 2999"));
+    }
+
+    #[test]
+    fn a_program_that_does_not_answer_is_killed_with_its_children() {
+        let error = shell("sleep 1000 & wait").output(Duration::from_millis(200)).expect_err("too slow");
+        assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error =
+            Program::new("/nonexistent/pg_dumpall").output(Duration::from_secs(1)).expect_err("missing");
+        assert_eq!(error.to_string(), "the program `pg_dumpall` is not there");
+    }
+}

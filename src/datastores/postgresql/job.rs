@@ -1,0 +1,252 @@
+//! How PostgreSQL is dumped: `plain` is a base backup as one tar archive, `dump` is SQL of every database.
+//!
+//! A base backup to standard output carries the WAL that was written meanwhile, fetched at its end (`-X fetch`; `-X
+//! stream` cannot go to standard output). On a busy server that WAL would be recycled before it is fetched, so a
+//! temporary physical slot holds it, owned by a second session that the job keeps open: it vanishes with the session,
+//! however the job ends. Several tablespaces cannot go to standard output either; they go through a folder beside the
+//! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{ChildStdin, ChildStdout};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+pub use super::server::Connection;
+use super::server::Server;
+use super::settings::{Method, PostgresqlSource};
+use crate::clients::process::{Program, Running, Talk};
+use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};
+use crate::datastores::job_file::Compression;
+use crate::datastores::names::Content;
+
+/// How long the server may take to give a slot.
+const SLOT_LIMIT: Duration = Duration::from_secs(60);
+
+/// pg_dumpall's closing words; without them the script is cut off.
+const SCRIPT_END: &[u8] = b"PostgreSQL database cluster dump complete";
+
+/// Asks the server whether it can give the backup that `source` wants, and makes ready to take it. Nothing runs yet.
+pub fn open(
+    source: &PostgresqlSource,
+    connection: &Connection,
+    scratch: Scratch,
+) -> Result<Box<dyn Dump>, DumpError> {
+    let mut connection = connection.clone();
+    if let Some(standby) = &source.read_from {
+        connection.host = Some(standby.to_string());
+    }
+    let server = connection.ask()?;
+    match source.method {
+        Method::Plain => server.can_stream()?,
+        Method::Dump => server.can_dump()?,
+    }
+    Ok(Box::new(PostgresqlDump {
+        connection,
+        server,
+        method: source.method,
+        scratch,
+        parts: Parts::default(),
+    }))
+}
+
+struct PostgresqlDump {
+    connection: Connection,
+    server: Server,
+    method: Method,
+    scratch: Scratch,
+    parts: Parts,
+}
+
+/// What a dump holds while it runs. Dropped in this order: the child, the session with the slot, the folder.
+#[derive(Default)]
+struct Parts {
+    child: Option<Running>,
+    slot: Option<Slot>,
+    folder: Option<Folder>,
+}
+
+impl PostgresqlDump {
+    /// A base backup to standard output cannot hold more than one tablespace.
+    fn through_folder(&self) -> bool {
+        self.method == Method::Plain && self.server.tablespaces > 0
+    }
+
+    fn basebackup(&self) -> Result<Program, DumpError> {
+        let how = ["-Ft", "-X", "fetch", "--checkpoint=fast", "--label=reconcile"];
+        Ok(self
+            .connection
+            .program("pg_basebackup", Some(self.server.major()))?
+            .args(how)
+            .args(self.connection.options()))
+    }
+
+    fn start(&mut self) -> Result<Running, DumpError> {
+        match self.method {
+            // As the scripts of commcare-cloud do it, without `--clean`: fed to the wrong server, it drops nothing.
+            Method::Dump => {
+                let program = self.connection.program("pg_dumpall", Some(self.server.major()))?;
+                begin(program.args(["--database=postgres"]).args(self.connection.options()))
+            }
+            Method::Plain => {
+                self.parts.slot = Some(Slot::take(&self.connection, &self.server)?);
+                if !self.through_folder() {
+                    return begin(self.basebackup()?.args(["-D", "-"]));
+                }
+                let folder = Folder::new(self.scratch.0.clone())?;
+                let whole = begin(self.basebackup()?.arg_path("-D", &folder.0))?;
+                whole.wait().map_err(|error| DumpError::new(format!("the base backup failed: {error}")))?;
+                let tar = begin(Program::new("tar").arg_path("-C", &folder.0).args(["-cf", "-", "."]));
+                self.parts.folder = Some(folder);
+                tar
+            }
+        }
+    }
+}
+
+fn begin(program: Program) -> Result<Running, DumpError> {
+    program.start(Talk::Listen).map_err(|error| DumpError::new(error.to_string()))
+}
+
+impl Dump for PostgresqlDump {
+    fn facts(&self) -> Facts {
+        let mut notes = Vec::new();
+        if self.through_folder() {
+            notes.push(format!(
+                "{} tablespaces beyond the default: an archive of archives, one for each, made through a folder",
+                self.server.tablespaces
+            ));
+        }
+        Facts {
+            method: self.method.name().to_owned(),
+            content: match self.method {
+                Method::Plain => Content::Archive,
+                Method::Dump => Content::Script,
+            },
+            server_version: Some(self.server.version.clone()),
+            notes,
+        }
+    }
+
+    fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError> {
+        let mut child = self.start()?;
+        let stdout: ChildStdout =
+            child.stdout().ok_or_else(|| DumpError::new("the dump's output was already taken"))?;
+        self.parts.child = Some(child);
+        Ok(Box::new(stdout))
+    }
+
+    fn finish(mut self: Box<Self>, last: &[u8]) -> Result<(), DumpError> {
+        if let Some(child) = self.parts.child.take() {
+            child.wait().map_err(|error| DumpError::new(format!("the dump failed: {error}")))?;
+        }
+        let whole = match self.method {
+            // A tar archive ends in two blocks of zeros (tar(5)).
+            Method::Plain => last.len() == 1024 && last.iter().all(|byte| *byte == 0),
+            Method::Dump => last.windows(SCRIPT_END.len()).any(|window| window == SCRIPT_END),
+        };
+        match whole {
+            true => Ok(()),
+            false => Err(DumpError::new(
+                "the dump is cut off: its program reported success, but the end is missing",
+            )
+            .help("see the server's log for the time of this run; a backup from it could not be restored")),
+        }
+    }
+
+    fn restore(&self, name: &str, compression: Compression) -> Vec<String> {
+        let unpack = unpacker(compression);
+        let major = self.server.major();
+        match (self.method, self.through_folder()) {
+            (Method::Dump, _) => vec![
+                format!("on an empty PostgreSQL {major} or newer, as postgres:"),
+                format!("{unpack} {name} | psql -X -d postgres"),
+            ],
+            (Method::Plain, false) => vec![
+                format!("with PostgreSQL {major}, the server stopped and DATA empty, as postgres:"),
+                "mkdir -p -m 700 DATA".to_owned(),
+                format!("{unpack} {name} | tar -x -C DATA"),
+                "start the server on DATA: it replays the WAL that the archive holds".to_owned(),
+            ],
+            (Method::Plain, true) => vec![
+                format!("with PostgreSQL {major}, the server stopped and DATA empty, as postgres:"),
+                "mkdir -p -m 700 DATA parts".to_owned(),
+                format!("{unpack} {name} | tar -x -C parts"),
+                "tar -x -f parts/base.tar -C DATA".to_owned(),
+                "DATA/tablespace_map names the directory of each parts/OID.tar: unpack each there".to_owned(),
+                "start the server on DATA: it replays the WAL that the archive holds".to_owned(),
+            ],
+        }
+    }
+}
+
+/// A temporary replication slot and the session that owns it. Dropping ends the session, and the slot with it.
+struct Slot {
+    // Dropped first: the end of its input is how psql is told to go.
+    _input: ChildStdin,
+    _session: Running,
+}
+
+impl Slot {
+    fn take(connection: &Connection, server: &Server) -> Result<Self, DumpError> {
+        let error = |why: String| {
+            DumpError::new(format!("no replication slot to hold the WAL that the backup needs: {why}"))
+                .help("see the server's log; free slots are in pg_replication_slots, the limit is max_replication_slots")
+        };
+        let psql = connection.psql(Some(server.major()))?;
+        let mut session = psql.start(Talk::Both).map_err(|why| error(why.to_string()))?;
+        let (Some(mut input), Some(output)) = (session.stdin(), session.stdout()) else {
+            return Err(error("psql has no pipes".to_owned()));
+        };
+        // Unlike the name of any other job's on this host, in this process or another.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("reconcile_{}_{number}", std::process::id());
+        let mut words = String::new();
+        if server.major() >= 14 {
+            words.push_str("set idle_session_timeout = 0;\n");
+        }
+        words.push_str(&format!("select pg_create_physical_replication_slot('{name}', true, true);\n"));
+        input.write_all(words.as_bytes()).map_err(|why| error(session.pipe_error(why).to_string()))?;
+        let (done, answer) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(output).read_line(&mut line);
+            let _ = done.send(line);
+        });
+        match answer.recv_timeout(SLOT_LIMIT) {
+            Ok(line) if !line.trim().is_empty() => Ok(Slot { _input: input, _session: session }),
+            // The end of its output: psql is ending and says why on standard error.
+            Ok(_) => Err(match session.wait() {
+                Err(why) => error(why.to_string()),
+                Ok(()) => error("psql ended without an answer".to_owned()),
+            }),
+            Err(_) => Err(error(session.time_out(SLOT_LIMIT).to_string())),
+        }
+    }
+}
+
+/// A folder for the archives of several tablespaces, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(path: PathBuf) -> Result<Self, DumpError> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
+            DumpError::new(format!(
+                "the folder {} for several tablespaces cannot be made: {error}",
+                path.display()
+            ))
+        })?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!("the folder {} cannot be removed: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The server that is backed up: how to reach it, which of its programs fit, and whether it can give a backup.
+//!
+//! Logs in the way the command line of PostgreSQL does: by peer as the user that runs the job, passwords only from
+//! `~/.pgpass`, never asked for and never an argument.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::clients::process::{self, ProcessError, Program};
+use crate::datastores::dump::DumpError;
+
+/// How long a small query may take.
+const QUERY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where the server is, as libpq understands it. Empty: the local socket, its port and the user of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// A host, or the directory of a socket.
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    /// Where the programs are looked for first.
+    pub programs: Option<PathBuf>,
+}
+
+impl Connection {
+    /// The options that every program of PostgreSQL understands; `-w` never asks for a password.
+    pub(super) fn options(&self) -> Vec<String> {
+        let mut options = vec!["-w".to_owned()];
+        if let Some(host) = &self.host {
+            options.extend(["-h".to_owned(), host.clone()]);
+        }
+        if let Some(port) = self.port {
+            options.extend(["-p".to_owned(), port.to_string()]);
+        }
+        if let Some(user) = &self.user {
+            options.extend(["-U".to_owned(), user.clone()]);
+        }
+        options
+    }
+
+    fn shown(&self) -> String {
+        let host = self.host.as_deref().unwrap_or("the local socket");
+        self.port.map_or_else(|| host.to_owned(), |port| format!("{host} port {port}"))
+    }
+
+    /// One program of the server's own version, else a newer one, else what `PATH` has.
+    pub(super) fn program(&self, name: &str, major: Option<u32>) -> Result<Program, DumpError> {
+        let directories = self.programs.iter().cloned().chain(installed(major)).collect::<Vec<_>>();
+        let path = process::find(name, &directories).ok_or_else(|| {
+            let version = major.map(|major| format!(" {major}")).unwrap_or_default();
+            DumpError::new(format!(
+                "`{name}` is neither in /usr/lib/postgresql/*/bin nor in PATH: without it this host cannot be backed up"
+            ))
+            .help(format!("install the programs of PostgreSQL{version}, on Debian `apt install postgresql-client`"))
+        })?;
+        Ok(Program::new(path).env("PGAPPNAME", "reconcile").env("PGCONNECT_TIMEOUT", "30"))
+    }
+
+    /// `psql` that prints bare values and stops at the first error.
+    pub(super) fn psql(&self, major: Option<u32>) -> Result<Program, DumpError> {
+        let bare = ["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"];
+        Ok(self.program("psql", major)?.args(bare).args(self.options()))
+    }
+
+    /// What the server says of itself.
+    pub(super) fn ask(&self) -> Result<Server, DumpError> {
+        let answer = self
+            .psql(None)?
+            .args(["-c", SERVER])
+            .output(QUERY_LIMIT)
+            .map_err(|error| self.unreachable(&error))?;
+        serde_json::from_str(answer.trim()).map_err(|error| {
+            DumpError::new(format!("PostgreSQL at {} answered what is not understood: {error}", self.shown()))
+        })
+    }
+
+    fn unreachable(&self, error: &ProcessError) -> DumpError {
+        let help = match error.stderr() {
+            text if text.contains("role \"") && text.contains("does not exist") => {
+                "run the job as the user that the server knows, usually `sudo -u postgres reconcile run ..`".to_owned()
+            }
+            text if text.contains("authentication") || text.contains("no password supplied") => {
+                "the job logs in by peer on the local socket; for another host put the password into ~/.pgpass".to_owned()
+            }
+            _ => format!("see that the server runs and listens on {}", self.shown()),
+        };
+        DumpError::new(format!(
+            "no backup without the server: PostgreSQL at {} does not answer ({error})",
+            self.shown()
+        ))
+        .help(help)
+    }
+}
+
+/// The directories where distributions keep the programs of each major version: the one asked for, then the newest
+/// first, since a newer client reads an older server and not the other way round.
+fn installed(major: Option<u32>) -> Vec<PathBuf> {
+    let children = |parent: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(parent)
+            .map(|read| read.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default()
+    };
+    let version = |path: &Path, prefix: &str| -> Option<u32> {
+        path.file_name()?.to_str()?.strip_prefix(prefix)?.split('.').next()?.parse().ok()
+    };
+    let debian = children(Path::new("/usr/lib/postgresql")).into_iter().map(|path| (path, ""));
+    let red_hat = children(Path::new("/usr")).into_iter().map(|path| (path, "pgsql-"));
+    let mut found: Vec<(u32, PathBuf)> = debian
+        .chain(red_hat)
+        .filter_map(|(path, prefix)| Some((version(&path, prefix)?, path.join("bin"))))
+        .filter(|(version, _)| major.is_none_or(|major| *version >= major))
+        .collect();
+    found.sort_by_key(|(version, _)| (Some(*version) != major, std::cmp::Reverse(*version)));
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// One row of JSON with everything that a backup depends on
+/// (<https://www.postgresql.org/docs/current/protocol-replication.html>,
+/// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>).
+const SERVER: &str = "select json_build_object(
+  'number', current_setting('server_version_num')::int,
+  'version', current_setting('server_version'),
+  'user', current_user,
+  'superuser', (select rolsuper from pg_roles where rolname = current_user),
+  'replication', (select rolreplication from pg_roles where rolname = current_user),
+  'wal_level', current_setting('wal_level'),
+  'senders', current_setting('max_wal_senders')::int,
+  'senders_used', (select count(*) from pg_stat_activity where backend_type = 'walsender'),
+  'slots', current_setting('max_replication_slots')::int,
+  'slots_used', (select count(*) from pg_replication_slots),
+  'tablespaces', (select count(*) from pg_tablespace where spcname not in ('pg_default', 'pg_global')))";
+
+/// The server's answer to [`SERVER`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Server {
+    number: u32,
+    pub(super) version: String,
+    user: String,
+    superuser: bool,
+    replication: bool,
+    wal_level: String,
+    senders: u32,
+    senders_used: u32,
+    slots: u32,
+    slots_used: u32,
+    /// Beyond the two that every server has.
+    pub(super) tablespaces: u32,
+}
+
+impl Server {
+    /// `15` of 15.4.
+    pub(super) fn major(&self) -> u32 {
+        self.number / 10_000
+    }
+
+    /// What a base backup needs: a role that may, WAL that is complete, two senders and a slot that are free.
+    pub(super) fn can_stream(&self) -> Result<(), DumpError> {
+        if self.major() < 10 {
+            return Err(DumpError::new(format!(
+                "PostgreSQL {} knows no temporary replication slots: a base backup to standard output would be unsafe",
+                self.version
+            ))
+            .help("upgrade the server, or set backup_postgres: dump"));
+        }
+        if !(self.superuser || self.replication) {
+            return Err(DumpError::new(format!(
+                "the role `{}` may not make base backups: it is neither superuser nor has it REPLICATION",
+                self.user
+            ))
+            .help("run the job as postgres, or: alter role .. replication"));
+        }
+        if self.wal_level == "minimal" {
+            return Err(DumpError::new(
+                "wal_level is minimal: the server writes too little WAL for a base backup",
+            )
+            .help("set wal_level = replica in postgresql.conf and restart, or set backup_postgres: dump"));
+        }
+        free("WAL sender", "max_wal_senders", self.senders, self.senders_used, 2)?;
+        free("replication slot", "max_replication_slots", self.slots, self.slots_used, 1)
+    }
+
+    /// What a dump of every database needs: pg_dumpall reads the passwords of roles, which only a superuser may
+    /// (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>).
+    pub(super) fn can_dump(&self) -> Result<(), DumpError> {
+        match self.superuser {
+            true => Ok(()),
+            false => Err(DumpError::new(format!(
+                "the role `{}` is no superuser: pg_dumpall could not read every database and role",
+                self.user
+            ))
+            .help("run the job as postgres")),
+        }
+    }
+}
+
+fn free(what: &str, setting: &str, all: u32, used: u32, needed: u32) -> Result<(), DumpError> {
+    if all.saturating_sub(used) >= needed {
+        return Ok(());
+    }
+    let plural = if needed == 1 { "" } else { "s" };
+    Err(DumpError::new(format!(
+        "the backup needs {needed} free {what}{plural}, and {used} of {all} are in use: it would fail half way"
+    ))
+    .help(format!("set {setting} = {} or more in postgresql.conf and restart the server", used + needed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server {
+            number: 150_004,
+            version: "15.4".to_owned(),
+            user: "postgres".to_owned(),
+            superuser: true,
+            replication: true,
+            wal_level: "replica".to_owned(),
+            senders: 10,
+            senders_used: 0,
+            slots: 10,
+            slots_used: 0,
+            tablespaces: 0,
+        }
+    }
+
+    #[test]
+    fn a_usual_server_can_give_both_kinds() {
+        assert_eq!(server().major(), 15);
+        assert_eq!(server().can_stream(), Ok(()));
+        assert_eq!(server().can_dump(), Ok(()));
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_told_with_the_setting_to_change() {
+        let told = |server: Server| server.can_stream().expect_err("refused").help.expect("help");
+        assert!(told(Server { senders: 4, senders_used: 3, ..server() }).contains("max_wal_senders = 5"));
+        assert!(told(Server { slots: 1, slots_used: 1, ..server() }).contains("max_replication_slots = 2"));
+        assert!(told(Server { wal_level: "minimal".to_owned(), ..server() }).contains("wal_level = replica"));
+        assert!(told(Server { superuser: false, replication: false, ..server() }).contains("replication"));
+        assert!(told(Server { number: 90_600, ..server() }).contains("dump"));
+        assert!(Server { superuser: false, ..server() }.can_stream().is_ok());
+        assert!(Server { superuser: false, ..server() }.can_dump().is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! Everything a job takes from outside: so that a job on a host, in the sandbox and in a test is the same job.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+
+use crate::datastores::job_file::{JobFile, Source};
+use crate::datastores::names::Series;
+use crate::datastores::postgresql::job::Connection;
+use crate::vocab::{AccountId, Clock, Tier};
+
+/// What surrounds a job.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub job: JobFile,
+    pub clock: Clock,
+    /// The host's time zone: dates in names are its calendar's.
+    pub zone: Tz,
+    /// The machine's own name, as `hostname` prints it: part of undated keys.
+    pub hostname: String,
+    /// `/`, or the folder that is the host in the sandbox: every path of the job file lies below it.
+    pub root: PathBuf,
+    /// Where the second copy goes; `None` exactly where the job file names no bucket.
+    pub store: Option<Store>,
+    pub postgresql: Connection,
+    /// How many threads compress.
+    pub threads: NonZeroUsize,
+    /// Whether a failure is told to the machine's system log. The sandbox leaves its machine alone.
+    pub syslog: bool,
+}
+
+/// A client for the bucket of the job file.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub client: aws_sdk_s3::Client,
+    /// The account that must own the bucket, sent with every call. `None` only where the store knows no accounts.
+    pub owner: Option<AccountId>,
+}
+
+impl Context {
+    /// The backup directory where it really lies.
+    pub fn directory(&self) -> PathBuf {
+        let inside = Path::new(&self.job.directory);
+        self.root.join(inside.strip_prefix("/").unwrap_or(inside))
+    }
+
+    pub(super) fn series(&self) -> Series {
+        Series::new(&self.job.datastore, &self.job.environment)
+    }
+
+    /// How the source is dumped, as manifests name it.
+    pub(super) fn method(&self) -> &'static str {
+        match &self.job.source {
+            Source::Postgresql(source) => source.method.name(),
+        }
+    }
+
+    /// The words for errors and logs: `backup postgresql daily of production`.
+    pub(super) fn title(&self, tier: Tier) -> String {
+        format!("backup {} {tier} of {}", self.job.datastore, self.job.environment)
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a job failed: at which step, what, and what to do.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::datastores::dump::DumpError;
+
+/// The steps of the sequence, in order; an error names the one at which it stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Reading the job file, finding the directory.
+    Prepare,
+    Lock,
+    Space,
+    Dump,
+    Seal,
+    Upload,
+    ReadBack,
+    Record,
+    Expire,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Prepare => "prepare",
+            Stage::Lock => "lock",
+            Stage::Space => "space",
+            Stage::Dump => "dump",
+            Stage::Seal => "seal",
+            Stage::Upload => "upload",
+            Stage::ReadBack => "read back",
+            Stage::Record => "record",
+            Stage::Expire => "expire",
+        })
+    }
+}
+
+/// A job that did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct JobError {
+    pub stage: Stage,
+    /// What is wrong, where, and why it matters. Never holds a secret.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl JobError {
+    pub fn new(stage: Stage, message: impl Into<String>) -> Self {
+        JobError { stage, message: message.into(), help: None }
+    }
+
+    pub fn help(self, help: impl Into<String>) -> Self {
+        JobError { help: Some(help.into()), ..self }
+    }
+
+    /// Whether the job refused to begin (exit code 3) and did not fail (exit code 1).
+    pub fn is_refusal(&self) -> bool {
+        self.stage == Stage::Lock
+    }
+}
+
+impl From<DumpError> for JobError {
+    fn from(error: DumpError) -> Self {
+        JobError { stage: Stage::Dump, message: error.message, help: error.help }
+    }
+}

@@ -1,0 +1,146 @@
+//! Reading the job file that `apply` wrote: the mark, the version, the members, the secrets.
+//!
+//! No error quotes the file: it holds secrets.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use serde_json::{Map, Value};
+
+use super::error::{JobError, Stage};
+use crate::datastores::job_file::{JobFile, SECRET_ACCESS_KEY, SECRET_SECRET_KEY, VERSION};
+use crate::vocab::Secret;
+
+/// What no job file reaches.
+const LIMIT: u64 = 4 << 20;
+
+/// A job file, read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub job: JobFile,
+    /// The keys of the identity that uploads; `None` where the host has a role of its own.
+    pub keys: Option<AccessKey>,
+}
+
+/// An access key of AWS.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
+    pub access_key: Secret,
+    pub secret_key: Secret,
+}
+
+/// Reads the job file at `path`.
+pub fn read(path: &Path) -> Result<Loaded, JobError> {
+    let error = |why: String| {
+        JobError::new(Stage::Prepare, format!("the job file {} cannot be used: {why}", path.display()))
+            .help("`reconcile apply` writes it, readable for the job's user; it is not meant to be edited")
+    };
+    // A pipe of that name must not make the job wait for ever.
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(|why| error(why.to_string()))?;
+    let metadata = file.metadata().map_err(|why| error(why.to_string()))?;
+    if !metadata.is_file() {
+        return Err(error("it is no regular file".to_owned()));
+    }
+    if metadata.len() > LIMIT {
+        return Err(error("it is larger than any job file".to_owned()));
+    }
+    let mut text = Vec::new();
+    file.by_ref().take(LIMIT).read_to_end(&mut text).map_err(|why| error(why.to_string()))?;
+    let loaded = parse(&text).map_err(error)?;
+    if loaded.keys.is_some() && metadata.permissions().mode() & 0o077 != 0 {
+        tracing::warn!("{} holds keys and others may read it: chmod 600", path.display());
+    }
+    Ok(loaded)
+}
+
+fn parse(text: &[u8]) -> Result<Loaded, String> {
+    let mut members: Map<String, Value> = serde_json::from_slice(text)
+        .map_err(|error| format!("line {} column {} is not JSON", error.line(), error.column()))?;
+    let mark = members.remove("reconcile");
+    let secrets = members.remove("secrets");
+    let environment = mark
+        .as_ref()
+        .and_then(|mark| mark.get("environment"))
+        .and_then(Value::as_str)
+        .ok_or("its first member is not the mark of reconcile")?;
+    let version = members.get("version").and_then(Value::as_u64).ok_or("it says no version")?;
+    if version != u64::from(VERSION) {
+        return Err(format!(
+            "it has version {version} and this program reads {VERSION}: program and job file are of different applies"
+        ));
+    }
+    let job: JobFile = serde_json::from_value(Value::Object(members)).map_err(|error| error.to_string())?;
+    if job.environment.as_str() != environment {
+        return Err(format!("its mark says environment {environment} and its content {}", job.environment));
+    }
+    Ok(Loaded { job, keys: keys(secrets.as_ref())? })
+}
+
+fn keys(secrets: Option<&Value>) -> Result<Option<AccessKey>, String> {
+    let secret = |name: &str| match secrets.and_then(|secrets| secrets.get(name)) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(Secret::new(text.as_str()))),
+        Some(_) => Err(format!("its secret `{name}` is no text")),
+    };
+    match (secret(SECRET_ACCESS_KEY)?, secret(SECRET_SECRET_KEY)?) {
+        (Some(access_key), Some(secret_key)) => Ok(Some(AccessKey { access_key, secret_key })),
+        (None, None) => Ok(None),
+        _ => Err("it has one half of an access key".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{
+        "reconcile": {"environment": "production", "id": "host_file/db1/postgresql"},
+        "version": 1, "environment": "production", "host": "db1", "datastore": "postgresql",
+        "source": {"postgresql": {"method": "plain", "read_from": null}},
+        "directory": "/opt/data/backups/postgresql", "compression": "gzip",
+        "keep": {"days": 2, "weeks": 2, "hours": 1}, "upload": null,
+        "secrets": {"access_key": "AKIACANARY", "secret_key": "canary"}
+    }"#;
+
+    #[test]
+    fn a_job_file_is_read_with_its_keys_and_shows_none() {
+        let loaded = parse(GOOD.as_bytes()).expect("good");
+        assert_eq!(loaded.job.keep.days, 2);
+        assert_eq!(loaded.keys.as_ref().expect("keys").secret_key.expose(), "canary");
+        assert!(!format!("{loaded:?}").to_lowercase().contains("canary"));
+        assert!(parse(GOOD.replace("secrets", "unknown").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_a_secret() {
+        for (from, to, told) in [
+            ("\"version\": 1", "\"version\": 9", "version 9"),
+            ("\"reconcile\"", "\"other\"", "mark"),
+            ("\"production\", \"host\"", "\"staging\", \"host\"", "production"),
+            ("\"secret_key\": \"canary\"", "\"x\": \"canary\"", "one half"),
+            ("\"secret_key\": \"canary\"", "\"secret_key\": [\"canary\"]", "no text"),
+            ("\"days\": 2", "\"days\": \"many\"", "u32"),
+            ("\"secrets\"", "secrets", "not JSON"),
+        ] {
+            let error = parse(GOOD.replacen(from, to, 1).as_bytes()).expect_err(to);
+            assert!(error.contains(told), "{to}: {error}");
+            assert!(!error.to_lowercase().contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().expect("folder");
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("pipe");
+        assert!(read(&pipe).expect_err("a pipe").message.contains("no regular file"));
+        assert!(read(&folder.path().join("absent")).is_err());
+    }
+}

@@ -1,0 +1,197 @@
+//! What there is of a datastore's backups: on disk with their manifests, in the bucket with their versions, each backup
+//! one row wherever it lies. Reads only, and takes no lock.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::context::{Context, Store};
+use super::error::{JobError, Stage};
+use super::failure::{self, LastFailure};
+use super::upload::explain;
+use super::{directory, expire};
+use crate::datastores::names::Series;
+use crate::retention::local::{Because, Fate};
+use crate::vocab::{BucketName, Datastore, HostName, Tier};
+
+/// Every backup that could be seen, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    pub datastore: Datastore,
+    pub host: HostName,
+    pub directory: String,
+    pub bucket: Option<BucketName>,
+    pub backups: Vec<Row>,
+    /// The last job that failed, where none has succeeded since.
+    pub last_failure: Option<LastFailure>,
+    /// What could not be seen, and why; the rest is complete.
+    pub unseen: Vec<String>,
+}
+
+/// One backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The file's name here, else the key.
+    pub name: String,
+    pub tier: Tier,
+    /// When it was whole; for a backup that only the bucket has, the storage's date.
+    pub taken: DateTime<Utc>,
+    pub bytes: u64,
+    /// The copy in the backup directory.
+    pub here: Option<Here>,
+    /// The copy in the bucket.
+    pub remote: Option<Copy>,
+    /// Whether every copy that was wanted was proven; `None` where the manifest that would say so is gone.
+    pub proven: Option<bool>,
+}
+
+/// The copy in the backup directory, and how long it stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Here {
+    pub keep: Keep,
+    /// For `until` the instant from which it may go, for `due` since when it may.
+    pub when: Option<DateTime<Utc>>,
+}
+
+/// Why a local copy stays, or that it no longer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// By the policy, until an instant.
+    Until,
+    /// It is the newest proven one, and stays until another is.
+    NewestProven,
+    /// Nothing is proven, and it is the newest of its tier.
+    NewestOfTier,
+    /// Its time lies in the future.
+    FromTheFuture,
+    /// Its time is over: the next proven backup removes it.
+    Due,
+}
+
+impl From<Fate> for Here {
+    fn from(fate: Fate) -> Self {
+        match fate {
+            Fate::Kept(Because::Young { until }) => Here { keep: Keep::Until, when: until },
+            Fate::Kept(Because::NewestProven) => Here { keep: Keep::NewestProven, when: None },
+            Fate::Kept(Because::NewestOfTier) => Here { keep: Keep::NewestOfTier, when: None },
+            Fate::Kept(Because::FromTheFuture) => Here { keep: Keep::FromTheFuture, when: None },
+            Fate::Removed { since } => Here { keep: Keep::Due, when: Some(since) },
+        }
+    }
+}
+
+/// One version of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    pub key: String,
+    /// `None` where the bucket keeps no versions.
+    pub version_id: Option<String>,
+    /// Whether it is what the key shows; older versions need their id to be read.
+    pub latest: bool,
+}
+
+/// Lists the backups of the job file's datastore. A bucket that cannot be read is told and hides nothing else.
+pub async fn list(context: &Context) -> Result<Listing, JobError> {
+    let place = directory::find(context)?;
+    let series = context.series();
+    let local =
+        expire::fates(&place, &series, context.job.keep.into(), context.clock.now()).map_err(|error| {
+            JobError::new(
+                Stage::Prepare,
+                format!("the directory {} cannot be read: {error}", place.display()),
+            )
+            .help("run it as the user that makes the backups")
+        })?;
+    let (mut unseen, mut remote) = (Vec::new(), Vec::new());
+    let bucket = context.job.upload.as_ref().map(|upload| upload.bucket.clone());
+    if let (Some(store), Some(bucket)) = (&context.store, &bucket) {
+        match objects(store, bucket, &series).await {
+            Ok(objects) => remote = objects,
+            Err(why) => unseen.push(format!("the bucket {bucket} cannot be listed: {why}")),
+        }
+    }
+    let mut backups: Vec<Row> = Vec::new();
+    for (backup, fate) in local {
+        let copy = backup.manifest.as_ref().and_then(|manifest| manifest.remote.as_ref()).and_then(|known| {
+            let same = |object: &Object| {
+                object.copy.key == known.key && known.proven && object.copy.version_id == known.version_id
+            };
+            remote.iter().position(same).map(|index| remote.swap_remove(index).copy)
+        });
+        backups.push(Row {
+            taken: backup.taken(),
+            proven: backup.manifest.as_ref().map(super::Manifest::proven),
+            name: backup.file,
+            tier: backup.name.tier,
+            bytes: backup.bytes,
+            here: Some(fate.into()),
+            remote: copy,
+        });
+    }
+    backups.extend(remote.into_iter().map(|object| Row {
+        name: object.copy.key.clone(),
+        tier: object.tier,
+        taken: object.modified,
+        bytes: object.bytes,
+        here: None,
+        remote: Some(object.copy),
+        proven: None,
+    }));
+    backups.sort_by(|a, b| (b.taken, &b.name).cmp(&(a.taken, &a.name)));
+    Ok(Listing {
+        datastore: context.job.datastore.clone(),
+        host: context.job.host.clone(),
+        directory: context.job.directory.clone(),
+        bucket,
+        backups,
+        last_failure: failure::last(context),
+        unseen,
+    })
+}
+
+struct Object {
+    copy: Copy,
+    tier: Tier,
+    bytes: u64,
+    modified: DateTime<Utc>,
+}
+
+/// Every version of every key of the series, page by page.
+async fn objects(store: &Store, bucket: &BucketName, series: &Series) -> Result<Vec<Object>, String> {
+    let mut found = Vec::new();
+    let (mut key_marker, mut version_marker) = (None, None);
+    loop {
+        let page = store
+            .client
+            .list_object_versions()
+            .bucket(bucket.as_str())
+            .prefix(series.prefix())
+            .set_expected_bucket_owner(store.owner())
+            .set_key_marker(key_marker)
+            .set_version_id_marker(version_marker)
+            .send()
+            .await
+            .map_err(|error| explain(&error))?;
+        for version in page.versions() {
+            let Some(key) = version.key() else { continue };
+            let Some(name) = series.parse(key) else { continue };
+            let modified =
+                version.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
+            found.push(Object {
+                copy: Copy {
+                    key: key.to_owned(),
+                    // What was written before the bucket kept versions has the version `null`.
+                    version_id: version.version_id().filter(|id| *id != "null").map(str::to_owned),
+                    latest: version.is_latest().unwrap_or_default(),
+                },
+                tier: name.tier,
+                bytes: u64::try_from(version.size().unwrap_or_default()).unwrap_or_default(),
+                modified: modified.unwrap_or(DateTime::UNIX_EPOCH),
+            });
+        }
+        (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
+        if !page.is_truncated.unwrap_or_default() || key_marker.is_none() {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! One job at a time for each datastore and directory.
+//!
+//! The lock is the kernel's (flock(2)), so that it goes with the process that holds it, however that ends; the file's
+//! text only says who it is.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::context::Context;
+use super::error::{JobError, Stage};
+use crate::vocab::Tier;
+
+/// Held until dropped. The file stays: removing it would let two jobs lock two files of the same name.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "holds the lock until it is dropped")] File);
+
+/// Who holds a lock.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    host: String,
+    job: String,
+    began: chrono::DateTime<chrono::Utc>,
+}
+
+/// Takes the lock in `directory`, or refuses with the name of the job that holds it.
+pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, JobError> {
+    let path =
+        directory.join(format!(".reconcile-{}-{}.lock", context.job.environment, context.job.datastore));
+    let failed = |error: std::io::Error| {
+        let shown = path.display();
+        JobError::new(
+            Stage::Prepare,
+            format!("the lock {shown} cannot be taken: {error}; without it two jobs could mix"),
+        )
+        .help(format!("see who owns {}: the job's user must be able to write there", directory.display()))
+    };
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(held(file)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let holder = Holder {
+        pid: std::process::id(),
+        host: context.hostname.clone(),
+        job: context.title(tier),
+        began: context.clock.now(),
+    };
+    let text = serde_json::to_string(&holder).unwrap_or_default();
+    // The text is for people: a full disk must not keep a job from finding out about it where it matters.
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{text}"));
+    Ok(Lock(file))
+}
+
+fn held(mut file: File) -> JobError {
+    let mut text = String::new();
+    let holder = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
+    let who = holder.map_or_else(
+        || "another job".to_owned(),
+        |holder| {
+            let began = holder.began.format("%Y-%m-%d %H:%M:%S UTC");
+            format!("`{}`, process {} on {}, since {began}", holder.job, holder.pid, holder.host)
+        },
+    );
+    JobError::new(
+        Stage::Lock,
+        format!("{who} is at work in this directory: two at once would disturb each other"),
+    )
+    .help("wait for it, or end that process if it hangs; nothing of it needs to be cleaned up by hand")
+}

@@ -1,0 +1,291 @@
+//! The sequence of a backup: lock -> dump -> seal -> upload -> read back -> record -> expire -> tell.
+//!
+//! Until the dump is whole its file has a partial name and its upload is not completed. Where the upload fails, the
+//! local backup stays, sealed and not proven, and nothing older is removed.
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::context::Context;
+use super::error::{JobError, Stage};
+use super::manifest::{FORMAT, Manifest, Remote};
+use super::stream::{self, Flow, FlowError};
+use super::upload::{self, Target, Uploaded, Word};
+use super::{directory, expire, failure, lock, manifest};
+use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
+use crate::datastores::job_file::Source;
+use crate::datastores::names::Name;
+use crate::datastores::postgresql;
+use crate::vocab::Tier;
+
+/// What a backup came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    pub manifest: Manifest,
+    /// The file, as the job file's host names it.
+    pub path: String,
+    /// Local backups whose time was over.
+    pub expired: Vec<String>,
+    /// What went otherwise than the settings asked, while the backup is good.
+    pub warnings: Vec<String>,
+}
+
+/// Makes one backup of the job file's datastore. Whatever fails is written down beside the backups; a success clears
+/// that note.
+pub async fn backup(context: &Context, tier: Tier) -> Result<BackupReport, JobError> {
+    let (source, postgresql) = (context.job.source.clone(), context.postgresql.clone());
+    backup_with(context, tier, move |scratch| match &source {
+        Source::Postgresql(source) => postgresql::job::open(source, &postgresql, scratch),
+    })
+    .await
+}
+
+/// [`backup`] with a dump of the caller's choice.
+pub async fn backup_with<O>(context: &Context, tier: Tier, open: O) -> Result<BackupReport, JobError>
+where
+    O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
+{
+    let result = Box::pin(attempt(context, tier, open)).await;
+    match &result {
+        Ok(_) => failure::clear(context),
+        // The job that holds the lock is about to say how it went; this one has nothing to add.
+        Err(error) if error.is_refusal() => {}
+        Err(error) => failure::record(context, tier, error),
+    }
+    result
+}
+
+async fn attempt<O>(context: &Context, tier: Tier, open: O) -> Result<BackupReport, JobError>
+where
+    O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
+{
+    let place = directory::find(context)?;
+    let _lock = lock::take(context, &place, tier)?;
+    let series = context.series();
+    directory::clean(&place, &series).map_err(|error| {
+        let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
+        JobError::new(Stage::Prepare, message)
+    })?;
+    directory::check_space(&place, &series, context.method())?;
+
+    let began = context.clock.now();
+    let scratch =
+        Scratch(place.join(format!("{}{}", scratch_name(context, tier, began), directory::SCRATCH)));
+    let dump = blocking(move || open(scratch)).await??;
+    let facts = dump.facts();
+    let name = Name::dated(tier, began, context.zone, facts.content, context.job.compression);
+    let file = series.render(&name);
+    let restore = dump.restore(&file, context.job.compression);
+    let target = match (&context.store, &context.job.upload) {
+        (Some(store), Some(upload)) => Some(upload::target(context, store, upload, &name).await),
+        _ => None,
+    };
+
+    let partial = Partial::create(&place, &file)?;
+    let (tell, words) = unbounded_channel();
+    let (written, read) = (partial.handle.clone(), partial.handle.clone());
+    let writing = write(context, dump, written, place.clone(), tell);
+    let uploading = async {
+        match &target {
+            Some(target) => upload::follow(target, read, words).await,
+            None => Ok(None),
+        }
+    };
+    let seal = async {
+        let (flow, sure) = writing.await?;
+        let record = Record { context, tier, facts, flow, began, restore, file, target: target.as_ref() };
+        let sealed = record.seal(partial, &place)?;
+        // Only now may the upload be completed: the bucket never holds what this host does not.
+        sure.say(&sealed.flow);
+        Ok::<_, JobError>(sealed)
+    };
+    let (sealed, uploaded) = tokio::join!(seal, uploading);
+    let mut sealed = sealed?;
+    let (mut manifest, mut warnings) = (sealed.manifest, Vec::new());
+    if let Some(target) = &target {
+        let uploaded = uploaded?.ok_or_else(|| {
+            JobError::new(Stage::Upload, "the upload ended before the dump did: nothing is in the bucket")
+        })?;
+        target.read_back(&uploaded, &sealed.flow).await?;
+        manifest.remote = Some(remote(target, Some(uploaded)));
+        manifest::write(&place, &manifest).map_err(|error| unwritten(Stage::Record, &place, &error))?;
+        warnings.extend(target.alarm.clone());
+    }
+    warnings.append(&mut sealed.warnings);
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+
+    let expired =
+        expire::run(&place, &series, context.job.keep.into(), context.clock.now()).map_err(|error| {
+            let message = format!(
+                "the new backup is good, but old ones in {} cannot be removed: {error}",
+                place.display()
+            );
+            JobError::new(Stage::Expire, message)
+                .help("see who owns them: the job's user must be able to remove them")
+        })?;
+    let path = format!("{}/{}", context.job.directory.trim_end_matches('/'), manifest.name);
+    Ok(BackupReport { manifest, path, expired, warnings })
+}
+
+/// The folder's name must be one that [`directory::clean`] knows, before the dump has told what it contains.
+fn scratch_name(context: &Context, tier: Tier, at: DateTime<Utc>) -> String {
+    let archive = crate::datastores::names::Content::Archive;
+    context.series().render(&Name::dated(tier, at, context.zone, archive, context.job.compression))
+}
+
+/// Runs what blocks where it holds up nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| JobError::new(Stage::Dump, format!("the job broke off: {error}")))
+}
+
+/// The right to have the upload completed; dropped unsaid, the upload is broken off.
+struct Sure(UnboundedSender<Word>);
+
+impl Sure {
+    fn say(self, flow: &Flow) {
+        // An upload that failed meanwhile tells so itself.
+        let _ = self.0.send(Word::Whole { bytes: flow.bytes, crc64nvme: flow.crc64nvme });
+    }
+}
+
+/// Lets the dump flow into the file and hears from the dump whether it is whole.
+async fn write(
+    context: &Context,
+    mut dump: Box<dyn Dump>,
+    file: Arc<File>,
+    place: PathBuf,
+    tell: UnboundedSender<Word>,
+) -> Result<(Flow, Sure), JobError> {
+    let (compression, threads) = (context.job.compression, context.threads);
+    blocking(move || {
+        let stream = dump.stream()?;
+        let told = tell.clone();
+        let on_part = |part| {
+            // An upload that failed meanwhile tells so itself; the dump goes on.
+            let _ = told.send(Word::Part(part));
+        };
+        let flow = stream::flow(stream, &*file, compression, threads, upload::part_size, on_part);
+        let flow = match flow {
+            Ok(flow) => flow,
+            Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
+            Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
+        };
+        dump.finish(&flow.last)?;
+        file.sync_all().map_err(|error| unwritten(Stage::Seal, &place, &error))?;
+        Ok((flow, Sure(tell)))
+    })
+    .await?
+}
+
+fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {
+    JobError::new(
+        stage,
+        format!(
+            "the backup cannot be written to {}: {error}; earlier backups are untouched",
+            place.display()
+        ),
+    )
+    .help("see that the volume has room and is writable")
+}
+
+/// The file while it has no final name; dropped before it gets one, it is removed.
+struct Partial {
+    handle: Arc<File>,
+    path: PathBuf,
+    sealed: bool,
+}
+
+impl Partial {
+    fn create(place: &Path, file: &str) -> Result<Self, JobError> {
+        let path = place.join(format!("{file}{}", directory::PARTIAL));
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let handle = options.open(&path).map_err(|error| unwritten(Stage::Dump, place, &error))?;
+        Ok(Partial { handle: Arc::new(handle), path, sealed: false })
+    }
+
+    fn rename(mut self, to: &Path) -> std::io::Result<()> {
+        std::fs::rename(&self.path, to)?;
+        self.sealed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.sealed {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What is known of a dump that is whole.
+struct Record<'a> {
+    context: &'a Context,
+    tier: Tier,
+    facts: Facts,
+    flow: Flow,
+    began: DateTime<Utc>,
+    restore: Vec<String>,
+    file: String,
+    target: Option<&'a Target>,
+}
+
+struct Sealed {
+    manifest: Manifest,
+    flow: Flow,
+    warnings: Vec<String>,
+}
+
+impl Record<'_> {
+    /// Gives the file its final name and its manifest; a copy that is wanted is not proven yet.
+    fn seal(self, partial: Partial, place: &Path) -> Result<Sealed, JobError> {
+        let unsealed = |error: std::io::Error| unwritten(Stage::Seal, place, &error);
+        let job = &self.context.job;
+        let mut notes = self.facts.notes.clone();
+        notes.extend(self.target.and_then(|target| target.alarm.clone()));
+        let manifest = Manifest {
+            format: FORMAT.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: self.file,
+            environment: job.environment.clone(),
+            host: job.host.clone(),
+            datastore: job.datastore.clone(),
+            tier: self.tier,
+            method: self.facts.method,
+            began: self.began,
+            ended: self.context.clock.now(),
+            bytes: self.flow.bytes,
+            uncompressed_bytes: self.flow.uncompressed,
+            sha256: hex::encode(self.flow.sha256),
+            crc64nvme: upload::base64(self.flow.crc64nvme),
+            compression: job.compression,
+            server_version: self.facts.server_version,
+            remote: self.target.map(|target| remote(target, None)),
+            restore: self.restore,
+            notes,
+        };
+        // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
+        directory::remove(&place.join(manifest::file(&manifest.name))).map_err(unsealed)?;
+        partial.rename(&place.join(&manifest.name)).map_err(unsealed)?;
+        directory::sync(place).map_err(unsealed)?;
+        manifest::write(place, &manifest).map_err(unsealed)?;
+        Ok(Sealed { manifest, flow: self.flow, warnings: self.facts.notes })
+    }
+}
+
+fn remote(target: &Target, uploaded: Option<Uploaded>) -> Remote {
+    let proven = uploaded.is_some();
+    let version_id = uploaded.and_then(|uploaded| uploaded.version_id);
+    Remote { bucket: target.bucket.clone(), key: target.key.clone(), version_id, proven }
+}

@@ -1,0 +1,313 @@
+//! The comparison of what should be with what is.
+//!
+//! Premise: only a thing that was seen, and is ours, nobody's, or surely absent, is ever changed. Everything else that
+//! settings ask for is held, with a code and a reason. Both sides have one normal form, so the comparison itself is
+//! a walk over fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Change, FieldChange, Held, Plan, Reason, fingerprint};
+use crate::resources::{self, Field, Resource};
+use crate::state::{Desired, HeldCode, HostSighting, Observed, Owner, Selection, Sighting, Wanted};
+use crate::vocab::{HostName, Id, Kind, Risk, Value};
+
+/// What to change so that reality becomes as desired. `desired` is already narrowed to the selection.
+pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) -> Plan {
+    let mut comparison =
+        Comparison { observed, changes: Vec::new(), held: Vec::new(), unchanged: BTreeSet::new() };
+    for held in &desired.held {
+        comparison.hold(&held.id, held.code, held.why.clone());
+    }
+    comparison.hold_unreachable_hosts(desired);
+    for (id, wanted) in &desired.resources {
+        if !comparison.on_unreachable_host(id) {
+            comparison.compare(id, wanted);
+        }
+    }
+    comparison.hold_what_waits();
+    comparison.remove_undeclared(desired, selection);
+
+    let Comparison { mut changes, mut held, unchanged, .. } = comparison;
+    // What goes, goes first and in the reverse order: the cron entry before the job file that it reads.
+    changes.sort_by_key(|change| match change.action {
+        Action::Remove => (0, std::cmp::Reverse(Some(change.id.kind())), change.id.clone()),
+        _ => (1, std::cmp::Reverse(None), change.id.clone()),
+    });
+    held.sort_by(|a, b| (&a.id, a.code, &a.why).cmp(&(&b.id, b.code, &b.why)));
+    held.dedup();
+    let zones = observed.hosts.iter().filter_map(|(host, sighting)| match sighting {
+        HostSighting::Reached(facts) => Some((host.clone(), facts.zone)),
+        HostSighting::Unreachable(_) => None,
+    });
+    let mut plan = Plan {
+        environment: desired.environment.clone(),
+        environment_written: desired.environment_written,
+        caller: observed.caller.clone(),
+        declared_account: desired.account.clone(),
+        selection: selection.clone(),
+        changes,
+        held,
+        unchanged: unchanged.len(),
+        fingerprint: String::new(),
+        zones: zones.collect(),
+    };
+    plan.fingerprint = fingerprint::of(&plan, desired.vault_digest.as_deref());
+    plan
+}
+
+struct Comparison<'a> {
+    observed: &'a Observed,
+    changes: Vec<Change>,
+    held: Vec<Held>,
+    unchanged: BTreeSet<Id>,
+}
+
+impl Comparison<'_> {
+    fn hold(&mut self, id: &Id, code: HeldCode, why: impl Into<String>) {
+        self.held.push(Held { id: id.clone(), code, why: why.into() });
+    }
+
+    fn unreachable(&self, host: &HostName) -> Option<&str> {
+        match self.observed.hosts.get(host) {
+            Some(HostSighting::Unreachable(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    fn on_unreachable_host(&self, id: &Id) -> bool {
+        id.host().is_some_and(|host| self.unreachable(host).is_some())
+    }
+
+    /// One line for a host that is down, not one for each thing on it.
+    fn hold_unreachable_hosts(&mut self, desired: &Desired) {
+        let mut things: BTreeMap<&HostName, usize> = BTreeMap::new();
+        for host in desired.resources.keys().filter_map(Id::host) {
+            *things.entry(host).or_default() += 1;
+        }
+        for (host, count) in things {
+            if let Some(why) = self.unreachable(host) {
+                let plural = if count == 1 { "its 1 item is" } else { &format!("its {count} items are") };
+                let why = format!("{why}; {plural} not planned");
+                self.hold(&Id::cloud(Kind::Host, host.as_str()), HeldCode::Unknown, why);
+            }
+        }
+    }
+
+    fn compare(&mut self, id: &Id, wanted: &Wanted) {
+        let absent = Sighting::Unknown("it was not looked at".to_owned());
+        let (action, present) = match self.observed.sightings.get(id).unwrap_or(&absent) {
+            Sighting::Ours(resource) => (Action::Update, Some(resource)),
+            Sighting::Unmarked(resource) => (Action::Adopt, Some(resource)),
+            Sighting::Absent => (Action::Create, None),
+            Sighting::Foreign(owner) => return self.hold(id, HeldCode::Foreign, foreign(id, owner)),
+            Sighting::Unknown(why) => return self.hold(id, HeldCode::Unknown, why.clone()),
+        };
+        let mut resource = wanted.resource.clone();
+        if let Resource::Bucket(bucket) = &mut resource {
+            if present.is_none() && bucket.region.is_none() {
+                bucket.region = self.observed.caller.region.clone();
+            }
+            if present.is_none() && bucket.region.is_none() && self.observed.caller.endpoint.is_none() {
+                return self.hold(
+                    id,
+                    HeldCode::NotReady,
+                    "nothing says in which region to make it: set aws_region in public.yml, or AWS_REGION",
+                );
+            }
+        }
+        let comparison = fields(present, &resource);
+        for field in comparison.unsupported {
+            self.hold(
+                id,
+                HeldCode::Unsupported,
+                format!("this store does not know `{field}`; the rest is managed"),
+            );
+        }
+        if let Some(change) = comparison.changes.iter().find(|change| is_place(id.kind(), &change.field))
+            && present.is_some()
+        {
+            let (from, to) = (change.from.as_text().unwrap_or("?"), change.to.as_text().unwrap_or("?"));
+            let why = format!(
+                "it is in {from}, and settings say {to}: a bucket never moves; correct its region in settings, or name \
+                 another bucket. Until then jobs look for it in the wrong place"
+            );
+            return self.hold(id, HeldCode::NotReady, why);
+        }
+        if comparison.changes.is_empty() {
+            self.unchanged.insert(id.clone());
+            return;
+        }
+        if let Some(why) = self.not_ready(id) {
+            return self.hold(id, HeldCode::NotReady, why);
+        }
+        let mut reasons = vec![match action {
+            Action::Create => Reason::Missing,
+            Action::Adopt => Reason::Unmarked,
+            Action::Update | Action::Remove => Reason::Differs,
+        }];
+        reasons.extend(wanted.declared.clone().map(Reason::Declared));
+        let risk = risks(comparison.changes.iter().map(|change| change.risk));
+        self.changes.push(Change {
+            id: id.clone(),
+            action,
+            fields: comparison.changes,
+            risk,
+            reasons,
+            datastores: wanted.datastores.clone(),
+            losses: Default::default(),
+            needs: wanted.needs.clone(),
+            desired: Some(resource),
+            observed: present.cloned(),
+        });
+    }
+
+    /// A cron entry that nothing would run, or that would call nothing, promises backups that never come.
+    fn not_ready(&self, id: &Id) -> Option<String> {
+        let HostSighting::Reached(facts) = self.observed.hosts.get(id.host()?)? else { return None };
+        if id.kind() != Kind::Crontab {
+            return None;
+        }
+        facts.cron_missing.clone().or_else(|| facts.program_missing.clone())
+    }
+
+    /// Holds changes whose needs are neither in place nor about to be; holding one may hold another.
+    fn hold_what_waits(&mut self) {
+        loop {
+            let coming: BTreeSet<Id> = self.changes.iter().map(|change| change.id.clone()).collect();
+            let in_place = |need: &Id| {
+                coming.contains(need)
+                    || self.unchanged.contains(need)
+                    || matches!(self.observed.sightings.get(need), Some(Sighting::Ours(_)))
+            };
+            let waiting = self.changes.iter().find_map(|change| {
+                let need = change.needs.iter().find(|need| !in_place(need))?;
+                Some((change.id.clone(), need.clone()))
+            });
+            let Some((id, need)) = waiting else { return };
+            self.changes.retain(|change| change.id != id);
+            self.hold(&id, HeldCode::NotReady, format!("it needs {need}, which is held"));
+        }
+    }
+
+    fn remove_undeclared(&mut self, desired: &Desired, selection: &Selection) {
+        for (id, sighting) in &self.observed.sightings {
+            let Sighting::Ours(resource) = sighting else { continue };
+            if desired.declared.contains(id) || !resources::removable(id.kind()) || !selection.covers(id) {
+                continue;
+            }
+            if self.on_unreachable_host(id) {
+                continue;
+            }
+            let risk = resources::risk_of_removal(id.kind());
+            let fields = resource
+                .fields()
+                .into_iter()
+                .filter_map(|field| Some((field.name, field.value?)))
+                .filter(|(_, value)| !is_empty(value))
+                .map(|(field, from)| FieldChange {
+                    field,
+                    from,
+                    to: Value::Null,
+                    risk,
+                    may_break: Vec::new(),
+                })
+                .collect();
+            self.changes.push(Change {
+                id: id.clone(),
+                action: Action::Remove,
+                fields,
+                risk: BTreeSet::from([risk]),
+                reasons: vec![Reason::Undeclared],
+                datastores: BTreeSet::new(),
+                losses: Default::default(),
+                needs: BTreeSet::new(),
+                desired: None,
+                observed: Some(resource.clone()),
+            });
+        }
+    }
+}
+
+/// What differs, and what the store does not know.
+struct FieldComparison {
+    changes: Vec<FieldChange>,
+    unsupported: Vec<String>,
+}
+
+fn fields(present: Option<&Resource>, wanted: &Resource) -> FieldComparison {
+    let kind = wanted.kind();
+    let have: Vec<Field> = present.map(Resource::fields).unwrap_or_default();
+    let want = wanted.fields();
+    let mut comparison = FieldComparison { changes: Vec::new(), unsupported: Vec::new() };
+    let mut judge = |field: &str, from: Value, to: Value| {
+        if from == to {
+            return;
+        }
+        let judgement = match present {
+            Some(_) => resources::risk(kind, field, &from, &to),
+            None => resources::risk_of_birth(kind, field, &to),
+        };
+        let (risk, may_break) = (judgement.risk, judgement.may_break);
+        comparison.changes.push(FieldChange { field: field.to_owned(), from, to, risk, may_break });
+    };
+    for Field { name, value } in &want {
+        let Some(to) = value else { continue };
+        match (present, have.iter().find(|field| field.name == *name)) {
+            // An absent thing has no fields at all; an empty list or map is nothing to create.
+            (None, _) if is_empty(to) => {}
+            (None, _) | (Some(_), None) => judge(name, Value::Null, to.clone()),
+            (Some(_), Some(Field { value: Some(from), .. })) => judge(name, from.clone(), to.clone()),
+            (Some(_), Some(Field { value: None, .. })) => comparison.unsupported.push(name.clone()),
+        }
+    }
+    // What is there and is not wanted at all: an entry more, a member more.
+    for Field { name, value } in have {
+        if let Some(from) = value
+            && !want.iter().any(|field| field.name == name)
+        {
+            let judgement = resources::risk(kind, &name, &from, &Value::Null);
+            let (risk, may_break) = (judgement.risk, judgement.may_break);
+            comparison.changes.push(FieldChange { field: name, from, to: Value::Null, risk, may_break });
+        }
+    }
+    comparison
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::List(items) => items.is_empty(),
+        Value::Map(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// Where a thing is cannot change.
+fn is_place(kind: Kind, field: &str) -> bool {
+    kind == Kind::Bucket && field == resources::bucket::field::REGION
+}
+
+fn risks(fields: impl Iterator<Item = Risk>) -> BTreeSet<Risk> {
+    let mut risks: BTreeSet<Risk> = fields.filter(|risk| risk.needs_consent()).collect();
+    if risks.is_empty() {
+        risks.insert(Risk::Routine);
+    }
+    risks
+}
+
+fn foreign(id: &Id, owner: &Owner) -> String {
+    match (owner, id.kind()) {
+        (Owner::Environment(environment), Kind::Bucket) => format!(
+            "it belongs to environment {environment}, which marked it first: this environment uses it and manages \
+             nothing of it"
+        ),
+        (Owner::Environment(environment), _) => format!("it belongs to environment {environment}"),
+        (Owner::Account, _) => {
+            "a bucket of this name belongs to another account; names are shared by everyone: choose another".to_owned()
+        }
+        (Owner::Unmarked, _) => {
+            "a file that this program did not write stands in its place: move it away, or keep it and switch this off"
+                .to_owned()
+        }
+    }
+}

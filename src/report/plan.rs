@@ -1,0 +1,312 @@
+//! Plans and reports as text for a terminal of 80 columns.
+
+use anstyle::Style;
+use chrono::{DateTime, Utc};
+
+pub use super::plan_json::{plan as plan_json, report as report_json};
+pub use super::plan_markdown::plan as plan_markdown;
+use super::plan_words::{FieldLine, field_lines, short_schedule};
+pub use super::plan_words::{apply_line, next_run, refusal};
+use super::text::{
+    ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, bytes, counted, day, minute, one_line, styled,
+    wrapped,
+};
+use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
+use crate::retention::Losses;
+use crate::vocab::{Kind, Risk, Value};
+
+/// How a plan is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// For telling when schedules fire next.
+    pub now: DateTime<Utc>,
+    /// Names every loss, every field of new files, and what does not change.
+    pub verbose: bool,
+}
+
+/// Where the column of names begins, and where that of values.
+const NAME_COLUMN: usize = 12;
+const VALUE_COLUMN: usize = 27;
+
+/// The whole plan.
+pub fn plan_text(plan: &Plan, view: View) -> String {
+    let mut text = heading(plan);
+    for change in &plan.changes {
+        text.push_str(&change_text(plan, change, view));
+    }
+    if !plan.changes.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&held_text(plan));
+    text.push_str(&styled(BOLD, summary_line(&plan.summary())));
+    text.push('\n');
+    if !plan.changes.is_empty() {
+        text.push_str(&format!("To apply: {}\n", styled(BOLD, apply_line(plan))));
+    }
+    text
+}
+
+/// Where we are, and as whom: the first thing to check at three in the morning.
+fn heading(plan: &Plan) -> String {
+    let caller = &plan.caller;
+    let mut parts = vec![format!("environment {}", styled(BOLD, &plan.environment))];
+    match (&caller.account, &caller.endpoint, &caller.unknown) {
+        (_, Some(endpoint), _) => parts.push(format!("store {}", one_line(endpoint))),
+        (Some(account), _, _) => {
+            let identity =
+                caller.identity.as_deref().map(|who| format!(" as {}", one_line(who))).unwrap_or_default();
+            parts.push(format!("account {}{identity}", styled(BOLD, account)));
+        }
+        (None, None, Some(_)) => parts.push(styled(ALARM, "account unknown")),
+        (None, None, None) => {}
+    }
+    parts.extend(caller.region.as_ref().map(|region| region.to_string()));
+    let limit: Vec<&str> = plan.selection.limit.iter().map(|host| host.as_str()).collect();
+    if !limit.is_empty() {
+        parts.push(format!("only {}", limit.join(", ")));
+    }
+    format!("{}\n\n", parts.join(" · "))
+}
+
+fn change_text(plan: &Plan, change: &Change, view: View) -> String {
+    let mut text = headline(change);
+    for field in &change.fields {
+        if change.action == Action::Remove && !view.verbose && change.id.kind() != Kind::Crontab {
+            continue;
+        }
+        text.push_str(&field_text(plan, change, field, view));
+    }
+    text.push_str(&losses_text(&change.losses, view));
+    text
+}
+
+fn headline(change: &Change) -> String {
+    let (glyph, style) = glyph(change.action);
+    let kind = format!("{:<width$}", kind_word(change.id.kind()), width = NAME_COLUMN - 2);
+    let name = match change.id.host() {
+        Some(host) => format!("{host} {}", change.id.name()),
+        None => change.id.name().to_owned(),
+    };
+    let name = match change.action {
+        Action::Adopt => format!("{name} (adopted)"),
+        _ => name,
+    };
+    // The graver first.
+    let risks: Vec<(Risk, String)> = change
+        .risk
+        .iter()
+        .rev()
+        .filter(|risk| risk.needs_consent())
+        .map(|risk| (*risk, risk.name().to_uppercase()))
+        .collect();
+    let left = format!("{glyph} {kind}{name}");
+    let risk = match risks.is_empty() {
+        true => String::new(),
+        false => {
+            let length = risks.iter().map(|(_, word)| word.len() + 1).sum::<usize>() - 1;
+            let gap = super::text::WIDTH.saturating_sub(left.chars().count() + length).max(2);
+            let words: Vec<String> =
+                risks.iter().map(|(risk, word)| styled(risk_style(*risk), word)).collect();
+            format!("{}{}", " ".repeat(gap), words.join(" "))
+        }
+    };
+    format!("{} {kind}{}{risk}\n", styled(style.bold(), glyph), styled(BOLD, name))
+}
+
+/// One glyph per action; they differ without colour.
+fn glyph(action: Action) -> (char, Style) {
+    match action {
+        Action::Create => ('+', GREEN),
+        Action::Adopt => ('>', CYAN),
+        Action::Update => ('~', YELLOW),
+        Action::Remove => ('-', RED),
+    }
+}
+
+fn risk_style(risk: Risk) -> Style {
+    match risk {
+        Risk::Routine => Style::new(),
+        Risk::Widening => YELLOW,
+        Risk::Destructive => ALARM,
+        Risk::Irreversible => MAGENTA.bold(),
+    }
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::HostDirectory => "directory",
+        Kind::HostFile => "job file",
+        other => other.name(),
+    }
+}
+
+fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> String {
+    if change.id.kind() == Kind::Crontab
+        && let Some(text) = entry_text(plan, change, field, view)
+    {
+        return text;
+    }
+    if change.action == Action::Create && !view.verbose && is_detail(change.id.kind(), &field.field) {
+        return String::new();
+    }
+    let mut text = String::new();
+    for line in field_lines(change.id.kind(), &field.field, &field.from, &field.to) {
+        text.push_str(&line_text(&line, change.action, field));
+    }
+    for broken in &field.may_break {
+        text.push_str(&wrapped("      may break: ", 6, broken));
+        text.push('\n');
+    }
+    text
+}
+
+/// Fields of a new thing that follow from everything else: shown by `-v`.
+fn is_detail(kind: Kind, field: &str) -> bool {
+    match kind {
+        Kind::Crontab => matches!(field, "owner" | "group" | "mode" | "variables"),
+        Kind::HostFile => !matches!(field, "path" | "keep" | "upload" | "secrets"),
+        Kind::HostDirectory => field == "group",
+        _ => false,
+    }
+}
+
+fn line_text(line: &FieldLine, action: Action, field: &FieldChange) -> String {
+    let value = match (&line.from, action) {
+        (_, Action::Create) => line.to.clone(),
+        (Some(from), _) => format!("{from} -> {}", line.to),
+        (None, _) => format!("none -> {}", line.to),
+    };
+    let name = format!("    {:<width$}", line.name, width = VALUE_COLUMN - 5);
+    let value = match field.risk {
+        Risk::Routine => value,
+        risk => format!("{value}  ({risk})"),
+    };
+    format!("{}\n", wrapped(&format!("{name} "), VALUE_COLUMN.max(name.chars().count() + 1), &value))
+}
+
+/// A cron entry is read as a schedule, not as a field: when, what, as whom, and when next.
+fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> Option<String> {
+    let schedule = |value: &Value| value.get("schedule").and_then(Value::as_text).map(str::to_owned);
+    let words = one_line(&field.field);
+    let zone = plan.zones.get(change.id.host()?).copied().unwrap_or(chrono_tz::UTC);
+    let old = schedule(&field.from);
+    let Some(new) = schedule(&field.to) else {
+        let old = old?;
+        return Some(format!("    {} {words}\n", styled(RED, format!("no more {}", short_schedule(&old)))));
+    };
+    let when = match old.as_deref().filter(|old| *old != new) {
+        Some(old) => format!("{} -> {}", short_schedule(old), short_schedule(&new)),
+        None => short_schedule(&new),
+    };
+    let user = field.to.get("user").and_then(Value::as_text).unwrap_or("?");
+    let next = next_run(&new, zone, view.now);
+    Some(format!(
+        "    {when:<width$}{words} as {user}\n{}{}\n",
+        " ".repeat(VALUE_COLUMN),
+        styled(DIM, next),
+        width = VALUE_COLUMN - 4
+    ))
+}
+
+/// What would be gone: the sum first, then the backups one by one.
+fn losses_text(losses: &Losses, view: View) -> String {
+    if losses.is_empty() {
+        return String::new();
+    }
+    let span = losses.taken.map_or_else(String::new, |(oldest, newest)| match day(oldest) == day(newest) {
+        true => format!(", taken {}", day(oldest)),
+        false => format!(", taken {} to {}", day(oldest), day(newest)),
+    });
+    let from = losses.from.map_or_else(String::new, |from| format!(", from {} on", day(from)));
+    let number = counted(usize::try_from(losses.count).unwrap_or(usize::MAX), "backup");
+    let sum = format!("loses {number}, {}{span}{from}", bytes(losses.bytes));
+    let mut text = format!("      {}\n", styled(ALARM, sum));
+    let named = if view.verbose { losses.first.len() } else { 1 };
+    for loss in losses.first.iter().take(named) {
+        let backup = one_line(&loss.backup);
+        let backup = if view.verbose { backup.as_str() } else { backup.split('?').next().unwrap_or(&backup) };
+        let line = format!("{backup} of {}, {}", minute(loss.taken), bytes(loss.bytes));
+        text.push_str(&format!("        {line}\n"));
+    }
+    let rest = losses.count.saturating_sub(named as u64);
+    if rest > 0 {
+        let more = if view.verbose { "" } else { " with -v" };
+        text.push_str(&format!("        {}\n", styled(DIM, format!("... {rest} more{more}"))));
+    }
+    text
+}
+
+fn held_text(plan: &Plan) -> String {
+    if plan.held.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{}\n", styled(BOLD, "held"));
+    for held in &plan.held {
+        let kind = match held.id.kind() {
+            Kind::HostDirectory => "directory",
+            other => other.name(),
+        };
+        let name = match held.id.host() {
+            Some(host) => format!("{host} {}", held.id.name()),
+            None => held.id.name().to_owned(),
+        };
+        text.push_str(&format!(
+            "{} {kind:<9} {}  {}\n",
+            styled(MAGENTA.bold(), '!'),
+            styled(BOLD, name),
+            held.code.name()
+        ));
+        text.push_str(&wrapped("            ", 12, &one_line(&held.why)));
+        text.push('\n');
+    }
+    text.push('\n');
+    text
+}
+
+fn summary_line(summary: &Summary) -> String {
+    let Summary { create, adopt, update, remove, unchanged, held } = *summary;
+    let parts: Vec<String> = [
+        (create, "to create"),
+        (adopt, "to adopt"),
+        (update, "to update"),
+        (remove, "to remove"),
+        (unchanged, "unchanged"),
+        (held, "held"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{number} {what}"))
+    .collect();
+    if create + adopt + update + remove == 0 {
+        let held = if held > 0 { format!(", {held} held") } else { String::new() };
+        return format!("Nothing to change: {unchanged} as they should be{held}.");
+    }
+    format!("{}.", parts.join(", "))
+}
+
+/// One line per outcome, as it comes.
+pub fn outcome_line(change: &Change, outcome: &Outcome) -> String {
+    let id = &change.id;
+    match outcome {
+        Outcome::Done => format!("{} {} {id}\n", styled(GREEN.bold(), "done   "), change.action.name()),
+        Outcome::Failed(why) => {
+            let text = format!("{} {} {id}\n", styled(ALARM, "failed "), change.action.name());
+            format!("{text}{}\n", wrapped("        ", 8, &one_line(why)))
+        }
+        Outcome::Skipped(why) => {
+            format!("{} {} {id}: {}\n", styled(YELLOW.bold(), "skipped"), change.action.name(), one_line(why))
+        }
+    }
+}
+
+/// What became of it, and what to do next.
+pub fn report_summary(report: &Report) -> String {
+    let done = report.count(|outcome| *outcome == Outcome::Done);
+    let failed = report.count(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let skipped = report.count(|outcome| matches!(outcome, Outcome::Skipped(_)));
+    if failed + skipped == 0 {
+        return format!("{}\n", styled(BOLD, format!("{done} done.")));
+    }
+    let sum = styled(BOLD, format!("{done} done, {failed} failed, {skipped} skipped."));
+    format!("{sum}\nMend what failed, then plan and apply again: what is done stays done.\n")
+}

@@ -1,0 +1,233 @@
+//! What a plan's data is called: one wording for text, Markdown and JSON.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::text;
+use crate::plan::{Allow, Plan, Reason, Refusal};
+use crate::resources::bucket;
+use crate::vocab::{Kind, SecretDigest, Value};
+
+/// A line about one field: what it is, and what becomes of it.
+pub struct FieldLine {
+    pub name: String,
+    pub from: Option<String>,
+    pub to: String,
+}
+
+/// The lines that one field of a thing is worth; `from` is null where there was nothing before.
+pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<FieldLine> {
+    match (kind, field, from, to) {
+        (Kind::Bucket, bucket::field::KEEP_VERSIONS, from, to) => keep_lines(from, to),
+        (Kind::Bucket, bucket::field::ABORT_UPLOADS, from, to) => {
+            vec![line("abort uploads", days(from), days(to).unwrap_or_else(|| "never".to_owned()))]
+        }
+        (Kind::Crontab, name, from, to) if entry_words(from).or_else(|| entry_words(to)).is_some() => {
+            vec![line(name, entry_words(from), entry_words(to).unwrap_or_else(|| "none".to_owned()))]
+        }
+        (_, name, from, to) => {
+            let (from, shown) = match (from, to) {
+                (Value::Map(old), Value::Map(new)) => (Some(map_words(old)), changed_map_words(old, new)),
+                _ => ((!from.is_null()).then(|| words(from)), words(to)),
+            };
+            vec![line(&name.replace('_', " "), from, shown)]
+        }
+    }
+}
+
+/// A cron entry without its command, which its name already tells.
+fn entry_words(entry: &Value) -> Option<String> {
+    let part = |name| entry.get(name).and_then(Value::as_text);
+    Some(format!("{} as {}", short_schedule(part("schedule")?), part("user")?))
+}
+
+fn line(name: &str, from: Option<String>, to: String) -> FieldLine {
+    FieldLine {
+        name: text::one_line(name),
+        from: from.map(|from| text::one_line(&from)),
+        to: text::one_line(&to),
+    }
+}
+
+/// One line per prefix whose rule changes: `keep postgres_daily_*`.
+fn keep_lines(from: &Value, to: &Value) -> Vec<FieldLine> {
+    let (from_rules, to_rules) = (rules(from), rules(to));
+    let mut prefixes: Vec<&String> = from_rules.keys().chain(to_rules.keys()).collect();
+    prefixes.sort();
+    prefixes.dedup();
+    prefixes
+        .into_iter()
+        .filter(|prefix| from_rules.get(*prefix) != to_rules.get(*prefix))
+        .map(|prefix| {
+            let name = format!("keep {prefix}*");
+            let old = (!from.is_null()).then(|| rule_words(from_rules.get(prefix)));
+            line(&name, old, rule_words(to_rules.get(prefix)))
+        })
+        .collect()
+}
+
+fn rules(value: &Value) -> BTreeMap<String, Value> {
+    match value {
+        Value::Map(rules) => rules.clone(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn rule_words(rule: Option<&Value>) -> String {
+    let Some(rule) = rule else { return "for ever".to_owned() };
+    let Some(keep) = bucket::keep_of(rule) else { return words(rule) };
+    let days = text::counted(keep.days as usize, "day");
+    match keep.newest {
+        0 => days,
+        newest => format!("{days} and the newest {newest}"),
+    }
+}
+
+fn days(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Number(days) => {
+            Some(format!("after {}", text::counted(usize::try_from(*days).unwrap_or(0), "day")))
+        }
+        other => Some(words(other)),
+    }
+}
+
+/// A value in a few words.
+pub fn words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::List(items) if items.is_empty() => "none".to_owned(),
+        Value::List(items) => items.iter().map(words).collect::<Vec<_>>().join("; "),
+        Value::Map(members) => map_words(members),
+        Value::Secret(_) => SecretDigest::SHOWN.to_owned(),
+    }
+}
+
+fn map_words(members: &BTreeMap<String, Value>) -> String {
+    let present: Vec<String> = members
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| member_words(name, &words(value)))
+        .collect();
+    if present.is_empty() { "none".to_owned() } else { present.join(", ") }
+}
+
+/// A member in words; a nested one needs no more than a space between its name and what it holds.
+fn member_words(name: &str, value: &str) -> String {
+    format!("{} {}", name.replace('_', " "), if value.is_empty() { "\"\"" } else { value })
+}
+
+fn changed_map_words(old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>) -> String {
+    let present: Vec<String> = new
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| match (old.get(name), value) {
+            (Some(Value::Secret(before)), Value::Secret(after)) if before != after => {
+                member_words(name, "(secret, changed)")
+            }
+            _ => member_words(name, &words(value)),
+        })
+        .collect();
+    if present.is_empty() { "none".to_owned() } else { present.join(", ") }
+}
+
+/// When a schedule fires next: `next Mon 2026-11-23 16:00 UTC`.
+pub fn next_run(schedule: &str, zone: Tz, now: DateTime<Utc>) -> String {
+    let next = schedule.parse::<crate::vocab::Schedule>().ok().and_then(|schedule| {
+        schedule
+            .next(now, zone, 1)
+            .first()
+            .map(|at| at.with_timezone(&zone).format("%a %Y-%m-%d %H:%M %Z").to_string())
+    });
+    next.map_or_else(|| "never fires".to_owned(), |next| format!("next {next}"))
+}
+
+/// Weekdays as people write them: `1,2,3,4,5,6` is `1-6`.
+pub fn short_schedule(schedule: &str) -> String {
+    let fields: Vec<String> = schedule.split(' ').map(short_field).collect();
+    fields.join(" ")
+}
+
+fn short_field(field: &str) -> String {
+    let numbers: Option<Vec<u32>> = field.split(',').map(|number| number.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([first, .., last])
+            if field.split(',').count() > 2
+                && numbers.iter().flatten().zip(*first..).all(|(number, expected)| *number == expected) =>
+        {
+            format!("{first}-{last}")
+        }
+        _ => field.to_owned(),
+    }
+}
+
+/// A reason's code and words.
+pub fn reason(reason: &Reason) -> (&'static str, String) {
+    match reason {
+        Reason::Declared(place) => ("declared", format!("asked for at {place}")),
+        Reason::Missing => ("missing", "it does not exist".to_owned()),
+        Reason::Unmarked => ("unmarked", "it exists and carries nobody's mark".to_owned()),
+        Reason::Differs => ("differs", "it differs from what settings ask for".to_owned()),
+        Reason::Undeclared => ("undeclared", "settings no longer ask for it".to_owned()),
+    }
+}
+
+/// What the operator adds to `reconcile apply` so that the plan may be carried out.
+pub fn apply_line(plan: &Plan) -> String {
+    let allows = plan.needed_consents().iter().map(|allow| format!(" --allow {allow}")).collect::<String>();
+    format!("reconcile apply{allows}")
+}
+
+/// A refusal: what is wrong and why, and what to do.
+pub fn refusal(refusal: &Refusal, plan_line: &str) -> (String, String) {
+    let list =
+        |allows: &[Allow]| allows.iter().map(|allow| format!("{allow}")).collect::<Vec<_>>().join(", ");
+    match refusal {
+        Refusal::WrongAccount { declared, actual } => {
+            let actual = actual.as_ref().map_or_else(|| "no account at all".to_owned(), |id| format!("account {id}"));
+            (
+                format!("these settings belong to account {declared}, and the credentials to {actual}: nothing was touched"),
+                "use the credentials of that account, or correct backups.account".to_owned(),
+            )
+        }
+        Refusal::NameNotWritten => (
+            "no file states this environment's name, and a directory's name is not enough to mark things as its own"
+                .to_owned(),
+            "write `deploy_env: NAME` into public.yml".to_owned(),
+        ),
+        Refusal::NotInPlan(allows) => (
+            format!("the plan has nothing that --allow {} would be for: nothing was touched", list(allows)),
+            format!("read the plan again; it asks for: {plan_line}"),
+        ),
+        Refusal::NoConsent(allows) => (
+            format!("the plan needs consent for {}: nothing was touched", list(allows)),
+            format!("if that is what you want: {plan_line}"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weekdays_are_written_short() {
+        assert_eq!(short_schedule("0 16 * * 1,2,3,4,5,6"), "0 16 * * 1-6");
+        assert_eq!(short_schedule("0 3,7,11 * * 0"), "0 3,7,11 * * 0");
+        assert_eq!(short_schedule("15 */3 1,2 * *"), "15 */3 1,2 * *");
+    }
+
+    #[test]
+    fn the_next_run_is_told_in_the_hosts_own_zone() {
+        let now = "2026-11-21T18:00:00Z".parse().expect("an instant");
+        assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Mon 2026-11-23 16:00 UTC");
+        assert_eq!(next_run("0 0 31 2 *", Tz::UTC, now), "never fires");
+    }
+}

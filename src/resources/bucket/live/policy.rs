@@ -1,0 +1,132 @@
+//! The bucket's policy: our statements by their Sid, everybody else's untouched beside them.
+
+use serde_json::{Value as Json, json};
+
+use super::{CallError, Target, absent_is_none};
+use crate::clients::aws_error::{AwsError, AwsErrorKind};
+
+/// The statement that refuses requests without TLS
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html>).
+const TLS_SID: &str = "ReconcileTlsOnly";
+
+async fn read(target: &Target<'_>) -> Result<Option<Json>, CallError> {
+    let call = target
+        .s3
+        .get_bucket_policy()
+        .bucket(target.name.as_str())
+        .set_expected_bucket_owner(target.owner())
+        .send();
+    let answer = absent_is_none(target.call("s3:GetBucketPolicy", call).await)?;
+    let Some(text) = answer.and_then(|answer| answer.policy) else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| CallError {
+        action: "s3:GetBucketPolicy",
+        error: AwsError {
+            kind: AwsErrorKind::Other,
+            code: None,
+            message: format!("the bucket's policy is not JSON: {error}"),
+            request_id: None,
+            status: None,
+        },
+    })
+}
+
+/// Whether our statement stands in the policy as we would write it.
+pub(super) async fn tls_only(target: &Target<'_>) -> Result<bool, CallError> {
+    let wanted = canonical(&tls_statement(target));
+    let policy = read(target).await?;
+    Ok(policy
+        .is_some_and(|policy| statements(&policy).iter().any(|statement| canonical(statement) == wanted)))
+}
+
+/// Puts our statement into the policy, or takes it out.
+pub(super) async fn write_tls_only(target: &Target<'_>, tls_only: bool) -> Result<(), CallError> {
+    let present = read(target).await?;
+    let mut policy = present.clone().unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
+    let mut kept = statements(&policy);
+    kept.retain(|statement| statement.get("Sid").and_then(Json::as_str) != Some(TLS_SID));
+    if tls_only {
+        kept.push(tls_statement(target));
+    }
+    if kept.is_empty() {
+        let call = target
+            .s3
+            .delete_bucket_policy()
+            .bucket(target.name.as_str())
+            .set_expected_bucket_owner(target.owner())
+            .send();
+        return target.call("s3:DeleteBucketPolicy", call).await.map(drop);
+    }
+    policy["Statement"] = Json::Array(kept);
+    let call = target
+        .s3
+        .put_bucket_policy()
+        .bucket(target.name.as_str())
+        .set_expected_bucket_owner(target.owner())
+        .policy(policy.to_string())
+        .send();
+    target.call("s3:PutBucketPolicy", call).await.map(drop)
+}
+
+fn tls_statement(target: &Target<'_>) -> Json {
+    let bucket = format!("arn:{}:s3:::{}", target.partition, target.name);
+    json!({
+        "Sid": TLS_SID,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, format!("{bucket}/*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    })
+}
+
+/// A policy's statements; IAM allows a single one without a list.
+fn statements(policy: &Json) -> Vec<Json> {
+    match policy.get("Statement") {
+        Some(Json::Array(list)) => list.clone(),
+        Some(one @ Json::Object(_)) => vec![one.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// One spelling for what IAM reads alike: a list of one is its member, the order of a list is nothing, and a principal
+/// `{"AWS": "*"}` is everybody.
+fn canonical(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => {
+            let mut items: Vec<Json> = items.iter().map(canonical).collect();
+            items.sort_by_key(Json::to_string);
+            match items.as_slice() {
+                [one] => one.clone(),
+                _ => Json::Array(items),
+            }
+        }
+        Json::Object(members) => {
+            let mut members: Vec<(String, Json)> =
+                members.iter().map(|(name, value)| (name.clone(), canonical(value))).collect();
+            members.sort_by(|a, b| a.0.cmp(&b.0));
+            for (name, value) in &mut members {
+                if name == "Principal" && *value == json!({"AWS": "*"}) {
+                    *value = json!("*");
+                }
+            }
+            Json::Object(members.into_iter().collect())
+        }
+        Json::Bool(bool) => json!(bool.to_string()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_that_iam_reads_alike_are_alike() {
+        let one = json!({"Effect": "Deny", "Action": ["s3:*"], "Principal": {"AWS": "*"},
+                         "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
+        let two = json!({"Action": "s3:*", "Resource": ["a", "b"], "Effect": "Deny", "Principal": "*",
+                         "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
+        assert_eq!(canonical(&one), canonical(&two));
+        assert_ne!(canonical(&one), canonical(&json!({"Effect": "Allow"})));
+    }
+}

@@ -1,0 +1,87 @@
+//! What is: one sighting per thing, and who is looking.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+
+use crate::resources::Resource;
+use crate::vocab::{AccountId, Environment, HostName, Id, RegionName};
+
+/// Reality as far as it could be seen. Never fails whole: what could not be seen is `Unknown`.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    pub caller: Caller,
+    pub sightings: BTreeMap<Id, Sighting>,
+    pub hosts: BTreeMap<HostName, HostSighting>,
+}
+
+/// Who looks, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, as STS tells it; `None` where there is no STS or it did not answer.
+    pub account: Option<AccountId>,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: Option<String>,
+    /// The identity without the account: `role/backup-operator`, `user/x`, `root`.
+    pub identity: Option<String>,
+    /// The S3-compatible store in place of AWS's.
+    pub endpoint: Option<String>,
+    /// Where a bucket goes whose settings name no region.
+    pub region: Option<RegionName>,
+    /// Why STS did not answer.
+    pub unknown: Option<String>,
+}
+
+/// What was seen of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// Carries our mark, or is of a kind that cannot carry one.
+    Ours(Resource),
+    /// Named literally in settings, in our account, with nobody's mark: may be adopted, never removed.
+    Unmarked(Resource),
+    /// Another environment's mark, or another account: never touched.
+    Foreign(Owner),
+    /// Not there; said only where the listing was complete.
+    Absent,
+    /// Could not be seen, and why, for people.
+    Unknown(String),
+}
+
+/// Whose a thing is that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Environment(Environment),
+    /// Another account, or nobody who lets us look.
+    Account,
+    /// A file at our path that this program did not write.
+    Unmarked,
+}
+
+/// What was seen of one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostSighting {
+    Reached(HostFacts),
+    /// Why it could not be looked at.
+    Unreachable(String),
+}
+
+/// What the plan must know of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The zone in which its cron fires.
+    pub zone: Tz,
+    /// Why cron would not run an entry there: no cron installed or running.
+    pub cron_missing: Option<String>,
+    /// Why the program could not be started there.
+    pub program_missing: Option<String>,
+}
+
+impl Sighting {
+    /// The thing itself, where it was seen and may be ours.
+    pub fn resource(&self) -> Option<&Resource> {
+        match self {
+            Sighting::Ours(resource) | Sighting::Unmarked(resource) => Some(resource),
+            Sighting::Foreign(_) | Sighting::Absent | Sighting::Unknown(_) => None,
+        }
+    }
+}

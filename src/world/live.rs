@@ -1,0 +1,120 @@
+//! The live world: AWS (or an S3-compatible store, or the sandbox in its place) and the hosts.
+//!
+//! One listing answers which buckets exist and where; what each of them is like is asked bucket by bucket, all at once
+//! within one bound on requests.
+
+mod buckets;
+mod hosts;
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use tokio::sync::Semaphore;
+
+use super::{WorldRead, WorldWrite};
+use crate::clients::aws::Aws;
+use crate::plan::{Action, Answer, Change, Question};
+use crate::resources::Resource;
+use crate::state::{Caller, Observed, Scope, Sighting};
+use crate::vocab::{Clock, Environment, HostName, Id, Kind, Secret, SecretDigest};
+
+pub use hosts::{Hosts, Reach};
+
+/// What the live world is made of.
+pub struct LiveWorld {
+    pub environment: Environment,
+    pub aws: Aws,
+    /// Who calls, as [`LiveWorld::caller`] found out.
+    caller: Caller,
+    pub hosts: Hosts,
+    /// Secrets that job files need, by their digests.
+    secrets: BTreeMap<SecretDigest, Secret>,
+    /// Bounds the requests under way at once.
+    gate: Semaphore,
+    parallel: usize,
+    clock: Clock,
+}
+
+impl LiveWorld {
+    /// Connects: asks once who is calling. That no credentials were found is no error here, only an unknown caller.
+    pub async fn connect(
+        environment: Environment,
+        aws: Aws,
+        hosts: Hosts,
+        secrets: impl IntoIterator<Item = Secret>,
+        parallel: usize,
+        clock: Clock,
+    ) -> LiveWorld {
+        let caller = buckets::caller(&aws).await;
+        LiveWorld {
+            environment,
+            aws,
+            caller,
+            hosts,
+            secrets: secrets.into_iter().map(|secret| (secret.digest(), secret)).collect(),
+            gate: Semaphore::new(parallel.max(1)),
+            parallel: parallel.max(1),
+            clock,
+        }
+    }
+
+    fn secret(&self, digest: &SecretDigest) -> Option<Secret> {
+        self.secrets.get(digest).cloned()
+    }
+}
+
+impl WorldRead for LiveWorld {
+    async fn observe(&self, scope: &Scope<'_>) -> Observed {
+        let buckets = scope.wanted.iter().filter_map(|(id, resource)| match resource {
+            Resource::Bucket(bucket) => Some((*id, bucket)),
+            _ => None,
+        });
+        let buckets: Vec<_> = buckets.collect();
+        let mut observed = Observed { caller: self.caller.clone(), ..Observed::default() };
+        observed.sightings.extend(self.observe_buckets(scope.account, buckets).await);
+        self.observe_hosts(scope, &mut observed);
+        observed
+    }
+
+    async fn sight(&self, id: &Id, like: &Resource) -> Sighting {
+        match like {
+            Resource::Bucket(bucket) => self.sight_bucket(id, bucket, &buckets::Listing::NotAsked).await,
+            Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_) => {
+                self.sight_on_host(id, like)
+            }
+        }
+    }
+
+    async fn answer(&self, question: &Question) -> Answer {
+        match question {
+            Question::Versions { bucket, prefix, old, new, .. } => {
+                self.lost_versions(bucket, prefix, *old, *new).await
+            }
+            Question::Local { host, old, new, .. } => self.lost_local(host, old, new),
+        }
+    }
+}
+
+impl WorldWrite for LiveWorld {
+    async fn carry_out(&self, change: &Change) -> Result<(), String> {
+        match change.id.kind() {
+            Kind::Bucket => Box::pin(self.write_bucket(change)).await,
+            _ if change.action == Action::Remove => self.remove_on_host(change),
+            _ => self.write_on_host(change),
+        }
+    }
+}
+
+/// Runs one future per item, `parallel` at a time, and collects what they answer.
+async fn all<I, F, T>(items: I, parallel: usize, run: impl Fn(I::Item) -> F) -> Vec<T>
+where
+    I: IntoIterator,
+    F: Future<Output = T>,
+{
+    futures_util::stream::iter(items).map(run).buffer_unordered(parallel).collect().await
+}
+
+/// The host that an id lies on.
+fn host_of(id: &Id) -> Result<&HostName, String> {
+    id.host().ok_or_else(|| format!("{id} names no host"))
+}

@@ -1,0 +1,226 @@
+//! Hosts of the live world: what of ours lies on them, and what they need.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{LiveWorld, host_of};
+use crate::clients::host::HostFiles;
+use crate::plan::{Answer, Change, LocalKeep};
+use crate::resources::{Found, Resource, crontab, host_directory, host_file};
+use crate::retention::local::{Backup, Fate, Policy, decide};
+use crate::retention::{Loss, Losses};
+use crate::state::{HostFacts, HostSighting, Observed, Owner, Scope, Sighting};
+use crate::vocab::{Environment, HostName, Id, Kind, Tier};
+
+/// How each host is reached.
+pub type Hosts = BTreeMap<HostName, Reach>;
+
+/// How one host is reached.
+pub enum Reach {
+    /// Its files are at hand: this machine, or a folder of the sandbox.
+    Files { files: HostFiles, facts: HostFacts },
+    /// It cannot be looked at, and why.
+    Not(String),
+}
+
+impl LiveWorld {
+    pub(super) fn observe_hosts(&self, scope: &Scope<'_>, observed: &mut Observed) {
+        let wanted: Vec<(&Id, &Resource)> = scope
+            .wanted
+            .iter()
+            .filter(|(id, _)| id.host().is_some())
+            .map(|(id, like)| (*id, *like))
+            .collect();
+        for host in scope.hosts.iter().copied().chain(wanted.iter().filter_map(|(id, _)| id.host())) {
+            let sighting = match self.hosts.get(host) {
+                Some(Reach::Files { files, facts }) => {
+                    observed.sightings.extend(self.marked_on(host, files));
+                    HostSighting::Reached(facts.clone())
+                }
+                Some(Reach::Not(why)) => HostSighting::Unreachable(why.clone()),
+                None => HostSighting::Unreachable("it is not in the inventory".to_owned()),
+            };
+            observed.hosts.insert(host.clone(), sighting);
+        }
+        for (id, like) in wanted {
+            observed.sightings.insert(id.clone(), self.sight_on_host(id, like));
+        }
+    }
+
+    /// What carries this environment's mark on a host, whether anybody still wants it or not.
+    fn marked_on(&self, host: &HostName, files: &HostFiles) -> BTreeMap<Id, Sighting> {
+        let mut found = BTreeMap::new();
+        let crontabs = files.list(crontab::DIRECTORY).unwrap_or_default();
+        for name in crontabs.iter().filter(|name| name.starts_with("reconcile-")) {
+            let path = format!("{}/{name}", crontab::DIRECTORY);
+            let text = files.read(&path).ok().flatten().unwrap_or_default();
+            let Some(mark) = crontab::mark(&String::from_utf8_lossy(&text)) else { continue };
+            let Some(id) = mark.id.filter(|id| id.kind() == Kind::Crontab) else { continue };
+            // A copy of our file under another name is not ours.
+            let id = Id::on_host(Kind::Crontab, host.clone(), id.name());
+            if mark.environment == self.environment
+                && crontab::live::path(&self.environment, &id) == path
+                && let Ok(Some(Found { thing, .. })) = crontab::live::read(files, &path)
+            {
+                found.insert(id, Sighting::Ours(Resource::Crontab(thing)));
+            }
+        }
+        let directory = host_file::directory(&self.environment);
+        for name in files.list(&directory).unwrap_or_default() {
+            let Some(stem) = name.strip_suffix(".json") else { continue };
+            if let Ok(Some(Found { mark: Some(mark), thing })) =
+                host_file::live::read(files, &format!("{directory}/{name}"))
+                && mark == self.environment
+            {
+                let id = Id::on_host(Kind::HostFile, host.clone(), stem);
+                found.insert(id, Sighting::Ours(Resource::HostFile(thing)));
+            }
+        }
+        found
+    }
+
+    fn files(&self, host: &HostName) -> Result<&HostFiles, String> {
+        match self.hosts.get(host) {
+            Some(Reach::Files { files, .. }) => Ok(files),
+            Some(Reach::Not(why)) => Err(why.clone()),
+            None => Err("it is not in the inventory".to_owned()),
+        }
+    }
+
+    pub(super) fn sight_on_host(&self, id: &Id, like: &Resource) -> Sighting {
+        self.look(id, like).unwrap_or_else(Sighting::Unknown)
+    }
+
+    fn look(&self, id: &Id, like: &Resource) -> Result<Sighting, String> {
+        let files = self.files(host_of(id)?)?;
+        Ok(match like {
+            // A directory cannot carry a mark: present is ours.
+            Resource::HostDirectory(like) => match host_directory::live::read(files, like)? {
+                Some(directory) => Sighting::Ours(Resource::HostDirectory(directory)),
+                None => Sighting::Absent,
+            },
+            Resource::HostFile(like) => {
+                self.marked(host_file::live::read(files, &like.path)?, Resource::HostFile)
+            }
+            Resource::Crontab(_) => {
+                let path = crontab::live::path(&self.environment, id);
+                self.marked(crontab::live::read(files, &path)?, Resource::Crontab)
+            }
+            Resource::Bucket(_) => return Err(format!("{id} does not lie on a host")),
+        })
+    }
+
+    fn marked<T>(&self, found: Option<Found<T>>, resource: fn(T) -> Resource) -> Sighting {
+        match found {
+            None => Sighting::Absent,
+            Some(Found { mark: None, .. }) => Sighting::Foreign(Owner::Unmarked),
+            Some(Found { mark: Some(mark), thing }) if mark == self.environment => {
+                Sighting::Ours(resource(thing))
+            }
+            Some(Found { mark: Some(other), .. }) => Sighting::Foreign(Owner::Environment(other)),
+        }
+    }
+
+    pub(super) fn write_on_host(&self, change: &Change) -> Result<(), String> {
+        let (files, id, environment): (_, _, &Environment) =
+            (self.files(host_of(&change.id)?)?, &change.id, &self.environment);
+        let told = |error: crate::clients::host::HostError| error.to_string();
+        match &change.desired {
+            Some(Resource::HostDirectory(wanted)) => host_directory::live::write(files, wanted).map_err(told),
+            Some(Resource::HostFile(wanted)) => {
+                host_file::live::write(files, environment, id, wanted, |digest| self.secret(digest))
+            }
+            Some(Resource::Crontab(wanted)) => {
+                crontab::live::write(files, environment, id, wanted).map_err(told)
+            }
+            Some(Resource::Bucket(_)) | None => Err(format!("{id} does not lie on a host")),
+        }
+    }
+
+    pub(super) fn remove_on_host(&self, change: &Change) -> Result<(), String> {
+        let files = self.files(host_of(&change.id)?)?;
+        let removed = match &change.observed {
+            Some(Resource::Crontab(_)) => crontab::live::remove(files, &self.environment, &change.id),
+            Some(Resource::HostFile(file)) => files.remove(&file.path),
+            _ => return Err(format!("{} is never removed", change.id)),
+        };
+        removed.map_err(|error| error.to_string())
+    }
+
+    /// Which local backups a smaller policy would remove at the next run of the job, and the old one would not.
+    pub(super) fn lost_local(&self, host: &HostName, old: &LocalKeep, new: &LocalKeep) -> Answer {
+        match self.files(host).and_then(|files| sealed_backups(files, new)) {
+            Ok(backups) => Answer::Lost(losses(host, &backups, old, new, self.clock.now())),
+            Err(why) => Answer::Unknown(why),
+        }
+    }
+}
+
+/// What a manifest beside a backup says, as far as its life is concerned.
+#[derive(Deserialize)]
+struct Sealed {
+    name: String,
+    datastore: String,
+    tier: Tier,
+    ended: DateTime<Utc>,
+    bytes: u64,
+    remote: Option<SealedRemote>,
+}
+
+#[derive(Deserialize)]
+struct SealedRemote {
+    proven: bool,
+}
+
+/// The backups of a job that have a manifest. One without is none of this program's: its job leaves it alone too.
+fn sealed_backups(files: &HostFiles, keep: &LocalKeep) -> Result<Vec<Sealed>, String> {
+    let names = files.list(&keep.directory).map_err(|error| error.to_string())?;
+    let manifests = names.iter().filter(|name| name.ends_with(".manifest.json"));
+    let mut backups = Vec::new();
+    for name in manifests {
+        let path = format!("{}/{name}", keep.directory);
+        let bytes = files.read(&path).map_err(|error| error.to_string())?.unwrap_or_default();
+        // A broken manifest proves nothing, and what nothing proves is not counted on.
+        let Ok(sealed) = serde_json::from_slice::<Sealed>(&bytes) else { continue };
+        if sealed.datastore == keep.datastore {
+            backups.push(sealed);
+        }
+    }
+    Ok(backups)
+}
+
+fn losses(
+    host: &HostName,
+    backups: &[Sealed],
+    old: &LocalKeep,
+    new: &LocalKeep,
+    now: DateTime<Utc>,
+) -> Losses {
+    let policy = |keep: &LocalKeep| Policy { days: keep.days, weeks: keep.weeks, hours: keep.hours };
+    let judged: Vec<Backup> = backups
+        .iter()
+        .map(|sealed| Backup {
+            name: sealed.name.clone(),
+            tier: sealed.tier,
+            taken: sealed.ended,
+            proven: sealed.remote.as_ref().is_none_or(|remote| remote.proven),
+        })
+        .collect();
+    let mut losses = Losses::default();
+    for (sealed, (before, after)) in backups
+        .iter()
+        .zip(decide(&judged, policy(old), now).into_iter().zip(decide(&judged, policy(new), now)))
+    {
+        if let (Fate::Kept(_), Fate::Removed { .. }) = (before, after) {
+            losses.add(Loss {
+                backup: format!("{host}:{}/{}", new.directory, sealed.name),
+                taken: sealed.ended,
+                bytes: sealed.bytes,
+                when: now,
+            });
+        }
+    }
+    losses
+}

@@ -1,0 +1,80 @@
+//! A host for a job: a folder, a job file, a clock that the test sets.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reconcile::datastores::job_file::{Compression, JobFile, KeepLocal, Source, VERSION};
+use reconcile::datastores::postgresql::job::Connection;
+use reconcile::datastores::postgresql::settings::{Method, PostgresqlSource};
+use reconcile::jobs::{Context, Manifest};
+use reconcile::vocab::Clock;
+use tempfile::TempDir;
+
+pub const DIRECTORY: &str = "/opt/data/backups/postgresql";
+
+pub struct Host {
+    pub context: Context,
+    now: Arc<Mutex<DateTime<Utc>>>,
+    _root: TempDir,
+}
+
+impl Host {
+    pub fn new(method: Method) -> Self {
+        let root = tempfile::tempdir().expect("folder");
+        std::fs::create_dir_all(root.path().join(DIRECTORY.trim_start_matches('/'))).expect("folder");
+        let now = Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().expect("instant")));
+        let clock = Clock::new({
+            let now = now.clone();
+            move || *now.lock().expect("clock")
+        });
+        let job = JobFile {
+            version: VERSION,
+            environment: "production".parse().expect("name"),
+            host: "db1.example.org".parse().expect("name"),
+            datastore: "postgresql".parse().expect("name"),
+            source: Source::Postgresql(PostgresqlSource { method, read_from: None }),
+            directory: DIRECTORY.to_owned(),
+            compression: Compression::Gzip,
+            keep: KeepLocal { days: 2, weeks: 2, hours: 1 },
+            upload: None,
+        };
+        let context = Context {
+            job,
+            clock,
+            zone: chrono_tz::Tz::UTC,
+            hostname: "db1".to_owned(),
+            root: root.path().to_owned(),
+            store: None,
+            postgresql: Connection::default(),
+            threads: NonZeroUsize::new(2).expect("two"),
+            syslog: false,
+        };
+        Host { context, now, _root: root }
+    }
+
+    pub fn pass(&self, time: TimeDelta) {
+        *self.now.lock().expect("clock") += time;
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.context.directory().join(file)
+    }
+
+    /// The files in the backup directory, the lock left out.
+    pub fn files(&self) -> Vec<String> {
+        let mut files: Vec<String> = std::fs::read_dir(self.context.directory())
+            .expect("directory")
+            .map(|entry| entry.expect("entry").file_name().into_string().expect("utf-8"))
+            .filter(|file| !file.ends_with(".lock"))
+            .collect();
+        files.sort();
+        files
+    }
+
+    pub fn manifest(&self, backup: &str) -> Manifest {
+        let text = std::fs::read(self.path(&format!("{backup}.manifest.json"))).expect("manifest");
+        serde_json::from_slice(&text).expect("manifest")
+    }
+}

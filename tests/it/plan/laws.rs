@@ -1,0 +1,500 @@
+//! The laws of the design, on a world that is a map: a thousand cases each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use reconcile::plan::{Action, Allow, Consent, Granted, Plan, Report, between};
+use reconcile::resources::bucket::{AbortUploads, PublicAccess, VersionRule};
+use reconcile::resources::host_file::Body;
+use reconcile::resources::{Bucket, Crontab, HostDirectory, HostFile, Resource, crontab};
+use reconcile::state::{Desired, HostFacts, HostSighting, Observed, Owner, Selection, Sighting, Wanted};
+use reconcile::vocab::{
+    Encryption, Environment, Id, JobCommand, JobKind, KeepVersions, Kind, Tier, Value, Versioning,
+};
+use reconcile::world::{MemoryWorld, WorldRead, apply};
+
+fn environment() -> Environment {
+    "production".parse().expect("valid")
+}
+
+fn settings() -> ProptestConfig {
+    ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+// --- worlds -----------------------------------------------------------------------------------------------------------
+
+fn rule() -> impl Strategy<Value = VersionRule> {
+    prop_oneof![
+        4 => (1u32..4, 0u32..3).prop_map(|(days, newest)| VersionRule::Keep(KeepVersions { days, newest })),
+        1 => Just(VersionRule::Unrecognised("disabled".to_owned())),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = BTreeMap<String, VersionRule>> {
+    prop::collection::btree_map("postgres_(daily|weekly)_", rule(), 0..3)
+}
+
+fn versioning() -> impl Strategy<Value = Versioning> {
+    prop_oneof![Just(Versioning::Never), Just(Versioning::Enabled), Just(Versioning::Suspended)]
+}
+
+fn encryption() -> impl Strategy<Value = Encryption> {
+    prop_oneof![Just(Encryption::Aes256), Just(Encryption::Kms(None)), Just(Encryption::None)]
+}
+
+fn public_access() -> impl Strategy<Value = PublicAccess> {
+    prop_oneof![Just(PublicAccess::BLOCKED), Just(PublicAccess::OPEN)]
+}
+
+fn abort() -> impl Strategy<Value = AbortUploads> {
+    prop_oneof![Just(AbortUploads::Never), (1u32..9).prop_map(AbortUploads::AfterDays)]
+}
+
+/// A bucket that settings could ask for: fields may be left alone, and nothing unrecognised is wanted.
+fn wanted_bucket() -> impl Strategy<Value = Bucket> {
+    let keep =
+        prop::collection::btree_map("postgres_(daily|weekly)_", (1u32..4, 0u32..3), 0..3).prop_map(|rules| {
+            rules
+                .into_iter()
+                .map(|(prefix, (days, newest))| (prefix, VersionRule::Keep(KeepVersions { days, newest })))
+                .collect::<BTreeMap<_, _>>()
+        });
+    (
+        prop::option::of(Just(Versioning::Enabled)),
+        prop::option::of(keep),
+        prop::option::of(abort()),
+        prop::option::of(prop_oneof![Just(Encryption::Aes256), Just(Encryption::Kms(None))]),
+        prop::option::of(Just(PublicAccess::BLOCKED)),
+        prop::option::of(any::<bool>()),
+    )
+        .prop_map(|(versioning, keep_versions, abort_uploads, encryption, public_access, tls_only)| {
+            Bucket {
+                owner: Some(Some(environment())),
+                region: Some("eu-west-2".parse().expect("valid")),
+                versioning,
+                keep_versions,
+                abort_uploads,
+                encryption,
+                public_access,
+                tls_only,
+            }
+        })
+}
+
+fn present_bucket(marked: bool) -> impl Strategy<Value = Bucket> {
+    (versioning(), rules(), abort(), encryption(), public_access(), any::<bool>()).prop_map(
+        move |(versioning, keep, abort, encryption, access, tls_only)| Bucket {
+            owner: Some(marked.then(environment)),
+            region: Some("eu-west-2".parse().expect("valid")),
+            versioning: Some(versioning),
+            keep_versions: Some(keep),
+            abort_uploads: Some(abort),
+            encryption: Some(encryption),
+            public_access: Some(access),
+            tls_only: Some(tls_only),
+        },
+    )
+}
+
+fn directory() -> impl Strategy<Value = HostDirectory> {
+    (prop_oneof![Just("root"), Just("postgres")], prop_oneof![Just(0o700u32), Just(0o755)]).prop_map(
+        |(owner, mode)| HostDirectory {
+            path: "/opt/data/backups/postgresql".to_owned(),
+            owner: owner.parse().expect("valid"),
+            group: owner.parse().expect("valid"),
+            mode,
+        },
+    )
+}
+
+fn job_file() -> impl Strategy<Value = HostFile> {
+    (1i64..4, 1i64..4, any::<bool>()).prop_map(|(days, weeks, upload)| HostFile {
+        path: "/etc/reconcile/production/postgresql.json".to_owned(),
+        owner: "postgres".parse().expect("valid"),
+        group: "postgres".parse().expect("valid"),
+        mode: 0o600,
+        body: Body::Members {
+            members: BTreeMap::from([
+                (
+                    "keep".to_owned(),
+                    Value::Map(BTreeMap::from([
+                        ("days".to_owned(), Value::Number(days)),
+                        ("weeks".to_owned(), Value::Number(weeks)),
+                    ])),
+                ),
+                ("upload".to_owned(), if upload { Value::text("bucket") } else { Value::Null }),
+            ]),
+            secrets: BTreeMap::new(),
+        },
+    })
+}
+
+fn crontab_of(other: bool) -> impl Strategy<Value = Crontab> {
+    let line = (prop::sample::select(Tier::ALL.to_vec()), 0u32..3);
+    (prop::collection::btree_map(line.clone().prop_map(|(tier, _)| tier), 0u32..3, 0..4), any::<bool>())
+        .prop_map(move |(entries, strange)| {
+            let mut crontab = Crontab::of(entries.into_iter().map(|(tier, hour)| crontab::Entry {
+                schedule: format!("0 {hour} * * *").parse().expect("valid"),
+                user: "postgres".parse().expect("valid"),
+                command: JobCommand {
+                    job: JobKind::Backup,
+                    datastore: "postgresql".parse().expect("valid"),
+                    tier: Some(tier),
+                    job_file: None,
+                },
+            }))
+            .expect("root is a user");
+            if other && strange {
+                crontab.other.push("# by hand".to_owned());
+            }
+            crontab
+        })
+}
+
+fn sighting(
+    marked: impl Strategy<Value = Resource>,
+    unmarked: BoxedStrategy<Resource>,
+) -> impl Strategy<Value = Sighting> {
+    prop_oneof![
+        4 => marked.prop_map(Sighting::Ours),
+        2 => unmarked.prop_map(Sighting::Unmarked),
+        3 => Just(Sighting::Absent),
+        1 => Just(Sighting::Foreign(Owner::Account)),
+        1 => Just(Sighting::Unknown("access denied".to_owned())),
+    ]
+}
+
+/// Where nothing can be adopted, what is there is ours.
+fn host_sighting(marked: impl Strategy<Value = Resource>) -> impl Strategy<Value = Sighting> {
+    prop_oneof![
+        4 => marked.prop_map(Sighting::Ours),
+        3 => Just(Sighting::Absent),
+        1 => Just(Sighting::Foreign(Owner::Unmarked)),
+        1 => Just(Sighting::Unknown("permission denied".to_owned())),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    desired: Desired,
+    things: BTreeMap<Id, Sighting>,
+}
+
+fn host_id(kind: Kind, host: &str, name: &str) -> Id {
+    Id::on_host(kind, host.parse().expect("valid"), name)
+}
+
+prop_compose! {
+    fn on_host(host: &'static str)(
+        want in prop::option::of((directory(), job_file(), crontab_of(false))),
+        is_directory in host_sighting(directory().prop_map(Resource::HostDirectory)),
+        is_file in host_sighting(job_file().prop_map(Resource::HostFile)),
+        is_crontab in host_sighting(crontab_of(true).prop_map(Resource::Crontab)),
+        is_stray in prop::option::of(crontab_of(true)),
+    ) -> (Vec<(Id, Wanted)>, Vec<(Id, Sighting)>) {
+        let ids = [
+            host_id(Kind::HostDirectory, host, "postgresql"),
+            host_id(Kind::HostFile, host, "postgresql"),
+            host_id(Kind::Crontab, host, "postgresql"),
+        ];
+        let wanted = |resource, needs: &[&Id]| Wanted {
+            resource,
+            datastores: BTreeSet::from(["postgresql".parse().expect("valid")]),
+            declared: None,
+            needs: needs.iter().map(|id| (*id).clone()).collect(),
+        };
+        let mut want_all = Vec::new();
+        if let Some((directory, file, crontab)) = want {
+            want_all.push((ids[0].clone(), wanted(Resource::HostDirectory(directory), &[])));
+            want_all.push((ids[1].clone(), wanted(Resource::HostFile(file), &[])));
+            want_all.push((ids[2].clone(), wanted(Resource::Crontab(crontab), &[&ids[0], &ids[1]])));
+        }
+        let [directory, file, crontab] = ids;
+        let mut is = vec![(directory, is_directory), (file, is_file), (crontab, is_crontab)];
+        if let Some(stray) = is_stray {
+            is.push((host_id(Kind::Crontab, host, "gone"), Sighting::Ours(Resource::Crontab(stray))));
+        }
+        (want_all, is)
+    }
+}
+
+prop_compose! {
+    fn case()(
+        buckets in prop::collection::btree_map("bucket-[a-d]", (
+            wanted_bucket(),
+            sighting(
+                present_bucket(true).prop_map(Resource::Bucket),
+                present_bucket(false).prop_map(Resource::Bucket).boxed(),
+            ),
+        ), 0..4),
+        hosts in (on_host("db1"), on_host("db2")),
+    ) -> Case {
+        let mut resources = BTreeMap::new();
+        let mut things = BTreeMap::new();
+        for (name, (bucket, sighting)) in buckets {
+            let id = Id::cloud(Kind::Bucket, name);
+            let wanted = Wanted {
+                resource: Resource::Bucket(bucket),
+                datastores: BTreeSet::new(),
+                declared: None,
+                needs: BTreeSet::new(),
+            };
+            resources.insert(id.clone(), wanted);
+            things.insert(id, sighting);
+        }
+        for (want, is) in [hosts.0, hosts.1] {
+            resources.extend(want);
+            things.extend(is);
+        }
+        things.retain(|_, sighting| *sighting != Sighting::Absent);
+        let desired = Desired {
+            environment: environment(),
+            environment_written: true,
+            account: None,
+            endpoint: None,
+            declared: resources.keys().cloned().collect(),
+            resources,
+            held: Vec::new(),
+            hosts: ["db1", "db2"].iter().map(|host| host.parse().expect("valid")).collect(),
+            vault_digest: None,
+        };
+        Case { desired, things }
+    }
+}
+
+// --- what the laws do with them ---------------------------------------------------------------------------------------
+
+fn world(things: &BTreeMap<Id, Sighting>) -> MemoryWorld {
+    let mut world = MemoryWorld::new(things.clone());
+    let facts = HostFacts { zone: chrono_tz::UTC, cron_missing: None, program_missing: None };
+    for host in ["db1", "db2"] {
+        world.hosts.insert(host.parse().expect("valid"), HostSighting::Reached(facts.clone()));
+    }
+    world
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    }
+    RUNTIME.with(|runtime| runtime.block_on(future))
+}
+
+fn observe(desired: &Desired, world: &MemoryWorld) -> Observed {
+    wait(world.observe(&desired.scope()))
+}
+
+fn plan(desired: &Desired, world: &MemoryWorld) -> Plan {
+    between(desired, &Selection::all(), &observe(desired, world))
+}
+
+fn granted(plan: Plan) -> Granted {
+    let consent = Consent { allowed: plan.needed_consents(), sandbox: false };
+    plan.grant(&consent).expect("everything is allowed")
+}
+
+fn carry_out(world: &MemoryWorld, plan: Plan) -> Report {
+    wait(apply(world, granted(plan), 4, &|_, _| {}))
+}
+
+fn bytes(plan: &Plan) -> String {
+    reconcile::report::plan::plan_json(plan).to_string()
+}
+
+proptest! {
+    #![proptest_config(settings())]
+
+    /// Law 1: after a full apply the next plan is empty.
+    #[test]
+    fn after_apply_nothing_is_left_to_do(case in case()) {
+        let world = world(&case.things);
+        let report = carry_out(&world, plan(&case.desired, &world));
+        prop_assert!(report.all_done(), "{:?}", report.outcomes);
+        let next = plan(&case.desired, &world);
+        prop_assert!(next.is_empty(), "{}", bytes(&next));
+    }
+
+    /// Law 2: the same inputs give the same bytes, whatever their order.
+    #[test]
+    fn the_same_inputs_give_the_same_bytes(case in case()) {
+        let mut shuffled = case.desired.clone();
+        shuffled.resources = case.desired.resources.iter().rev().map(|(id, wanted)| (id.clone(), wanted.clone())).collect();
+        let things: BTreeMap<_, _> = case.things.iter().rev().map(|(id, thing)| (id.clone(), thing.clone())).collect();
+        prop_assert_eq!(bytes(&plan(&case.desired, &world(&case.things))), bytes(&plan(&shuffled, &world(&things))));
+    }
+
+    /// Law 3: no change ever names a foreign or unknown thing.
+    #[test]
+    fn what_is_foreign_or_unknown_is_left_alone(case in case()) {
+        for change in plan(&case.desired, &world(&case.things)).changes {
+            let sighting = case.things.get(&change.id);
+            prop_assert!(!matches!(sighting, Some(Sighting::Foreign(_) | Sighting::Unknown(_))), "{}", change.id);
+        }
+    }
+
+    /// Law 4: turning any sighting into unknown adds no change.
+    #[test]
+    fn seeing_less_never_does_more(case in case(), index in any::<prop::sample::Index>()) {
+        let before = plan(&case.desired, &world(&case.things));
+        let all: Vec<&Id> = case.desired.resources.keys().chain(case.things.keys()).collect();
+        prop_assume!(!all.is_empty());
+        let mut things = case.things.clone();
+        things.insert(all[index.index(all.len())].clone(), Sighting::Unknown("the network is down".to_owned()));
+        for change in plan(&case.desired, &world(&things)).changes {
+            prop_assert!(before.changes.contains(&change), "{} is new", change.id);
+        }
+    }
+
+    /// Law 5: stopped after any step, planning and applying again reaches the same world.
+    #[test]
+    fn a_stopped_apply_is_finished_by_the_next(case in case(), step in 0usize..12) {
+        let undisturbed = world(&case.things);
+        carry_out(&undisturbed, plan(&case.desired, &undisturbed));
+
+        let stopped = world(&case.things);
+        stopped.stop_after(Some(step));
+        carry_out(&stopped, plan(&case.desired, &stopped));
+        stopped.stop_after(None);
+        carry_out(&stopped, plan(&case.desired, &stopped));
+        prop_assert_eq!(undisturbed.things(), stopped.things());
+    }
+
+    /// Law 6: field changes exist exactly where desired and observed differ.
+    #[test]
+    fn fields_change_where_they_differ_and_nowhere_else(case in case()) {
+        let plan = plan(&case.desired, &world(&case.things));
+        for (id, wanted) in &case.desired.resources {
+            let Some(present) = case.things.get(id).and_then(Sighting::resource) else { continue };
+            let differs = wanted.resource.over(Some(present)) != *present;
+            let change = plan.changes.iter().find(|change| change.id == *id);
+            if plan.held.iter().any(|held| held.id == *id) {
+                continue;
+            }
+            prop_assert_eq!(differs, change.is_some(), "{}", id);
+            let Some(change) = change else { continue };
+            let have = present.fields();
+            for field in &change.fields {
+                prop_assert_ne!(&field.from, &field.to);
+                let was = have.iter().find(|have| have.name == field.field).and_then(|have| have.value.clone());
+                prop_assert_eq!(was.unwrap_or(Value::Null), field.from.clone());
+            }
+            let changed: BTreeSet<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
+            for field in wanted.resource.fields() {
+                let Some(to) = field.value else { continue };
+                let was = have.iter().find(|have| have.name == field.name).and_then(|have| have.value.clone());
+                prop_assert_eq!(was != Some(to), changed.contains(field.name.as_str()), "{} {}", id, field.name);
+            }
+        }
+    }
+
+    /// Law 10: no plan without consent makes any backup live shorter.
+    #[test]
+    fn without_consent_nothing_lives_shorter(case in case()) {
+        let world = world(&case.things);
+        let Ok(granted) = plan(&case.desired, &world).grant(&Consent::default()) else { return Ok(()) };
+        wait(apply(&world, granted, 4, &|_, _| {}));
+        let after = world.things();
+        for (id, before) in &case.things {
+            let Sighting::Ours(before) = before else { continue };
+            let Some(after) = after.get(id).and_then(Sighting::resource) else {
+                return Err(TestCaseError::fail(format!("{id} is gone")));
+            };
+            prop_assert_eq!(shorter(before, after), None, "{}", id);
+        }
+    }
+
+    /// A consent for everything but one thing is refused, and names what is missing.
+    #[test]
+    fn every_consent_is_needed(case in case(), index in any::<prop::sample::Index>()) {
+        let plan = plan(&case.desired, &world(&case.things));
+        let needed = plan.needed_consents();
+        prop_assume!(!needed.is_empty());
+        let missing: Allow = needed[index.index(needed.len())].clone();
+        let allowed = needed.into_iter().filter(|allow| *allow != missing).collect();
+        let refused = plan.grant(&Consent { allowed, sandbox: false });
+        prop_assert_eq!(refused.err(), Some(reconcile::plan::Refusal::NoConsent(vec![missing])));
+    }
+}
+
+/// The judge of law 10 looks at the things themselves, not at what the planner says of them.
+fn shorter(before: &Resource, after: &Resource) -> Option<String> {
+    match (before, after) {
+        (Resource::Bucket(before), Resource::Bucket(after)) => {
+            if before.versioning == Some(Versioning::Enabled) && after.versioning != Some(Versioning::Enabled)
+            {
+                return Some("old versions are no longer kept".to_owned());
+            }
+            let before = before.keep_versions.clone().unwrap_or_default();
+            after.keep_versions.clone().unwrap_or_default().into_iter().find_map(|(prefix, rule)| {
+                let VersionRule::Keep(new) = rule else { return None };
+                match before.get(&prefix) {
+                    Some(VersionRule::Keep(old)) if new.days >= old.days && new.newest >= old.newest => None,
+                    _ => Some(prefix),
+                }
+            })
+        }
+        (Resource::HostFile(before), Resource::HostFile(after)) => {
+            let number = |file: &HostFile, name: &str| match &file.body {
+                Body::Members { members, .. } => {
+                    members.get("keep").and_then(|keep| keep.get(name)).and_then(Value::as_number)
+                }
+                Body::Unrecognised(_) => None,
+            };
+            ["days", "weeks"]
+                .into_iter()
+                .find(|name| number(after, name) < number(before, name))
+                .map(str::to_owned)
+        }
+        (Resource::Crontab(before), Resource::Crontab(after)) => {
+            before.entries.keys().find(|entry| !after.entries.contains_key(*entry)).cloned()
+        }
+        _ => None,
+    }
+}
+
+/// An adopted bucket shows whose it becomes; a new one has no consent to ask for.
+#[test]
+fn adoption_says_whose_it_becomes_and_creation_asks_for_nothing() {
+    let id = Id::cloud(Kind::Bucket, "bucket-a");
+    let wanted = Bucket { owner: Some(Some(environment())), ..Bucket::newborn() };
+    let mut case = Case {
+        desired: Desired {
+            environment: environment(),
+            environment_written: true,
+            account: None,
+            endpoint: None,
+            declared: BTreeSet::from([id.clone()]),
+            resources: BTreeMap::from([(
+                id.clone(),
+                Wanted {
+                    resource: Resource::Bucket(Bucket {
+                        versioning: Some(Versioning::Enabled),
+                        region: Some("eu-west-2".parse().expect("valid")),
+                        ..wanted
+                    }),
+                    datastores: BTreeSet::new(),
+                    declared: None,
+                    needs: BTreeSet::new(),
+                },
+            )]),
+            held: Vec::new(),
+            hosts: BTreeSet::new(),
+            vault_digest: None,
+        },
+        things: BTreeMap::new(),
+    };
+    let created = plan(&case.desired, &world(&case.things));
+    assert_eq!(created.changes[0].action, Action::Create);
+    assert_eq!(created.needed_consents(), []);
+
+    let present = Bucket { region: Some("eu-west-2".parse().expect("valid")), ..Bucket::newborn() };
+    case.things.insert(id.clone(), Sighting::Unmarked(Resource::Bucket(present)));
+    let adopted = plan(&case.desired, &world(&case.things));
+    assert_eq!(adopted.changes[0].action, Action::Adopt);
+    assert_eq!(adopted.changes[0].fields[0].shown(), (serde_json::Value::Null, "production".into()));
+    assert_eq!(adopted.needed_consents()[0].to_string(), "irreversible:bucket/bucket-a");
+    // The first versioning may be allowed without naming the bucket.
+    let consent = Consent { allowed: vec!["irreversible".parse().expect("a consent")], sandbox: false };
+    assert!(adopted.grant(&consent).is_ok());
+}
