@@ -11,6 +11,8 @@ mod global;
 mod output;
 mod place;
 mod plan;
+mod sandbox;
+mod sandbox_run;
 mod schema;
 mod show;
 mod validate;
@@ -48,6 +50,8 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     /// Apply, for operators of commcare-cloud: deploy-stack --tags=backups
     DeployStack(apply::DeployStackArgs),
+    /// Play in the embedded cloud: its cron, what it holds, forgetting it
+    Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),
 }
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.global, &mut out),
         Command::Apply(args) => args.run(&cli.global, &mut out),
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
+        Command::Sandbox(args) => args.run(&cli.global, &mut out),
         Command::Schema(args) => args.run(&mut out),
     };
     match result {

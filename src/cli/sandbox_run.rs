@@ -53,7 +53,10 @@ impl SandboxRun {
             }
             for entry in lines.entries.values().filter(|entry| entry.schedule.fires_at(at, zone)) {
                 due += 1;
-                out.result(&format!("{}\n", styled(BOLD, format!("{} {}: {}", minute(at), self.host, entry.command))));
+                out.result(&format!(
+                    "{}\n",
+                    styled(BOLD, format!("{} {}: {}", minute(at), self.host, entry.command))
+                ));
                 if !self.play(global, entry, &lines.variables, at)? {
                     exit = Exit::Failed;
                 }
@@ -62,7 +65,11 @@ impl SandboxRun {
         if due == 0 {
             out.result(&format!("nothing is due on {} at {} UTC\n", self.host, minute(at)));
             for entry in crontabs.values().flat_map(|lines| lines.entries.values()) {
-                out.result(&format!("  {}: {}\n", entry.command, next_run(entry.schedule.as_str(), zone, at)));
+                out.result(&format!(
+                    "  {}: {}\n",
+                    entry.command,
+                    next_run(entry.schedule.as_str(), zone, at)
+                ));
             }
         }
         Ok(exit)
@@ -90,7 +97,8 @@ impl SandboxRun {
             .arg(sandbox)
             .arg("run")
             .args(entry.command.to_args());
-        let status = child.status().map_err(|error| Failure::failed(format!("a job cannot be started: {error}")))?;
+        let status =
+            child.status().map_err(|error| Failure::failed(format!("a job cannot be started: {error}")))?;
         Ok(status.success())
     }
 }

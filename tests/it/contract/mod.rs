@@ -4,6 +4,7 @@
 mod buckets;
 mod multipart;
 mod objects;
+mod own;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
