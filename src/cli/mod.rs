@@ -13,6 +13,7 @@ mod output;
 mod place;
 mod plan;
 mod run;
+mod sandbox;
 mod sandbox_run;
 mod schema;
 mod show;
@@ -57,6 +58,8 @@ pub enum Command {
     List(list::List),
     /// Run a job on this host, as cron does
     Run(run::Run),
+    /// Play in the embedded cloud: its cron, what it holds, forgetting it
+    Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),
 }
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
+        Command::Sandbox(args) => args.run(&cli.global, &mut out),
         Command::Schema(args) => args.run(&mut out),
     };
     match result {

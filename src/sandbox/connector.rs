@@ -103,7 +103,7 @@ impl Cloud {
         }
         let head = call.method == "HEAD";
         let order = if is_sts(&call) {
-            let form = request.take_body().collect().await.map_err(|error| ConnectorError::io(error))?;
+            let form = request.take_body().collect().await.map_err(ConnectorError::io)?;
             match sts::action(&form.to_bytes()) {
                 Ok(_) => Order::CallerIdentity,
                 Err(refusal) => return Ok(sts::refused(refusal).into_response(head)),

@@ -327,8 +327,11 @@ impl Intake {
 struct Framing {
     state: Frame,
     line: Vec<u8>,
-    trailer: Vec<(String, String)>,
+    trailer: Trailer,
 }
+
+/// Names in lower case, and values.
+type Trailer = Vec<(String, String)>;
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Frame {
@@ -385,7 +388,7 @@ impl Framing {
         Ok(None)
     }
 
-    fn finish(self) -> Result<Vec<(String, String)>, Refusal> {
+    fn finish(self) -> Result<Trailer, Refusal> {
         match self.state {
             Frame::Done => Ok(self.trailer),
             // The last empty line may be missing when there is no trailer.
@@ -401,7 +404,7 @@ mod tests {
 
     use super::*;
 
-    fn unframe(pieces: &[Bytes]) -> Result<(Vec<u8>, Vec<(String, String)>), Refusal> {
+    fn unframe(pieces: &[Bytes]) -> Result<(Vec<u8>, Trailer), Refusal> {
         let mut framing = Framing::default();
         let mut data = Vec::new();
         for piece in pieces {

@@ -27,7 +27,13 @@ struct Contents {
     bucket: Arc<Bucket>,
     /// Per key from the newest to the oldest.
     versions: BTreeMap<String, Vec<Arc<Version>>>,
-    uploads: BTreeMap<String, (Arc<Upload>, BTreeMap<u16, Arc<Part>>)>,
+    uploads: BTreeMap<String, UnderWay>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    upload: Arc<Upload>,
+    parts: BTreeMap<u16, Arc<Part>>,
 }
 
 impl Default for MemoryStore {
@@ -132,31 +138,37 @@ impl Store for MemoryStore {
     }
 
     fn uploads(&self, bucket: &str) -> io::Result<Vec<Arc<Upload>>> {
-        let uploads =
-            |contents: &Contents| contents.uploads.values().map(|(upload, _)| upload.clone()).collect();
+        let uploads = |contents: &Contents| {
+            contents.uploads.values().map(|under_way| under_way.upload.clone()).collect()
+        };
         Ok(self.look(bucket, uploads).unwrap_or_default())
     }
 
     fn upload(&self, bucket: &str, id: &str) -> io::Result<Option<Arc<Upload>>> {
-        Ok(self.look(bucket, |contents| contents.uploads.get(id).map(|(upload, _)| upload.clone())).flatten())
+        Ok(self
+            .look(bucket, |contents| contents.uploads.get(id).map(|under_way| under_way.upload.clone()))
+            .flatten())
     }
 
     fn put_upload(&self, bucket: &str, upload: Upload) -> io::Result<()> {
         self.change(bucket, |contents| {
-            contents.uploads.insert(upload.id.clone(), (Arc::new(upload), BTreeMap::new()));
+            let id = upload.id.clone();
+            contents.uploads.insert(id, UnderWay { upload: Arc::new(upload), parts: BTreeMap::new() });
         })
     }
 
     fn parts(&self, bucket: &str, upload: &str) -> io::Result<Vec<Arc<Part>>> {
         let parts = |contents: &Contents| {
-            contents.uploads.get(upload).map(|(_, parts)| parts.values().cloned().collect())
+            contents.uploads.get(upload).map(|under_way| under_way.parts.values().cloned().collect())
         };
         Ok(self.look(bucket, parts).flatten().unwrap_or_default())
     }
 
     fn put_part(&self, bucket: &str, upload: &str, part: Part) -> io::Result<()> {
         self.change(bucket, |contents| {
-            contents.uploads.get_mut(upload).map(|(_, parts)| parts.insert(part.number, Arc::new(part)));
+            if let Some(under_way) = contents.uploads.get_mut(upload) {
+                under_way.parts.insert(part.number, Arc::new(part));
+            }
         })
     }
 

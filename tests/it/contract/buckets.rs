@@ -83,7 +83,7 @@ async fn a_bucket_made_twice(cloud: Cloud) {
 
 async fn a_bucket_answers_only_in_its_region(cloud: Cloud) {
     let name = bucket(&cloud.s3).await;
-    let error = refused(cloud.london.get_bucket_versioning().bucket(&name).send().await);
+    let error = refused(cloud.london.list_objects_v2().bucket(&name).send().await);
     assert_eq!(error.kind, AwsErrorKind::WrongRegion("us-east-1".parse().ok()), "{error}");
     let error = refused(cloud.london.head_bucket().bucket(&name).send().await);
     assert_eq!(error.kind, AwsErrorKind::WrongRegion("us-east-1".parse().ok()), "{error}");
@@ -94,7 +94,7 @@ async fn another_owner_is_expected(cloud: Cloud) {
     let ours = cloud.sts.get_caller_identity().send().await.expect("a caller");
     let ours = ours.account().expect("an account");
     cloud.s3.head_bucket().bucket(&name).expected_bucket_owner(ours).send().await.expect("ours");
-    let get = cloud.s3.get_bucket_versioning().bucket(&name).expected_bucket_owner("999999999999");
+    let get = cloud.s3.list_objects_v2().bucket(&name).expected_bucket_owner("999999999999");
     assert_code(&refused(get.send().await), 403, "AccessDenied");
     let put = cloud.s3.put_object().bucket(&name).key("k").expected_bucket_owner("999999999999");
     assert_code(&refused(put.send().await), 403, "AccessDenied");

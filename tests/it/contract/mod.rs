@@ -4,6 +4,7 @@
 mod buckets;
 mod multipart;
 mod objects;
+mod own;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +63,7 @@ async fn failures(cloud: &Cloud) -> BTreeMap<&'static str, String> {
             let panic = error.into_panic();
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            failures.insert(case.name, text.unwrap_or_default());
+            failures.insert(case.name, text.unwrap_or_default().chars().take(300).collect());
         }
     }
     failures
