@@ -116,11 +116,11 @@ pub struct Global {
     pub parallel: u16,
 
     /// Set for the children of `sandbox run`: the host that they play
-    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_HOST", requires = "sandbox")]
+    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_HOST")]
     pub sandbox_host: Option<crate::vocab::HostName>,
 
     /// Set for the children of `sandbox run`: the time that it is
-    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_TIME", requires = "sandbox")]
+    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_TIME")]
     pub sandbox_time: Option<chrono::DateTime<chrono::Utc>>,
 
     /// The vault's password: a file, or a program that prints it

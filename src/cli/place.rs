@@ -28,11 +28,11 @@ impl Place {
     /// The place that the options name.
     pub fn of(global: &Global) -> Result<Place, Failure> {
         let Some(directory) = &global.sandbox else { return Ok(Place::World) };
-        let clock = match global.sandbox_time {
-            Some(at) => Clock::fixed(at),
-            None => system_clock(),
+        let sandbox = match global.sandbox_time {
+            Some(at) => Sandbox::open_at(directory, at),
+            None => Sandbox::open(directory, system_clock()),
         };
-        match Sandbox::open(directory, clock) {
+        match sandbox {
             Ok(sandbox) => Ok(Place::Sandbox(Box::new(sandbox))),
             Err(error) => Err(Failure::failed(error.to_string())),
         }

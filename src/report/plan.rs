@@ -72,10 +72,10 @@ fn heading(plan: &Plan) -> String {
 fn change_text(plan: &Plan, change: &Change, view: View) -> String {
     let mut text = headline(change);
     for field in &change.fields {
-        if change.action == Action::Remove && !view.verbose && change.id.kind() != Kind::Crontab {
-            continue;
-        }
-        text.push_str(&field_text(plan, change, field, view));
+        text.push_str(&match change.action {
+            Action::Remove => removed_text(change, field),
+            _ => field_text(plan, change, field, view),
+        });
     }
     text.push_str(&losses_text(&change.losses, view));
     text
@@ -161,6 +161,20 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
     text
 }
 
+/// Of what goes, the lines that say what will no longer happen, and where the file was.
+fn removed_text(change: &Change, field: &FieldChange) -> String {
+    match (change.id.kind(), field.from.get("schedule").and_then(Value::as_text)) {
+        (Kind::Crontab, Some(schedule)) => {
+            format!(
+                "    {}\n",
+                styled(RED, format!("no more {} at {}", one_line(&field.field), short_schedule(schedule)))
+            )
+        }
+        _ if field.field == "path" => format!("    {}\n", one_line(field.from.as_text().unwrap_or_default())),
+        _ => String::new(),
+    }
+}
+
 /// Fields of a new thing that follow from everything else: shown by `-v`.
 fn is_detail(kind: Kind, field: &str) -> bool {
     match kind {
@@ -193,7 +207,10 @@ fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
     let old = schedule(&field.from);
     let Some(new) = schedule(&field.to) else {
         let old = old?;
-        return Some(format!("    {} {words}\n", styled(RED, format!("no more {}", short_schedule(&old)))));
+        return Some(format!(
+            "    {}\n",
+            styled(RED, format!("no more {words} at {}", short_schedule(&old)))
+        ));
     };
     let when = match old.as_deref().filter(|old| *old != new) {
         Some(old) => format!("{} -> {}", short_schedule(old), short_schedule(&new)),

@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use chrono::{DateTime, Utc};
 
 pub use config::{ConfigError, PostgresqlServer, SandboxConfig};
 pub use connector::{Crash, is_crash};
@@ -81,6 +82,16 @@ impl Sandbox {
     /// that `sandbox.yml` asks for ends the process with code 70.
     pub fn open(root: &Path, clock: Clock) -> Result<Sandbox, SandboxError> {
         let config = SandboxConfig::read(&root.join(CONFIG))?;
+        Sandbox::on_disk(root, config, clock)
+    }
+
+    /// The same at a time of the caller's, whatever `sandbox.yml` says of `now`: for a minute that is played.
+    pub fn open_at(root: &Path, at: DateTime<Utc>) -> Result<Sandbox, SandboxError> {
+        let config = SandboxConfig::read(&root.join(CONFIG))?;
+        Sandbox::on_disk(root, SandboxConfig { now: None, ..config }, Clock::fixed(at))
+    }
+
+    fn on_disk(root: &Path, config: SandboxConfig, clock: Clock) -> Result<Sandbox, SandboxError> {
         let unusable = |error| SandboxError::Unusable { directory: root.display().to_string(), error };
         let store = DiskStore::open(&root.join(CLOUD)).map_err(unusable)?;
         // Children run with other working directories.

@@ -43,7 +43,15 @@ fn from_public_yml_to_a_backup_in_a_bucket() {
 
     // The second night: two backups here, two versions of one key in the bucket.
     stage.reconcile("sandbox run db1 --at 2026-11-24T01:00:00Z").exits(0);
-    stage.reconcile("list postgresql").exits(0).says(&["daily", "2026-11-24", "daily", "2026-11-23"]);
+    stage.edit("sandbox/sandbox.yml", "2026-11-21", "2026-11-24");
+    stage.reconcile("list postgresql").exits(0).says(&[
+        "postgresql on db1: /opt/data/backups/postgresql",
+        "s3://commcare-example-postgres-backups",
+        "2026-11-24 01:00",
+        "daily",
+        "2026-11-23 01:00",
+        "2026-12-01 01:00",
+    ]);
     let shown = stage.reconcile("sandbox show --output json").exits(0).json().to_string();
     assert_eq!(shown.matches("\"postgres_daily_db1.tar.gz\"").count(), 2, "{shown}");
 

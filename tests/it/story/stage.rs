@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use reconcile::clients::aws::Aws;
+use reconcile::sandbox::Sandbox;
+use reconcile::vocab::Clock;
 use tempfile::TempDir;
 
 use crate::support::postgres::Postgres;
@@ -67,6 +70,26 @@ impl Stage {
         let text = fs::read_to_string(&path).expect("a file");
         assert!(text.contains(from), "{name} lacks {from:?}:\n{text}");
         fs::write(path, text.replace(from, to)).expect("written");
+    }
+
+    /// Does something to the sandbox's buckets that `reconcile` did not do.
+    pub fn by_hand<F>(&self, deed: impl FnOnce(aws_sdk_s3::Client) -> F) -> F::Output
+    where
+        F: Future,
+    {
+        let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
+        let sandbox = Sandbox::open(&self.path("sandbox"), clock).expect("a sandbox");
+        self.wait(async {
+            deed(Aws::load(sandbox.aws_settings()).await.s3(Some(&"eu-west-2".parse().expect("valid")))).await
+        })
+    }
+
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(future)
     }
 
     /// Runs `reconcile` with the words of `line`, in 80 columns and without colour.
