@@ -33,7 +33,8 @@ impl Host {
             "secrets": {"access_key": "AKIACANARY", "secret_key": "the-canary"},
         });
         std::fs::write(host.path("postgresql.json"), job.to_string()).expect("job file");
-        std::fs::set_permissions(host.path("postgresql.json"), PermissionsExt::from_mode(0o600)).expect("mode");
+        std::fs::set_permissions(host.path("postgresql.json"), PermissionsExt::from_mode(0o600))
+            .expect("mode");
         host
     }
 
