@@ -77,6 +77,7 @@ fn main() -> ExitCode {
             memory = memory.max(peak);
             sizes = (pipe_size, size);
         }
+        println!("{pipe}: {theirs:.2?}; backup: {ours:.2?}");
         let (theirs, ours) = (median(theirs), median(ours));
         let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
         println!(

@@ -13,11 +13,15 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// How much of a child's standard error is kept: its end, where programs say why they stop.
 const STDERR_KEPT: usize = 4 << 10;
+
+/// The largest pipe that Linux gives to anybody.
+const PIPE: i32 = 1 << 20;
 
 /// The most that [`Program::output`] takes from a child.
 const OUTPUT_LIMIT: u64 = 1 << 20;
@@ -144,6 +148,14 @@ impl Running {
     /// The child's standard output; once.
     pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
+    }
+
+    /// The child's standard output as a pipe that holds much, so that the two ends seldom wait for one another.
+    pub fn wide_stdout(&mut self) -> Option<ChildStdout> {
+        let stdout = self.stdout()?;
+        // Where the user's share of pipe memory is used up, the usual size does (pipe(7)).
+        let _ = fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(PIPE));
+        Some(stdout)
     }
 
     /// The child's standard input; once. Dropping it ends the child's input.

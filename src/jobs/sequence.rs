@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -169,22 +170,41 @@ async fn write(
     let (compression, threads) = (context.job.compression, context.threads);
     blocking(move || {
         let stream = dump.stream()?;
-        let told = tell.clone();
-        let on_part = |part| {
-            // An upload that failed meanwhile tells so itself; the dump goes on.
-            let _ = told.send(Word::Part(part));
-        };
-        let flow = stream::flow(stream, &*file, compression, threads, upload::part_size, on_part);
+        let (flow, settled) = settling(&file, |settle| {
+            let on_part = |part| {
+                // An upload that failed meanwhile tells so itself; the dump goes on.
+                let _ = tell.send(Word::Part(part));
+                settle();
+            };
+            stream::flow(stream, &*file, compression, threads, upload::part_size, on_part)
+        });
         let flow = match flow {
             Ok(flow) => flow,
             Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
             Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
         };
         dump.finish(&flow.last)?;
-        file.sync_all().map_err(|error| unwritten(Stage::Seal, &place, &error))?;
+        settled.and_then(|()| file.sync_all()).map_err(|error| unwritten(Stage::Seal, &place, &error))?;
         Ok((flow, Sure(tell)))
     })
     .await?
+}
+
+/// Does `work`, which writes to `file`, while what is written goes to the disk whenever `work` says so: otherwise all
+/// of it would at the end, with everything waiting. A disk tells an error once (fsync(2)), so the answer must be heard.
+fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::Result<()>) {
+    let (say, said) = sync_channel(1);
+    std::thread::scope(|scope| {
+        let settler = scope.spawn(move || said.iter().try_for_each(|()| file.sync_data()));
+        // Where one settling is waiting already, it will see to this as well.
+        let done = work(&|| {
+            let _ = say.try_send(());
+        });
+        drop(say);
+        let settled =
+            settler.join().unwrap_or_else(|_| Err(std::io::Error::other("writing to the disk broke off")));
+        (done, settled)
+    })
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {

@@ -7,7 +7,7 @@
 
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use crc_fast::CrcAlgorithm::Crc64Nvme;
@@ -64,12 +64,15 @@ pub fn flow(
     // One block in hand for each thread and one waiting: enough that nobody idles.
     let (work, todo) = sync_channel::<Work>(threads);
     let (order, blocks) = sync_channel::<Receiver<io::Result<Vec<u8>>>>(2 * threads);
+    // Blocks go round: fresh memory for each would cost as much as reading it.
+    let (give_back, spare) = channel();
     let todo = Mutex::new(todo);
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| compress(&todo, compression));
+            let give_back = give_back.clone();
+            scope.spawn(|| compress(&todo, compression, give_back));
         }
-        let reader = scope.spawn(move || read(dump, block_size(compression), &work, &order));
+        let reader = scope.spawn(move || read(dump, block_size(compression), &spare, &work, &order));
         let mut sink = Sink::new(file, part_size, on_part);
         // Whatever stops the sink, its receiver goes with it: the reader then stops, and the compressors after it.
         let written = write(blocks, &mut sink);
@@ -96,12 +99,14 @@ struct Input {
 fn read(
     mut dump: impl Read,
     block_size: usize,
+    spare: &Receiver<Vec<u8>>,
     work: &SyncSender<Work>,
     order: &SyncSender<Receiver<io::Result<Vec<u8>>>>,
 ) -> io::Result<Input> {
     let mut input = Input { uncompressed: 0, last: Vec::new() };
     loop {
-        let mut block = Vec::with_capacity(block_size);
+        let mut block = spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(block_size));
+        block.clear();
         dump.by_ref().take(block_size as u64).read_to_end(&mut block)?;
         // An empty dump still makes one block: an empty file would not unpack.
         if block.is_empty() && input.uncompressed > 0 {
@@ -125,7 +130,7 @@ fn keep_last(last: &mut Vec<u8>, block: &[u8]) {
     last.drain(..excess);
 }
 
-fn compress(todo: &Mutex<Receiver<Work>>, compression: Compression) {
+fn compress(todo: &Mutex<Receiver<Work>>, compression: Compression, give_back: Sender<Vec<u8>>) {
     let mut compressor = Compressor::new(compression);
     loop {
         let next = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -134,8 +139,9 @@ fn compress(todo: &Mutex<Receiver<Work>>, compression: Compression) {
             Ok(compressor) => compressor.compress(&block),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
-        // Nobody waits any more where writing has failed.
+        // Nobody waits any more where writing has failed, or reading is over.
         let _ = answer.send(packed);
+        let _ = give_back.send(block);
     }
 }
 

@@ -132,7 +132,7 @@ impl Dump for PostgresqlDump {
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError> {
         let mut child = self.start()?;
         let stdout: ChildStdout =
-            child.stdout().ok_or_else(|| DumpError::new("the dump's output was already taken"))?;
+            child.wide_stdout().ok_or_else(|| DumpError::new("the dump's output was already taken"))?;
         self.parts.child = Some(child);
         Ok(Box::new(stdout))
     }

@@ -1,6 +1,9 @@
 //! A real PostgreSQL in a temporary directory: its own data, its own socket, no TCP. Root drops to the user
 //! `postgres`, since the server refuses to run as root. Stopped when dropped, on a panic as well.
 
+// clippy.toml lets test functions panic; what they share is outside of its sight.
+#![allow(clippy::expect_used, clippy::panic)]
+
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
