@@ -239,11 +239,13 @@ fn losses_text(losses: &Losses, view: View) -> String {
     let number = counted(usize::try_from(losses.count).unwrap_or(usize::MAX), "backup");
     let sum = format!("loses {number}, {}{span}{from}", bytes(losses.bytes));
     let mut text = format!("      {}\n", styled(ALARM, sum));
-    let named = if view.verbose { losses.first.len() } else { 1 };
+    let named = if view.verbose { losses.first.len() } else { 3.min(losses.first.len()) };
     for loss in losses.first.iter().take(named) {
         let backup = one_line(&loss.backup);
-        let backup = if view.verbose { backup.as_str() } else { backup.split('?').next().unwrap_or(&backup) };
-        let line = format!("{backup} of {}, {}", minute(loss.taken), bytes(loss.bytes));
+        // Where it lies stands in the lines above; `-v` tells all of it.
+        let name = backup.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or(&backup);
+        let name = if view.verbose { &backup } else { name };
+        let line = format!("{name} of {} UTC, {}", minute(loss.taken), bytes(loss.bytes));
         text.push_str(&format!("        {line}\n"));
     }
     let rest = losses.count.saturating_sub(named as u64);
