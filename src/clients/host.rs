@@ -363,15 +363,15 @@ mod tests {
         let base = tempfile::tempdir().expect("a directory");
         let root = base.path().join("db1");
         let host = HostFiles::folder(root.clone(), None);
-        host.make_directory("/etc", &access(0o755)).expect("made");
-        host.write("/etc/x", b"old", &access(0o644)).expect("written");
+        host.make_directory("/srv", &access(0o755)).expect("made");
+        host.write("/srv/x", b"old", &access(0o644)).expect("written");
         let stopped = HostFiles::folder(root, Some(Arc::new(|_| Err("stopped".to_owned()))));
-        assert!(stopped.write("/etc/x", b"new", &access(0o644)).is_err());
+        assert!(stopped.write("/srv/x", b"new", &access(0o644)).is_err());
         // A directory in the file's place cannot be replaced by a file.
-        host.make_directory("/etc/d", &access(0o755)).expect("made");
-        assert!(host.write("/etc/d", b"new", &access(0o644)).is_err());
-        assert_eq!(host.read("/etc/x").expect("read"), Some(b"old".to_vec()));
-        assert_eq!(host.list("/etc").expect("listed"), ["d", "x"]);
+        host.make_directory("/srv/d", &access(0o755)).expect("made");
+        assert!(host.write("/srv/d", b"new", &access(0o644)).is_err());
+        assert_eq!(host.read("/srv/x").expect("read"), Some(b"old".to_vec()));
+        assert_eq!(host.list("/srv").expect("listed"), ["d", "x"]);
     }
 
     #[test]

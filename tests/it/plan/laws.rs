@@ -13,7 +13,7 @@ use reconcile::vocab::{
 };
 use reconcile::world::{MemoryWorld, WorldRead, apply};
 
-fn environment() -> Environment {
+pub(super) fn environment() -> Environment {
     "production".parse().expect("valid")
 }
 
@@ -51,7 +51,7 @@ fn abort() -> impl Strategy<Value = AbortUploads> {
 }
 
 /// A bucket that settings could ask for: fields may be left alone, and nothing unrecognised is wanted.
-fn wanted_bucket() -> impl Strategy<Value = Bucket> {
+pub(super) fn wanted_bucket() -> impl Strategy<Value = Bucket> {
     let keep =
         prop::collection::btree_map("postgres_(daily|weekly)_", (1u32..4, 0u32..3), 0..3).prop_map(|rules| {
             rules
@@ -96,7 +96,7 @@ fn present_bucket(marked: bool) -> impl Strategy<Value = Bucket> {
     )
 }
 
-fn directory() -> impl Strategy<Value = HostDirectory> {
+pub(super) fn directory() -> impl Strategy<Value = HostDirectory> {
     (prop_oneof![Just("root"), Just("postgres")], prop_oneof![Just(0o700u32), Just(0o755)]).prop_map(
         |(owner, mode)| HostDirectory {
             path: "/opt/data/backups/postgresql".to_owned(),
@@ -107,7 +107,7 @@ fn directory() -> impl Strategy<Value = HostDirectory> {
     )
 }
 
-fn job_file() -> impl Strategy<Value = HostFile> {
+pub(super) fn job_file() -> impl Strategy<Value = HostFile> {
     (1i64..4, 1i64..4, any::<bool>()).prop_map(|(days, weeks, upload)| HostFile {
         path: "/etc/reconcile/production/postgresql.json".to_owned(),
         owner: "postgres".parse().expect("valid"),
@@ -129,7 +129,7 @@ fn job_file() -> impl Strategy<Value = HostFile> {
     })
 }
 
-fn crontab_of(other: bool) -> impl Strategy<Value = Crontab> {
+pub(super) fn crontab_of(other: bool) -> impl Strategy<Value = Crontab> {
     let line = (prop::sample::select(Tier::ALL.to_vec()), 0u32..3);
     (prop::collection::btree_map(line.clone().prop_map(|(tier, _)| tier), 0u32..3, 0..4), any::<bool>())
         .prop_map(move |(entries, strange)| {
@@ -180,7 +180,7 @@ struct Case {
     things: BTreeMap<Id, Sighting>,
 }
 
-fn host_id(kind: Kind, host: &str, name: &str) -> Id {
+pub(super) fn host_id(kind: Kind, host: &str, name: &str) -> Id {
     Id::on_host(kind, host.parse().expect("valid"), name)
 }
 
@@ -279,6 +279,11 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
             tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     }
     RUNTIME.with(|runtime| runtime.block_on(future))
+}
+
+/// The same for worlds that wait.
+pub(super) fn wait_io<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
 fn observe(desired: &Desired, world: &MemoryWorld) -> Observed {

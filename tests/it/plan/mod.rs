@@ -1,3 +1,4 @@
 //! The plan against whole worlds.
 
 mod laws;
+mod live_laws;
