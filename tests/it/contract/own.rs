@@ -122,6 +122,52 @@ async fn a_crash_is_before_the_effect_or_after_it() {
     }
 }
 
+/// A crash that `sandbox.yml` asks for takes the process with it.
+#[test]
+fn a_process_crashes_with_code_70() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/commcare");
+    let apply = || {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        program
+            .arg("-e")
+            .arg(&example)
+            .arg("--sandbox")
+            .arg(directory.path())
+            .args(["apply", "--auto-approve"]);
+        program.output().expect("it runs").status.code()
+    };
+    std::fs::write(directory.path().join("sandbox.yml"), "faults: [{kind: crash-after}]\n").expect("written");
+    assert_eq!(apply(), Some(70));
+    let sandbox = Sandbox::open(directory.path(), clock()).expect("a sandbox");
+    assert_eq!(sandbox.overview().expect("an overview").buckets.len(), 1, "the effect came first");
+    sandbox.reset().expect("forgotten");
+    std::fs::write(directory.path().join("sandbox.yml"), "").expect("written");
+    assert_eq!(apply(), Some(0));
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+impl aws_credential_types::provider::ProvideCredentials for Nobody {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let nothing = aws_credential_types::provider::error::CredentialsError::not_loaded("none here");
+        aws_credential_types::provider::future::ProvideCredentials::ready(Err(nothing))
+    }
+}
+
+#[tokio::test]
+async fn missing_credentials_have_a_name() {
+    let sandbox = memory("");
+    let config = client(&sandbox).await.config().to_builder().credentials_provider(Nobody).build();
+    let error = refused(Client::from_conf(config).list_buckets().send().await);
+    assert_eq!(error.kind, AwsErrorKind::NoCredentials, "{error}");
+    assert!(sandbox.requests().is_empty());
+}
+
 #[tokio::test]
 async fn buckets_of_others_are_closed() {
     let sandbox = memory("foreign_buckets: {theirs: \"999999999999\"}\n");
