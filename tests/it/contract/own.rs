@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
 use proptest::prelude::*;
-use reconcile::clients::aws::Aws;
+use reconcile::clients::aws::{Aws, AwsSettings};
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig, is_crash};
 use reconcile::vocab::Clock;
@@ -144,6 +144,26 @@ fn a_process_crashes_with_code_70() {
     sandbox.reset().expect("forgotten");
     std::fs::write(directory.path().join("sandbox.yml"), "").expect("written");
     assert_eq!(apply(), Some(0));
+}
+
+/// A store behind an endpoint of its own is no cloud; one of Amazon's own only says where.
+#[tokio::test]
+async fn an_endpoint_is_for_s3_alone() {
+    let sandbox = memory("");
+    let settings = |endpoint: &str| AwsSettings {
+        endpoint: Some(endpoint.to_owned()),
+        region: None,
+        ..sandbox.aws_settings()
+    };
+    let own = Aws::load(settings("s3.example.org")).await;
+    assert_eq!((own.is_aws(), own.endpoint()), (false, Some("https://s3.example.org")));
+    let s3 = own.s3_transfer(None);
+    s3.create_bucket().bucket("own").send().await.expect("a bucket in the path, not in the host's name");
+    s3.put_object().bucket("own").key("a/b").send().await.expect("put");
+
+    let amazon = Aws::load(settings("https://s3.eu-west-2.amazonaws.com")).await;
+    assert_eq!((amazon.is_aws(), amazon.endpoint()), (true, None));
+    assert_eq!(amazon.region(), "eu-west-2".parse().ok());
 }
 
 #[derive(Debug)]
