@@ -12,6 +12,7 @@ mod checksum;
 mod config;
 mod connector;
 mod fault;
+mod framing;
 mod http;
 mod overview;
 mod receive;

@@ -6,9 +6,10 @@ use aws_smithy_types::body::SdkBody;
 use serde::de::DeserializeOwned;
 
 use super::documents::{
-    CreateBucketConfiguration, Encryption, Lifecycle, OwnershipControls, PublicAccessBlock, Tagging,
+    CreateBucketConfiguration, Encryption, OwnershipControls, PublicAccessBlock, Tagging,
     VersioningConfiguration,
 };
+use super::lifecycle::Lifecycle;
 use super::{BucketRequest, Request, access_denied, instant, invalid_argument, policy};
 use crate::sandbox::http::{Answer, Refusal};
 use crate::sandbox::records::{Bucket, Document};

@@ -7,6 +7,7 @@
 
 mod buckets;
 mod documents;
+mod lifecycle;
 mod listing;
 mod multipart;
 mod objects;

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
 use proptest::prelude::*;
-use reconcile::clients::aws::Aws;
+use reconcile::clients::aws::{Aws, AwsSettings};
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig, is_crash};
 use reconcile::vocab::Clock;
@@ -120,6 +120,72 @@ async fn a_crash_is_before_the_effect_or_after_it() {
         let keys: Vec<&str> = list.contents().iter().filter_map(|object| object.key()).collect();
         assert_eq!(keys, if effect { vec!["first", "second"] } else { vec!["first"] });
     }
+}
+
+/// A crash that `sandbox.yml` asks for takes the process with it.
+#[test]
+fn a_process_crashes_with_code_70() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/commcare");
+    let apply = || {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        program
+            .arg("-e")
+            .arg(&example)
+            .arg("--sandbox")
+            .arg(directory.path())
+            .args(["apply", "--auto-approve"]);
+        program.output().expect("it runs").status.code()
+    };
+    std::fs::write(directory.path().join("sandbox.yml"), "faults: [{kind: crash-after}]\n").expect("written");
+    assert_eq!(apply(), Some(70));
+    let sandbox = Sandbox::open(directory.path(), clock()).expect("a sandbox");
+    assert_eq!(sandbox.overview().expect("an overview").buckets.len(), 1, "the effect came first");
+    sandbox.reset().expect("forgotten");
+    std::fs::write(directory.path().join("sandbox.yml"), "").expect("written");
+    assert_eq!(apply(), Some(0));
+}
+
+/// A store behind an endpoint of its own is no cloud; one of Amazon's own only says where.
+#[tokio::test]
+async fn an_endpoint_is_for_s3_alone() {
+    let sandbox = memory("");
+    let settings = |endpoint: &str| AwsSettings {
+        endpoint: Some(endpoint.to_owned()),
+        region: None,
+        ..sandbox.aws_settings()
+    };
+    let own = Aws::load(settings("s3.example.org")).await;
+    assert_eq!((own.is_aws(), own.endpoint()), (false, Some("https://s3.example.org")));
+    let s3 = own.s3_transfer(None);
+    s3.create_bucket().bucket("own").send().await.expect("a bucket in the path, not in the host's name");
+    s3.put_object().bucket("own").key("a/b").send().await.expect("put");
+
+    let amazon = Aws::load(settings("https://s3.eu-west-2.amazonaws.com")).await;
+    assert_eq!((amazon.is_aws(), amazon.endpoint()), (true, None));
+    assert_eq!(amazon.region(), "eu-west-2".parse().ok());
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+impl aws_credential_types::provider::ProvideCredentials for Nobody {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let nothing = aws_credential_types::provider::error::CredentialsError::not_loaded("none here");
+        aws_credential_types::provider::future::ProvideCredentials::ready(Err(nothing))
+    }
+}
+
+#[tokio::test]
+async fn missing_credentials_have_a_name() {
+    let sandbox = memory("");
+    let config = client(&sandbox).await.config().to_builder().credentials_provider(Nobody).build();
+    let error = refused(Client::from_conf(config).list_buckets().send().await);
+    assert_eq!(error.kind, AwsErrorKind::NoCredentials, "{error}");
+    assert!(sandbox.requests().is_empty());
 }
 
 #[tokio::test]
