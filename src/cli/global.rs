@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::settings::{Sources, VaultPassword};
+use crate::vocab::Secret;
+
 /// What the exit code says. Where several hold, the first of usage, refused, failed, not-as-it-should-be, ok wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -112,6 +115,14 @@ pub struct Global {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub parallel: u16,
 
+    /// Set for the children of `sandbox run`: the host that they play
+    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_HOST")]
+    pub sandbox_host: Option<crate::vocab::HostName>,
+
+    /// Set for the children of `sandbox run`: the time that it is
+    #[arg(long, global = true, hide = true, env = "RECONCILE_SANDBOX_TIME")]
+    pub sandbox_time: Option<chrono::DateTime<chrono::Utc>>,
+
     /// The vault's password: a file, or a program that prints it
     #[arg(long, global = true, value_name = "FILE", env = "ANSIBLE_VAULT_PASSWORD_FILE")]
     pub vault_password_file: Option<PathBuf>,
@@ -121,6 +132,16 @@ impl Global {
     /// The environment's directory.
     pub fn directory(&self) -> PathBuf {
         self.environment.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// The environment's files, and how its vault opens: `--vault-password-file`, else `RECONCILE_VAULT_PASSWORD`.
+    pub fn sources(&self) -> Sources {
+        let given = || std::env::var("RECONCILE_VAULT_PASSWORD").ok().filter(|password| !password.is_empty());
+        let password = match &self.vault_password_file {
+            Some(file) => Some(VaultPassword::File(file.clone())),
+            None => given().map(|password| VaultPassword::Given(Secret::new(password))),
+        };
+        Sources::directory(self.directory()).with_vault_password(password)
     }
 
     /// Log lines go to standard error; `RECONCILE_LOG` overrides what `-v` chooses.

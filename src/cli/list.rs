@@ -1,13 +1,22 @@
 //! `reconcile list DATASTORE`: the backups here and in the bucket, and until when they are kept.
+//!
+//! With an environment: on every host of it that can be reached from here. Without one: on this machine, by the job file
+//! that `apply` wrote.
 
 use clap::Args;
+use serde_json::json;
 
+use super::environment::load;
+use super::place::Place;
 use super::run::block_on;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs;
+use crate::datastores::job_path;
+use crate::jobs::{self, Listing};
 use crate::report;
-use crate::vocab::Datastore;
+use crate::settings::Settings;
+use crate::vocab::{Datastore, HostName};
+use crate::world::Reach;
 
 /// Shows what is kept and until when, on this host and in the bucket.
 #[derive(Clone, Debug, Args)]
@@ -21,24 +30,84 @@ pub struct List {
 }
 
 impl List {
+    /// What could not be seen is exit code 1.
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        if global.sandbox.is_some() {
-            return Err(Failure::usage("`reconcile sandbox show` lists the backups of the sandbox's hosts"));
+        out.expect_format("list", &[Format::Text, Format::Json])?;
+        let place = Place::of(global)?;
+        let by_environment = self.job_file.is_none() && global.directory().join("public.yml").exists();
+        let (listings, unseen) = match by_environment {
+            true => self.of_environment(&place, &load(global)?)?,
+            false => {
+                let host = Surroundings::of(&place, global.sandbox_host.as_ref())?;
+                (vec![self.on(&host, self.job_file.as_deref())?], Vec::new())
+            }
+        };
+        let complete = unseen.is_empty() && listings.iter().all(|listing| listing.unseen.is_empty());
+        match out.format() {
+            Format::Json => {
+                let hosts: Vec<_> = listings.iter().map(report::jobs::listing_json).collect();
+                out.json(&match hosts.as_slice() {
+                    [one] if !by_environment => one.clone(),
+                    _ => json!({"format": "reconcile.lists/1", "hosts": hosts, "unseen": unseen}),
+                });
+            }
+            _ => {
+                out.result(&place.banner());
+                for listing in &listings {
+                    out.result(&report::jobs::listing(listing, global.verbose > 0));
+                }
+                for why in &unseen {
+                    out.notice(&format!("{}\n", report::text::wrapped("! ", 2, why)));
+                }
+            }
         }
-        self.run_on(&Surroundings::machine(), global, out)
+        Ok(if complete { Exit::Ok } else { Exit::Failed })
     }
 
-    /// The same on a host of the caller's choice. What could not be seen is exit code 1.
-    pub fn run_on(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        let listing = block_on(async {
-            let context = Box::pin(host.context(self.job_file.as_deref(), &self.datastore)).await?;
-            Box::pin(jobs::list(&context)).await.map_err(Failure::from)
-        })??;
-        match global.output {
-            Format::Text => out.result(&report::jobs::listing(&listing, global.verbose > 0)),
-            Format::Json => out.json(&report::jobs::listing_json(&listing)),
-            other => return Err(Failure::usage(format!("a list is text or json, not {}", other.name()))),
+    /// The hosts that run the datastore's jobs, and why others cannot be looked at.
+    fn of_environment(
+        &self,
+        place: &Place,
+        settings: &Settings,
+    ) -> Result<(Vec<Listing>, Vec<String>), Failure> {
+        let hosts: &[HostName] = match self.datastore.as_str() {
+            "postgresql" => &settings.postgresql.hosts,
+            _ => &[],
+        };
+        if hosts.is_empty() {
+            return Err(Failure::failed_with_help(
+                format!("no host of environment {} backs up {}", settings.environment, self.datastore),
+                "`reconcile show settings` tells which datastores are on, and where",
+            ));
         }
-        Ok(if listing.unseen.is_empty() { Exit::Ok } else { Exit::Failed })
+        let reach = place.hosts(settings);
+        let path = job_path(&settings.environment, self.datastore.as_str());
+        let (mut listings, mut unseen) = (Vec::new(), Vec::new());
+        for host in hosts {
+            match reach.get(host) {
+                Some(Reach::Files { .. }) => {
+                    match self.on(&Surroundings::of(place, Some(host))?, Some(&path)) {
+                        Ok(listing) => listings.push(listing),
+                        Err(Failure::Failed { message, help }) => {
+                            unseen.push(format!(
+                                "{host}: {message}{}",
+                                help.map(|help| format!("; {help}")).unwrap_or_default()
+                            ));
+                        }
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                Some(Reach::Not(why)) => unseen.push(format!("{host}: {why}")),
+                None => unseen.push(format!("{host}: it is not in the inventory")),
+            }
+        }
+        Ok((listings, unseen))
+    }
+
+    fn on(&self, host: &Surroundings, job_file: Option<&str>) -> Result<Listing, Failure> {
+        block_on(async {
+            let context = Box::pin(host.context(job_file, &self.datastore)).await?;
+            Box::pin(jobs::list(&context)).await.map_err(Failure::from)
+        })?
     }
 }

@@ -4,12 +4,21 @@
 //! Exit codes are a contract (docs/scripting.md): 0 as it should be, 1 failed or unseen, 2 not as it should be,
 //! 3 refused, 64 usage.
 
+mod apply;
+mod environment;
 mod failure;
 mod global;
 mod list;
 mod output;
+mod place;
+mod plan;
 mod run;
+mod sandbox;
+mod sandbox_run;
+mod schema;
+mod show;
 mod surroundings;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -35,10 +44,24 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     // One variant a verb, in the order of the help text; the doc comment is the help line.
+    /// Check the settings: no network, no credentials
+    Validate(validate::Validate),
+    /// Show the effective settings, or what should be
+    Show(show::Show),
+    /// Show how reality differs from the settings; changes nothing
+    Plan(plan::PlanArgs),
+    /// Make reality as the settings say
+    Apply(apply::ApplyArgs),
+    /// Apply, for operators of commcare-cloud: deploy-stack --tags=backups
+    DeployStack(apply::DeployStackArgs),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
     /// Run a job on this host, as cron does
     Run(run::Run),
+    /// Play in the embedded cloud: its cron, what it holds, forgetting it
+    Sandbox(sandbox::SandboxArgs),
+    /// Print a JSON Schema, for editors
+    Schema(schema::Schema),
 }
 
 /// Parses the arguments of the process and runs the verb.
@@ -54,9 +77,16 @@ pub fn main() -> ExitCode {
     };
     cli.global.start_logging();
     let mut out = Output::new(&cli.global);
-    let result: Result<Exit, Failure> = match cli.command {
+    let result = match &cli.command {
+        Command::Validate(args) => args.run(&cli.global, &mut out),
+        Command::Show(args) => args.run(&cli.global, &mut out),
+        Command::Plan(args) => args.run(&cli.global, &mut out),
+        Command::Apply(args) => args.run(&cli.global, &mut out),
+        Command::DeployStack(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
+        Command::Sandbox(args) => args.run(&cli.global, &mut out),
+        Command::Schema(args) => args.run(&mut out),
     };
     match result {
         Ok(exit) => exit,

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use super::{Exit, Failure, Format, Global};
+use crate::report;
 use crate::vocab::Problems;
 
 /// The two streams of the process, colours stripped where nobody sees them.
@@ -49,9 +50,32 @@ impl Output {
         let _ = self.stderr.flush();
     }
 
-    /// Writes problems where the format wants them; `where_` names what was read, for the closing count.
+    /// Refuses a format that a verb does not speak.
+    pub fn expect_format(&self, verb: &str, known: &[Format]) -> Result<(), Failure> {
+        if known.contains(&self.format) {
+            return Ok(());
+        }
+        let known: Vec<&str> = known.iter().map(|format| format.name()).collect();
+        Err(Failure::usage(format!(
+            "{verb} does not write {}: it writes {}",
+            self.format.name(),
+            known.join(", ")
+        )))
+    }
+
+    /// Writes problems as the answer, where the format wants them; `where_` names what was read, for the closing
+    /// count.
     pub fn problems(&mut self, problems: &Problems, where_: &str) {
-        let _ = (problems, where_);
+        match self.format {
+            Format::Json => self.json(&report::problems::json(problems)),
+            Format::Github => self.result(&report::problems::github(problems)),
+            Format::Text | Format::Markdown | Format::Sarif => self.warnings(problems, where_),
+        }
+    }
+
+    /// Writes problems beside a result that has standard output to itself.
+    pub fn warnings(&mut self, problems: &Problems, where_: &str) {
+        self.notice(&report::problems::text(problems, where_));
     }
 
     /// Writes why the verb stopped, and answers with its exit code.

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::place::Place;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
@@ -17,24 +18,10 @@ pub struct Run {
 
 impl Run {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        if global.sandbox.is_some() {
-            return Err(Failure::usage(
-                "a host of the sandbox runs its jobs by `reconcile sandbox run HOST`",
-            ));
-        }
-        self.run_on(&Surroundings::machine(), global, out)
-    }
-
-    /// The same on a host of the caller's choice.
-    pub fn run_on(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        if !matches!(global.output, Format::Text | Format::Json) {
-            return Err(Failure::usage(format!(
-                "a job answers in text or json, not in {}",
-                global.output.name()
-            )));
-        }
+        out.expect_format("run", &[Format::Text, Format::Json])?;
+        let host = Surroundings::of(&Place::of(global)?, global.sandbox_host.as_ref())?;
         match self.command.job {
-            JobKind::Backup => block_on(self.backup(host, global, out))?,
+            JobKind::Backup => block_on(self.backup(&host, global, out))?,
         }
     }
 

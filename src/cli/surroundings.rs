@@ -4,15 +4,16 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use chrono_tz::Tz;
 
 use super::Failure;
+use super::place::Place;
 use crate::clients::aws::{Aws, AwsSettings, Keys};
+use crate::clients::machine;
 use crate::datastores::postgresql::job::Connection;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
 use crate::jobs::{Context, JobError, Store, log_failure};
-use crate::vocab::{Clock, Datastore};
+use crate::vocab::{Datastore, HostName};
 
 /// Where `apply` writes job files.
 const JOB_FILES: &str = "etc/reconcile";
@@ -20,31 +21,50 @@ const JOB_FILES: &str = "etc/reconcile";
 /// The host that a job runs on: this machine, or a folder of the sandbox.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    pub clock: Clock,
     pub zone: Tz,
     pub hostname: String,
     pub root: PathBuf,
-    /// The sandbox in place of the network.
-    pub http: Option<SharedHttpClient>,
+    /// The clients' settings without keys or endpoint, and the clock.
+    pub aws: AwsSettings,
     pub postgresql: Connection,
     pub syslog: bool,
 }
 
 impl Surroundings {
-    /// This machine as it is.
-    pub fn machine() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "times are made here and handed on")]
-        let clock = Clock::new(|| std::time::SystemTime::now().into());
-        let hostname = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-        Surroundings {
-            clock,
-            zone: zone(),
-            hostname,
-            root: PathBuf::from("/"),
-            http: None,
-            postgresql: Connection::default(),
-            syslog: true,
-        }
+    /// This machine as it is, or the sandbox's host of that name.
+    pub fn of(place: &Place, host: Option<&HostName>) -> Result<Self, Failure> {
+        Ok(match (place, host) {
+            (Place::World, _) => Surroundings {
+                zone: machine::zone(),
+                hostname: machine::hostname(),
+                root: PathBuf::from("/"),
+                aws: place.aws(),
+                postgresql: Connection::default(),
+                syslog: true,
+            },
+            (Place::Sandbox(sandbox), Some(host)) => {
+                let server = sandbox.config().postgresql.clone();
+                Surroundings {
+                    zone: sandbox.config().time_zone,
+                    hostname: host.to_string(),
+                    root: sandbox.host_dir(host),
+                    aws: place.aws(),
+                    postgresql: server.map_or_else(Connection::default, |server| Connection {
+                        host: Some(server.host),
+                        port: Some(server.port),
+                        user: Some(server.user),
+                        programs: None,
+                    }),
+                    // The machine's own log has nothing to do with a host that is played.
+                    syslog: false,
+                }
+            }
+            (Place::Sandbox(_), None) => {
+                return Err(Failure::usage(
+                    "in a sandbox cron is played by `reconcile sandbox run HOST`, which says on which host a job runs",
+                ));
+            }
+        })
     }
 
     /// Reads the job file and makes the context of its job: the one named, else the only one of the datastore.
@@ -67,7 +87,7 @@ impl Surroundings {
         };
         Ok(Context {
             job,
-            clock: self.clock.clone(),
+            clock: self.aws.clock.clone(),
             zone: self.zone,
             hostname: self.hostname.clone(),
             root: self.root.clone(),
@@ -87,10 +107,9 @@ impl Surroundings {
         let upload = job.upload.as_ref();
         let aws = Box::pin(Aws::load(AwsSettings {
             endpoint: upload.and_then(|upload| upload.endpoint.clone()),
-            region: upload.and_then(|upload| upload.region.clone()),
+            region: upload.and_then(|upload| upload.region.clone()).or_else(|| self.aws.region.clone()),
             keys: keys.map(|keys| Keys::Forced { access: keys.access_key, secret: keys.secret_key }),
-            http: self.http.clone(),
-            ..AwsSettings::new(self.clock.clone())
+            ..self.aws.clone()
         }))
         .await;
         let named = upload.and_then(|upload| upload.account.clone());
@@ -165,14 +184,4 @@ impl From<JobError> for Failure {
             false => Failure::Failed { message, help },
         }
     }
-}
-
-/// The zone of this machine: `TZ`, else what /etc/localtime points to (localtime(5)), else UTC.
-fn zone() -> Tz {
-    let variable = std::env::var("TZ").ok().and_then(|name| name.trim_start_matches(':').parse().ok());
-    let file = || {
-        let target = std::fs::canonicalize("/etc/localtime").ok()?;
-        target.to_str()?.split_once("zoneinfo/")?.1.parse().ok()
-    };
-    variable.or_else(file).unwrap_or(Tz::UTC)
 }

@@ -128,25 +128,7 @@ impl HostFiles {
     /// The bytes of a plain file of moderate size; `None` where there is none.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         let real = self.locate(path)?;
-        // Without NONBLOCK a pipe in the file's place would be waited for; without NOFOLLOW a link would be followed.
-        let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
-        let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(&real) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(io_error("cannot read", path, &cause)),
-        };
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|cause| io_error("cannot read", path, &cause))?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(error(
-                "cannot read",
-                path,
-                "it is larger than 4 MiB, which no file of this program is",
-            ));
-        }
-        Ok(Some(bytes))
+        read_plain(&real).map_err(|why| error("cannot read", path, why))
     }
 
     /// The names in a directory, sorted; none where there is no directory.
@@ -172,6 +154,10 @@ impl HostFiles {
         let directory = real.parent().unwrap_or(Path::new("/"));
         self.trip(path, Moment::Before)?;
         let write = || -> io::Result<()> {
+            if let Root::Folder { root } = &self.root {
+                // What every machine with a cron has.
+                fs::create_dir_all(root.join("etc/cron.d"))?;
+            }
             let mut file = tempfile::Builder::new().prefix(".reconcile-").tempfile_in(directory)?;
             file.write_all(bytes)?;
             self.give(file.path(), access)?;
@@ -238,6 +224,28 @@ impl HostFiles {
             None => Ok(()),
         }
     }
+}
+
+/// The bytes of a plain file of moderate size; `None` where there is none.
+fn read_plain(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    // Without NONBLOCK a pipe in the file's place would be waited for; without NOFOLLOW a link would be followed.
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(with_help(&cause)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|cause| with_help(&cause))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err("it is larger than 4 MiB, which no file of this program is".to_owned());
+    }
+    Ok(Some(bytes))
+}
+
+/// A file of this machine that a person named, whole.
+pub fn read_small(path: &Path) -> Result<Vec<u8>, String> {
+    read_plain(path)?.ok_or_else(|| "there is no such file".to_owned())
 }
 
 /// Owners and modes of a sandbox host's files, in one JSON file beside its folder.
@@ -313,13 +321,18 @@ fn error(what: &'static str, path: &str, why: impl Into<String>) -> HostError {
 }
 
 fn io_error(what: &'static str, path: &str, cause: &io::Error) -> HostError {
+    error(what, path, with_help(cause))
+}
+
+/// What the system says, and what to do about it.
+fn with_help(cause: &io::Error) -> String {
     let help = match cause.kind() {
         io::ErrorKind::PermissionDenied => "; run as root",
         io::ErrorKind::StorageFull => "; free some space, nothing was changed",
         io::ErrorKind::ReadOnlyFilesystem => "; the disk is mounted read-only, nothing was changed",
         _ => "",
     };
-    error(what, path, format!("{cause}{help}"))
+    format!("{cause}{help}")
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Clients of the world: AWS, hosts, processes. Thin: build, limit the time, name the error.
+//! The edges of the program: built, time-limited, their errors named. No decisions are taken here.
 //!
-//! Must never decide anything.
+//! Place on the data's path: under every module that touches the world. Must never know what a resource, a plan or
+//! a datastore is, and must never print.
 
 pub mod aws;
 pub mod aws_error;
 pub mod host;
+pub mod machine;
 pub mod process;

@@ -49,6 +49,7 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
         held,
         unchanged: unchanged.len(),
         fingerprint: String::new(),
+        failures: observed.failures.clone(),
         zones: zones.collect(),
     };
     plan.fingerprint = fingerprint::of(&plan, desired.vault_digest.as_deref());
@@ -220,12 +221,19 @@ impl Comparison<'_> {
                 reasons: vec![Reason::Undeclared],
                 datastores: BTreeSet::new(),
                 losses: Default::default(),
-                needs: BTreeSet::new(),
+                needs: removed_before(id),
                 desired: None,
                 observed: Some(resource.clone()),
             });
         }
     }
+}
+
+/// What must be gone first: a cron entry must not call a job whose file is gone. (A need that is not in the plan is in
+/// nobody's way.)
+fn removed_before(id: &Id) -> BTreeSet<Id> {
+    let entry = |host: &HostName| Id::on_host(Kind::Crontab, host.clone(), id.name());
+    id.host().filter(|_| id.kind() == Kind::HostFile).map(entry).into_iter().collect()
 }
 
 /// What differs, and what the store does not know.

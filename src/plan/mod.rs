@@ -18,7 +18,7 @@ pub use report::{Outcome, Report};
 
 use crate::resources::Resource;
 use crate::retention::Losses;
-use crate::state::{Caller, HeldCode, Selection};
+use crate::state::{Caller, HeldCode, JobFailure, Selection};
 use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Place, Risk, Value};
 
 /// How reality differs from what settings ask for, in the order in which it would be changed.
@@ -36,6 +36,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// `sha256:` and the hexadecimal digest of all of it that decides what apply would do.
     pub fingerprint: String,
+    /// Jobs whose last run failed. Told beside the plan; they decide nothing in it.
+    pub failures: Vec<JobFailure>,
     /// Zones of hosts, for showing when schedules fire next.
     pub zones: BTreeMap<HostName, chrono_tz::Tz>,
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use super::plan_words::words;
-use super::text::{BOLD, harmless, styled, wrapped};
+use super::plan_words::field_lines;
+use super::text::{BOLD, one_line, styled, wrapped};
 use crate::state::Desired;
+use crate::vocab::Value;
 
 /// `reconcile.desired/1`.
 pub fn desired_json(desired: &Desired) -> Json {
@@ -31,15 +32,17 @@ pub fn desired_text(desired: &Desired) -> String {
         text.push_str(&format!("\n{}\n", styled(BOLD, id)));
         for field in wanted.resource.fields() {
             let Some(value) = field.value else { continue };
-            let name = format!("    {:<19} ", field.name.replace('_', " "));
-            let indent = name.chars().count();
-            text.push_str(&wrapped(&name, indent, &harmless(&words(&value))));
-            text.push('\n');
+            for line in field_lines(id.kind(), &field.name, &Value::Null, &value) {
+                let name = format!("    {:<19} ", line.name);
+                let indent = name.chars().count();
+                text.push_str(&wrapped(&name, indent, &line.to));
+                text.push('\n');
+            }
         }
     }
     for held in &desired.held {
         text.push_str(&format!("\n! {}  {}\n", styled(BOLD, &held.id), held.code.name()));
-        text.push_str(&wrapped("    ", 4, &harmless(&held.why)));
+        text.push_str(&wrapped("    ", 4, &one_line(&held.why)));
         text.push('\n');
     }
     text

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::text::{ALARM, BOLD, DIM, YELLOW, bytes, count, harmless, minute, styled, wrapped};
+use super::text::{ALARM, BOLD, DIM, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
 use crate::jobs::{BackupReport, Copy, Here, JobError, Keep, LastFailure, Listing, Row};
 
 /// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
@@ -17,7 +17,7 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
         text.push_str(&last_failure(failure));
     }
     for unseen in &listing.unseen {
-        text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &harmless(unseen)));
+        text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(unseen)));
         text.push_str("\n\n");
     }
     if listing.backups.is_empty() {
@@ -32,14 +32,14 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
         text.push('\n');
         if verbose {
             let version = row.remote.as_ref().and_then(|copy| copy.version_id.as_deref());
-            let version = version.map(|id| format!(" version {}", harmless(id))).unwrap_or_default();
+            let version = version.map(|id| format!(" version {}", one_line(id))).unwrap_or_default();
             let key = row.remote.as_ref().map(|copy| copy.key.as_str()).filter(|key| *key != row.name);
-            let key = key.map(|key| format!("\n      {}", harmless(key))).unwrap_or_default();
-            text.push_str(&format!("    {DIM}{}{key}{version}{DIM:#}\n", harmless(&row.name)));
+            let key = key.map(|key| format!("\n      {}", one_line(key))).unwrap_or_default();
+            text.push_str(&format!("    {DIM}{}{key}{version}{DIM:#}\n", one_line(&row.name)));
         }
     }
     let unproven = listing.backups.iter().filter(|row| row.proven == Some(false)).count();
-    text.push_str(&format!("\n{}", count(listing.backups.len(), "backup")));
+    text.push_str(&format!("\n{}", counted(listing.backups.len(), "backup")));
     if unproven > 0 {
         text.push_str(&styled(ALARM, format_args!(", {unproven} not proven")));
     }
@@ -53,12 +53,12 @@ fn last_failure(failure: &LastFailure) -> String {
         failure.tier,
         failure.stage,
         minute(failure.at),
-        harmless(&failure.message)
+        one_line(&failure.message)
     );
     let mut text = wrapped(&format!("{} ", styled(ALARM, "!")), 2, &what);
     if let Some(help) = &failure.help {
         text.push('\n');
-        text.push_str(&wrapped("  = help: ", 10, &harmless(help)));
+        text.push_str(&wrapped("  = help: ", 10, &one_line(help)));
     }
     text.push_str("\n\n");
     text
@@ -122,12 +122,12 @@ pub fn backup(report: &BackupReport) -> String {
     if !report.expired.is_empty() {
         text.push_str(&format!(
             "    removed {}: {}\n",
-            count(report.expired.len(), "older one"),
+            counted(report.expired.len(), "older one"),
             report.expired.join(", ")
         ));
     }
     for warning in &report.warnings {
-        text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &harmless(warning)));
+        text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(warning)));
         text.push('\n');
     }
     text

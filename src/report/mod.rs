@@ -1,6 +1,8 @@
-//! Views: data in, text out. They decide nothing; docs/output-style.md says what they look like.
+//! Views: what is decided elsewhere, made readable: for people (text), for programs (JSON), for reviews (Markdown,
+//! GitHub). docs/output-style.md says what they look like.
 //!
-//! Must never print themselves (`cli` does), read a clock, or hold a secret: what they are given has none.
+//! Place on the data's path: last. Views only make text; they decide nothing, read no clock, and must never print a
+//! secret or let a control character of somebody's file reach a terminal.
 
 pub mod desired;
 pub mod jobs;
@@ -8,4 +10,6 @@ pub mod plan;
 mod plan_json;
 mod plan_markdown;
 mod plan_words;
+pub mod problems;
+pub mod settings;
 pub mod text;

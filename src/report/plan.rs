@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 
 pub use super::plan_json::{plan as plan_json, report as report_json};
 pub use super::plan_markdown::plan as plan_markdown;
-use super::plan_words::{FieldLine, field_lines, next_run, short_schedule};
-pub use super::plan_words::{apply_line, refusal};
+use super::plan_words::{FieldLine, field_lines, short_schedule};
+pub use super::plan_words::{apply_line, next_run, refusal};
 use super::text::{
-    ALARM, BOLD, CYAN, DIM, GREEN, RED, YELLOW, bytes, count, day, harmless, minute, styled, wrapped,
+    ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, bytes, counted, day, minute, one_line, styled,
+    wrapped,
 };
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
 use crate::retention::Losses;
@@ -25,7 +26,7 @@ pub struct View {
 
 /// Where the column of names begins, and where that of values.
 const NAME_COLUMN: usize = 12;
-const VALUE_COLUMN: usize = 24;
+const VALUE_COLUMN: usize = 27;
 
 /// The whole plan.
 pub fn plan_text(plan: &Plan, view: View) -> String {
@@ -37,6 +38,7 @@ pub fn plan_text(plan: &Plan, view: View) -> String {
         text.push('\n');
     }
     text.push_str(&held_text(plan));
+    text.push_str(&failures_text(plan));
     text.push_str(&styled(BOLD, summary_line(&plan.summary())));
     text.push('\n');
     if !plan.changes.is_empty() {
@@ -50,10 +52,10 @@ fn heading(plan: &Plan) -> String {
     let caller = &plan.caller;
     let mut parts = vec![format!("environment {}", styled(BOLD, &plan.environment))];
     match (&caller.account, &caller.endpoint, &caller.unknown) {
-        (_, Some(endpoint), _) => parts.push(format!("store {}", harmless(endpoint))),
+        (_, Some(endpoint), _) => parts.push(format!("store {}", one_line(endpoint))),
         (Some(account), _, _) => {
             let identity =
-                caller.identity.as_deref().map(|who| format!(" as {}", harmless(who))).unwrap_or_default();
+                caller.identity.as_deref().map(|who| format!(" as {}", one_line(who))).unwrap_or_default();
             parts.push(format!("account {}{identity}", styled(BOLD, account)));
         }
         (None, None, Some(_)) => parts.push(styled(ALARM, "account unknown")),
@@ -70,10 +72,10 @@ fn heading(plan: &Plan) -> String {
 fn change_text(plan: &Plan, change: &Change, view: View) -> String {
     let mut text = headline(change);
     for field in &change.fields {
-        if change.action == Action::Remove && !view.verbose && change.id.kind() != Kind::Crontab {
-            continue;
-        }
-        text.push_str(&field_text(plan, change, field, view));
+        text.push_str(&match change.action {
+            Action::Remove => removed_text(change, field),
+            _ => field_text(plan, change, field, view),
+        });
     }
     text.push_str(&losses_text(&change.losses, view));
     text
@@ -90,19 +92,23 @@ fn headline(change: &Change) -> String {
         Action::Adopt => format!("{name} (adopted)"),
         _ => name,
     };
-    let risks: Vec<String> = change
+    // The graver first.
+    let risks: Vec<(Risk, String)> = change
         .risk
         .iter()
+        .rev()
         .filter(|risk| risk.needs_consent())
-        .map(|risk| risk.name().to_uppercase())
+        .map(|risk| (*risk, risk.name().to_uppercase()))
         .collect();
     let left = format!("{glyph} {kind}{name}");
     let risk = match risks.is_empty() {
         true => String::new(),
         false => {
-            let risks = risks.join(" ");
-            let gap = super::text::WIDTH.saturating_sub(left.chars().count() + risks.len()).max(2);
-            format!("{}{}", " ".repeat(gap), styled(ALARM, risks))
+            let length = risks.iter().map(|(_, word)| word.len() + 1).sum::<usize>() - 1;
+            let gap = super::text::WIDTH.saturating_sub(left.chars().count() + length).max(2);
+            let words: Vec<String> =
+                risks.iter().map(|(risk, word)| styled(risk_style(*risk), word)).collect();
+            format!("{}{}", " ".repeat(gap), words.join(" "))
         }
     };
     format!("{} {kind}{}{risk}\n", styled(style.bold(), glyph), styled(BOLD, name))
@@ -115,6 +121,15 @@ fn glyph(action: Action) -> (char, Style) {
         Action::Adopt => ('>', CYAN),
         Action::Update => ('~', YELLOW),
         Action::Remove => ('-', RED),
+    }
+}
+
+fn risk_style(risk: Risk) -> Style {
+    match risk {
+        Risk::Routine => Style::new(),
+        Risk::Widening => YELLOW,
+        Risk::Destructive => ALARM,
+        Risk::Irreversible => MAGENTA.bold(),
     }
 }
 
@@ -136,14 +151,28 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
         return String::new();
     }
     let mut text = String::new();
-    for line in field_lines(change, field) {
+    for line in field_lines(change.id.kind(), &field.field, &field.from, &field.to) {
         text.push_str(&line_text(&line, change.action, field));
     }
     for broken in &field.may_break {
-        text.push_str(&wrapped("      may break ", 6, broken));
+        text.push_str(&wrapped("      may break: ", 6, broken));
         text.push('\n');
     }
     text
+}
+
+/// Of what goes, the lines that say what will no longer happen, and where the file was.
+fn removed_text(change: &Change, field: &FieldChange) -> String {
+    match (change.id.kind(), field.from.get("schedule").and_then(Value::as_text)) {
+        (Kind::Crontab, Some(schedule)) => {
+            format!(
+                "    {}\n",
+                styled(RED, format!("no more {} at {}", one_line(&field.field), short_schedule(schedule)))
+            )
+        }
+        _ if field.field == "path" => format!("    {}\n", one_line(field.from.as_text().unwrap_or_default())),
+        _ => String::new(),
+    }
 }
 
 /// Fields of a new thing that follow from everything else: shown by `-v`.
@@ -173,12 +202,15 @@ fn line_text(line: &FieldLine, action: Action, field: &FieldChange) -> String {
 /// A cron entry is read as a schedule, not as a field: when, what, as whom, and when next.
 fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> Option<String> {
     let schedule = |value: &Value| value.get("schedule").and_then(Value::as_text).map(str::to_owned);
-    let words = harmless(&field.field);
+    let words = one_line(&field.field);
     let zone = plan.zones.get(change.id.host()?).copied().unwrap_or(chrono_tz::UTC);
     let old = schedule(&field.from);
     let Some(new) = schedule(&field.to) else {
         let old = old?;
-        return Some(format!("    {} {words}\n", styled(RED, format!("no more {}", short_schedule(&old)))));
+        return Some(format!(
+            "    {}\n",
+            styled(RED, format!("no more {words} at {}", short_schedule(&old)))
+        ));
     };
     let when = match old.as_deref().filter(|old| *old != new) {
         Some(old) => format!("{} -> {}", short_schedule(old), short_schedule(&new)),
@@ -204,12 +236,12 @@ fn losses_text(losses: &Losses, view: View) -> String {
         false => format!(", taken {} to {}", day(oldest), day(newest)),
     });
     let from = losses.from.map_or_else(String::new, |from| format!(", from {} on", day(from)));
-    let number = count(usize::try_from(losses.count).unwrap_or(usize::MAX), "backup");
+    let number = counted(usize::try_from(losses.count).unwrap_or(usize::MAX), "backup");
     let sum = format!("loses {number}, {}{span}{from}", bytes(losses.bytes));
     let mut text = format!("      {}\n", styled(ALARM, sum));
     let named = if view.verbose { losses.first.len() } else { 1 };
     for loss in losses.first.iter().take(named) {
-        let backup = harmless(&loss.backup);
+        let backup = one_line(&loss.backup);
         let backup = if view.verbose { backup.as_str() } else { backup.split('?').next().unwrap_or(&backup) };
         let line = format!("{backup} of {}, {}", minute(loss.taken), bytes(loss.bytes));
         text.push_str(&format!("        {line}\n"));
@@ -238,14 +270,27 @@ fn held_text(plan: &Plan) -> String {
         };
         text.push_str(&format!(
             "{} {kind:<9} {}  {}\n",
-            styled(YELLOW.bold(), '!'),
+            styled(MAGENTA.bold(), '!'),
             styled(BOLD, name),
             held.code.name()
         ));
-        text.push_str(&wrapped("            ", 12, &harmless(&held.why)));
+        text.push_str(&wrapped("            ", 12, &one_line(&held.why)));
         text.push('\n');
     }
     text.push('\n');
+    text
+}
+
+/// Jobs that failed: not what this plan is about, and yet the first thing to know.
+fn failures_text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for failure in &plan.failures {
+        let at = minute(failure.at);
+        let sum = format!("last backup of {} on {} failed at {at} UTC", failure.datastore, failure.host);
+        text.push_str(&format!("{}\n", styled(ALARM, sum)));
+        text.push_str(&wrapped("    ", 4, &one_line(&failure.message)));
+        text.push_str("\n\n");
+    }
     text
 }
 
@@ -264,8 +309,8 @@ fn summary_line(summary: &Summary) -> String {
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
     if create + adopt + update + remove == 0 {
-        let rest = if parts.is_empty() { String::new() } else { format!(" {}.", parts.join(", ")) };
-        return format!("Nothing to change.{rest}");
+        let held = if held > 0 { format!(", {held} held") } else { String::new() };
+        return format!("Nothing to change: {unchanged} as they should be{held}.");
     }
     format!("{}.", parts.join(", "))
 }
@@ -277,10 +322,10 @@ pub fn outcome_line(change: &Change, outcome: &Outcome) -> String {
         Outcome::Done => format!("{} {} {id}\n", styled(GREEN.bold(), "done   "), change.action.name()),
         Outcome::Failed(why) => {
             let text = format!("{} {} {id}\n", styled(ALARM, "failed "), change.action.name());
-            format!("{text}{}\n", wrapped("        ", 8, &harmless(why)))
+            format!("{text}{}\n", wrapped("        ", 8, &one_line(why)))
         }
         Outcome::Skipped(why) => {
-            format!("{} {} {id}: {}\n", styled(YELLOW.bold(), "skipped"), change.action.name(), harmless(why))
+            format!("{} {} {id}: {}\n", styled(YELLOW.bold(), "skipped"), change.action.name(), one_line(why))
         }
     }
 }

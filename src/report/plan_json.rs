@@ -39,6 +39,12 @@ fn document<'a>(plan: &Plan, format: &str, outcome: impl Fn(&Change) -> Option<&
             "create": create, "adopt": adopt, "update": update, "remove": remove, "unchanged": unchanged, "held": held,
         },
     });
+    if !plan.failures.is_empty() {
+        let failures = plan.failures.iter().map(|failure| {
+            json!({"host": failure.host, "datastore": failure.datastore, "at": rfc3339(failure.at), "message": failure.message})
+        });
+        document["failures"] = failures.collect();
+    }
     if let Some(endpoint) = &plan.caller.endpoint {
         document["endpoint"] = json!(endpoint);
     }

@@ -41,7 +41,7 @@ fn row(change: &Change) -> String {
     let mut lines: Vec<String> = change
         .fields
         .iter()
-        .flat_map(|field| field_lines(change, field))
+        .flat_map(|field| field_lines(change.id.kind(), &field.field, &field.from, &field.to))
         .map(|line| match line.from {
             Some(from) => format!("{}: {} → {}", cell(&line.name), cell(&from), cell(&line.to)),
             None => format!("{}: {}", cell(&line.name), cell(&line.to)),

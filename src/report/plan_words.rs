@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::text;
-use crate::plan::{Allow, Change, FieldChange, Plan, Reason, Refusal};
+use crate::plan::{Allow, Plan, Reason, Refusal};
 use crate::resources::bucket;
 use crate::vocab::{Kind, SecretDigest, Value};
 
@@ -17,12 +17,15 @@ pub struct FieldLine {
     pub to: String,
 }
 
-/// The lines that a field change is worth.
-pub fn field_lines(change: &Change, field: &FieldChange) -> Vec<FieldLine> {
-    match (change.id.kind(), field.field.as_str(), &field.from, &field.to) {
+/// The lines that one field of a thing is worth; `from` is null where there was nothing before.
+pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<FieldLine> {
+    match (kind, field, from, to) {
         (Kind::Bucket, bucket::field::KEEP_VERSIONS, from, to) => keep_lines(from, to),
         (Kind::Bucket, bucket::field::ABORT_UPLOADS, from, to) => {
             vec![line("abort uploads", days(from), days(to).unwrap_or_else(|| "never".to_owned()))]
+        }
+        (Kind::Crontab, name, from, to) if entry_words(from).or_else(|| entry_words(to)).is_some() => {
+            vec![line(name, entry_words(from), entry_words(to).unwrap_or_else(|| "none".to_owned()))]
         }
         (_, name, from, to) => {
             let (from, shown) = match (from, to) {
@@ -34,11 +37,17 @@ pub fn field_lines(change: &Change, field: &FieldChange) -> Vec<FieldLine> {
     }
 }
 
+/// A cron entry without its command, which its name already tells.
+fn entry_words(entry: &Value) -> Option<String> {
+    let part = |name| entry.get(name).and_then(Value::as_text);
+    Some(format!("{} as {}", short_schedule(part("schedule")?), part("user")?))
+}
+
 fn line(name: &str, from: Option<String>, to: String) -> FieldLine {
     FieldLine {
-        name: text::harmless(name),
-        from: from.map(|from| text::harmless(&from)),
-        to: text::harmless(&to),
+        name: text::one_line(name),
+        from: from.map(|from| text::one_line(&from)),
+        to: text::one_line(&to),
     }
 }
 
@@ -69,7 +78,7 @@ fn rules(value: &Value) -> BTreeMap<String, Value> {
 fn rule_words(rule: Option<&Value>) -> String {
     let Some(rule) = rule else { return "for ever".to_owned() };
     let Some(keep) = bucket::keep_of(rule) else { return words(rule) };
-    let days = text::count(keep.days as usize, "day");
+    let days = text::counted(keep.days as usize, "day");
     match keep.newest {
         0 => days,
         newest => format!("{days} and the newest {newest}"),
@@ -80,7 +89,7 @@ fn days(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Number(days) => {
-            Some(format!("after {}", text::count(usize::try_from(*days).unwrap_or(0), "day")))
+            Some(format!("after {}", text::counted(usize::try_from(*days).unwrap_or(0), "day")))
         }
         other => Some(words(other)),
     }
@@ -129,13 +138,13 @@ fn changed_map_words(old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value
     if present.is_empty() { "none".to_owned() } else { present.join(", ") }
 }
 
-/// When a schedule fires next: `next Monday 2026-11-23 16:00 UTC`.
+/// When a schedule fires next: `next Mon 2026-11-23 16:00 UTC`.
 pub fn next_run(schedule: &str, zone: Tz, now: DateTime<Utc>) -> String {
     let next = schedule.parse::<crate::vocab::Schedule>().ok().and_then(|schedule| {
         schedule
             .next(now, zone, 1)
             .first()
-            .map(|at| at.with_timezone(&zone).format("%A %Y-%m-%d %H:%M %Z").to_string())
+            .map(|at| at.with_timezone(&zone).format("%a %Y-%m-%d %H:%M %Z").to_string())
     });
     next.map_or_else(|| "never fires".to_owned(), |next| format!("next {next}"))
 }
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn the_next_run_is_told_in_the_hosts_own_zone() {
         let now = "2026-11-21T18:00:00Z".parse().expect("an instant");
-        assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Monday 2026-11-23 16:00 UTC");
+        assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Mon 2026-11-23 16:00 UTC");
         assert_eq!(next_run("0 0 31 2 *", Tz::UTC, now), "never fires");
     }
 }

@@ -3,6 +3,26 @@
 //! Place on the data's path: first. Text -> [`Settings`], or every problem at once with file:line:column. Reads
 //! files and never the network; runs nothing but a vault password program that the operator named.
 
+mod backups;
+mod buckets;
+mod checks;
+mod files;
+mod flat;
+mod inventory;
+pub mod keys;
+mod load;
+mod scalar;
+pub mod schema;
+mod secrets;
+mod shape;
+mod source;
+mod suggest;
+pub mod summary;
+mod template;
+mod tree;
+mod values;
+pub mod vault;
+
 use std::collections::BTreeMap;
 
 use crate::datastores::job_file::Compression;
@@ -11,6 +31,10 @@ use crate::vocab::{
     AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, Place, Problems, RegionName,
     Secret, Tier, Value,
 };
+
+pub use files::{Location, Sources};
+pub use load::load;
+pub use vault::VaultPassword;
 
 /// What the files say, whole: no field means "maybe wrong".
 #[derive(Debug)]
@@ -95,6 +119,16 @@ pub struct Inventory {
 pub struct InventoryHost {
     pub place: Option<Place>,
     pub variables: BTreeMap<String, Value>,
+}
+
+impl Inventory {
+    /// The hosts of a group, less those of `[ansible_skip]`, which Ansible is told to leave alone.
+    pub fn hosts_of(&self, group: &str) -> Vec<HostName> {
+        let skipped = self.groups.get("ansible_skip");
+        let is_skipped = |host: &HostName| skipped.is_some_and(|skipped| skipped.contains(host));
+        let members = self.groups.get(group).into_iter().flatten();
+        members.filter(|host| !is_skipped(host)).cloned().collect()
+    }
 }
 
 impl InventoryHost {

@@ -5,7 +5,7 @@ mod desired;
 mod observed;
 
 pub use desired::{Desired, HeldBefore, Scope, Selection, Tag, TagError, Wanted};
-pub use observed::{Caller, HostFacts, HostSighting, Observed, Owner, Sighting};
+pub use observed::{Caller, HostFacts, HostSighting, JobFailure, Observed, Owner, Sighting};
 
 use serde::Serialize;
 

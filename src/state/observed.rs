@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::resources::Resource;
-use crate::vocab::{AccountId, Environment, HostName, Id, RegionName};
+use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, RegionName};
 
 /// Reality as far as it could be seen. Never fails whole: what could not be seen is `Unknown`.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,18 @@ pub struct Observed {
     pub caller: Caller,
     pub sightings: BTreeMap<Id, Sighting>,
     pub hosts: BTreeMap<HostName, HostSighting>,
+    /// Jobs whose last run failed: not configuration, and yet nobody should have to look elsewhere.
+    pub failures: Vec<JobFailure>,
+}
+
+/// A job that failed and has not succeeded since.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobFailure {
+    pub host: HostName,
+    pub datastore: Datastore,
+    pub at: DateTime<Utc>,
+    /// What went wrong, for people.
+    pub message: String,
 }
 
 /// Who looks, and where.

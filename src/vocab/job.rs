@@ -126,7 +126,11 @@ impl JobCommand {
             args.push(tier.to_string());
         }
         if let Some(file) = &self.job_file {
-            args.push(format!("--job={file}"));
+            // A path needs no quotes; what looks like an option would be taken for one.
+            match file.starts_with('/') {
+                true => args.extend(["--job".to_owned(), file.clone()]),
+                false => args.push(format!("--job={file}")),
+            }
         }
         args
     }

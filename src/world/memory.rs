@@ -52,7 +52,7 @@ impl WorldRead for MemoryWorld {
                 sightings.insert(id.clone(), sighting.clone());
             }
         }
-        Observed { caller: self.caller.clone(), sightings, hosts: self.hosts.clone() }
+        Observed { caller: self.caller.clone(), sightings, hosts: self.hosts.clone(), ..Observed::default() }
     }
 
     async fn sight(&self, id: &Id, _like: &Resource) -> Sighting {

@@ -11,3 +11,5 @@ mod plan;
 mod project;
 
 mod support;
+
+mod story;

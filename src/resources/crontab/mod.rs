@@ -251,9 +251,9 @@ mod tests {
              PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
              SHELL=/bin/sh\n\
              0 0 * * 1,2,3,4,5,6 postgres /usr/local/bin/reconcile run backup postgresql --tier daily \
-             --job=/etc/reconcile/p/postgresql.json\n\
+             --job /etc/reconcile/p/postgresql.json\n\
              0 0 * * 0 postgres /usr/local/bin/reconcile run backup postgresql --tier weekly \
-             '--job=/etc/reconcile/100\\%/postgresql.json'\n"
+             --job '/etc/reconcile/100\\%/postgresql.json'\n"
         );
         let lines = parse(&text);
         assert_eq!(

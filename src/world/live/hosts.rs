@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
 use super::{LiveWorld, host_of};
 use crate::clients::host::HostFiles;
 use crate::plan::{Answer, Change, LocalKeep};
 use crate::resources::{Found, Resource, crontab, host_directory, host_file};
-use crate::retention::Losses;
-use crate::state::{HostFacts, HostSighting, Observed, Owner, Scope, Sighting};
-use crate::vocab::{Environment, HostName, Id, Kind};
+use crate::retention::local::{Backup, Fate, Policy, decide};
+use crate::retention::{Loss, Losses};
+use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
+use crate::vocab::{Datastore, Environment, HostName, Id, Kind, Tier};
 
 /// How each host is reached.
 pub type Hosts = BTreeMap<HostName, Reach>;
@@ -42,7 +46,26 @@ impl LiveWorld {
         }
         for (id, like) in wanted {
             observed.sightings.insert(id.clone(), self.sight_on_host(id, like));
+            observed.failures.extend(self.last_failure(id, like));
         }
+        observed.failures.sort();
+    }
+
+    /// What the last run of a job left beside its backups, if it failed.
+    fn last_failure(&self, id: &Id, like: &Resource) -> Option<JobFailure> {
+        let Resource::HostFile(file) = like else { return None };
+        let host_file::Body::Members { members, .. } = &file.body else { return None };
+        let path = format!("{}/last-failure.json", members.get("directory")?.as_text()?);
+        let host = id.host()?;
+        let bytes = self.files(host).ok()?.read(&path).ok()??;
+        let told: ToldFailure = serde_json::from_slice(&bytes).ok()?;
+        let ours = told.environment == self.environment && told.datastore.as_str() == id.name();
+        ours.then(|| JobFailure {
+            host: host.clone(),
+            datastore: told.datastore,
+            at: told.at,
+            message: told.message,
+        })
     }
 
     /// What carries this environment's mark on a host, whether anybody still wants it or not.
@@ -145,9 +168,87 @@ impl LiveWorld {
         removed.map_err(|error| error.to_string())
     }
 
-    /// Which local backups a smaller policy would remove at the next run of the job.
+    /// Which local backups a smaller policy would remove at the next run of the job, and the old one would not.
     pub(super) fn lost_local(&self, host: &HostName, old: &LocalKeep, new: &LocalKeep) -> Answer {
-        let _ = (host, old, new);
-        Answer::Lost(Losses::default())
+        match self.files(host).and_then(|files| sealed_backups(files, new)) {
+            Ok(backups) => Answer::Lost(losses(host, &backups, old, new, self.clock.now())),
+            Err(why) => Answer::Unknown(why),
+        }
     }
+}
+
+/// What a failed job wrote down.
+#[derive(Deserialize)]
+struct ToldFailure {
+    environment: Environment,
+    datastore: Datastore,
+    at: DateTime<Utc>,
+    message: String,
+}
+
+/// What a manifest beside a backup says, as far as its life is concerned.
+#[derive(Deserialize)]
+struct Sealed {
+    name: String,
+    datastore: String,
+    tier: Tier,
+    ended: DateTime<Utc>,
+    bytes: u64,
+    remote: Option<SealedRemote>,
+}
+
+#[derive(Deserialize)]
+struct SealedRemote {
+    proven: bool,
+}
+
+/// The backups of a job that have a manifest. One without is none of this program's: its job leaves it alone too.
+fn sealed_backups(files: &HostFiles, keep: &LocalKeep) -> Result<Vec<Sealed>, String> {
+    let names = files.list(&keep.directory).map_err(|error| error.to_string())?;
+    let manifests = names.iter().filter(|name| name.ends_with(".manifest.json"));
+    let mut backups = Vec::new();
+    for name in manifests {
+        let path = format!("{}/{name}", keep.directory);
+        let bytes = files.read(&path).map_err(|error| error.to_string())?.unwrap_or_default();
+        // A broken manifest proves nothing, and what nothing proves is not counted on.
+        let Ok(sealed) = serde_json::from_slice::<Sealed>(&bytes) else { continue };
+        if sealed.datastore == keep.datastore {
+            backups.push(sealed);
+        }
+    }
+    Ok(backups)
+}
+
+fn losses(
+    host: &HostName,
+    backups: &[Sealed],
+    old: &LocalKeep,
+    new: &LocalKeep,
+    now: DateTime<Utc>,
+) -> Losses {
+    let policy = |keep: &LocalKeep| Policy { days: keep.days, weeks: keep.weeks, hours: keep.hours };
+    let judged: Vec<Backup> = backups
+        .iter()
+        .map(|sealed| Backup {
+            name: sealed.name.clone(),
+            tier: sealed.tier,
+            taken: sealed.ended,
+            proven: sealed.remote.as_ref().is_none_or(|remote| remote.proven),
+        })
+        .collect();
+    let mut losses = Losses::default();
+    for (sealed, (before, after)) in backups
+        .iter()
+        .zip(decide(&judged, policy(old), now).into_iter().zip(decide(&judged, policy(new), now)))
+    {
+        if let (Fate::Kept(_), Fate::Removed { .. }) = (before, after) {
+            losses.add(Loss {
+                backup: format!("{host}:{}/{}", new.directory, sealed.name),
+                taken: sealed.ended,
+                bytes: sealed.bytes,
+                when: now,
+            });
+        }
+    }
+    losses
 }

@@ -52,12 +52,13 @@ fn abort() -> impl Strategy<Value = AbortUploads> {
 
 /// A bucket that settings could ask for: fields may be left alone, and nothing unrecognised is wanted.
 fn wanted_bucket() -> impl Strategy<Value = Bucket> {
-    let keep = prop::collection::btree_map("postgres_(daily|weekly)_", (1u32..4, 0u32..3), 0..3).prop_map(|rules| {
-        rules
-            .into_iter()
-            .map(|(prefix, (days, newest))| (prefix, VersionRule::Keep(KeepVersions { days, newest })))
-            .collect::<BTreeMap<_, _>>()
-    });
+    let keep =
+        prop::collection::btree_map("postgres_(daily|weekly)_", (1u32..4, 0u32..3), 0..3).prop_map(|rules| {
+            rules
+                .into_iter()
+                .map(|(prefix, (days, newest))| (prefix, VersionRule::Keep(KeepVersions { days, newest })))
+                .collect::<BTreeMap<_, _>>()
+        });
     (
         prop::option::of(Just(Versioning::Enabled)),
         prop::option::of(keep),
@@ -66,15 +67,17 @@ fn wanted_bucket() -> impl Strategy<Value = Bucket> {
         prop::option::of(Just(PublicAccess::BLOCKED)),
         prop::option::of(any::<bool>()),
     )
-        .prop_map(|(versioning, keep_versions, abort_uploads, encryption, public_access, tls_only)| Bucket {
-            owner: Some(Some(environment())),
-            region: Some("eu-west-2".parse().expect("valid")),
-            versioning,
-            keep_versions,
-            abort_uploads,
-            encryption,
-            public_access,
-            tls_only,
+        .prop_map(|(versioning, keep_versions, abort_uploads, encryption, public_access, tls_only)| {
+            Bucket {
+                owner: Some(Some(environment())),
+                region: Some("eu-west-2".parse().expect("valid")),
+                versioning,
+                keep_versions,
+                abort_uploads,
+                encryption,
+                public_access,
+                tls_only,
+            }
         })
 }
 
@@ -128,8 +131,8 @@ fn job_file() -> impl Strategy<Value = HostFile> {
 
 fn crontab_of(other: bool) -> impl Strategy<Value = Crontab> {
     let line = (prop::sample::select(Tier::ALL.to_vec()), 0u32..3);
-    (prop::collection::btree_map(line.clone().prop_map(|(tier, _)| tier), 0u32..3, 0..4), any::<bool>()).prop_map(
-        move |(entries, strange)| {
+    (prop::collection::btree_map(line.clone().prop_map(|(tier, _)| tier), 0u32..3, 0..4), any::<bool>())
+        .prop_map(move |(entries, strange)| {
             let mut crontab = Crontab::of(entries.into_iter().map(|(tier, hour)| crontab::Entry {
                 schedule: format!("0 {hour} * * *").parse().expect("valid"),
                 user: "postgres".parse().expect("valid"),
@@ -145,11 +148,13 @@ fn crontab_of(other: bool) -> impl Strategy<Value = Crontab> {
                 crontab.other.push("# by hand".to_owned());
             }
             crontab
-        },
-    )
+        })
 }
 
-fn sighting(marked: impl Strategy<Value = Resource>, unmarked: BoxedStrategy<Resource>) -> impl Strategy<Value = Sighting> {
+fn sighting(
+    marked: impl Strategy<Value = Resource>,
+    unmarked: BoxedStrategy<Resource>,
+) -> impl Strategy<Value = Sighting> {
     prop_oneof![
         4 => marked.prop_map(Sighting::Ours),
         2 => unmarked.prop_map(Sighting::Unmarked),
@@ -416,7 +421,8 @@ proptest! {
 fn shorter(before: &Resource, after: &Resource) -> Option<String> {
     match (before, after) {
         (Resource::Bucket(before), Resource::Bucket(after)) => {
-            if before.versioning == Some(Versioning::Enabled) && after.versioning != Some(Versioning::Enabled) {
+            if before.versioning == Some(Versioning::Enabled) && after.versioning != Some(Versioning::Enabled)
+            {
                 return Some("old versions are no longer kept".to_owned());
             }
             let before = before.keep_versions.clone().unwrap_or_default();

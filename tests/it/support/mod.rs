@@ -1,5 +1,6 @@
-//! What tests share.
+//! What tests share: other people's servers, started and ended with the test that needs them.
 
+pub mod moto;
 pub mod postgres;
 
 /// Whether `RECONCILE_REQUIRE` (a comma list) forbids to skip tests that need `tool`.

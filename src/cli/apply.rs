@@ -1,0 +1,175 @@
+//! `reconcile apply` and `reconcile deploy-stack`: plans again, shows, asks, and makes it so.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::environment::{connect, desired, load, plan, selection, wait};
+use super::place::Place;
+use super::plan::{Part, exit, show};
+use super::{Exit, Failure, Format, Global, Output};
+use crate::plan::{Allow, Consent, Plan, Report};
+use crate::report::plan::{apply_line, outcome_line, refusal, report_json, report_summary};
+use crate::world::apply;
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    part: Part,
+
+    /// A plan that was reviewed: applied only while reality still gives that very plan
+    #[arg(value_name = "FILE", conflicts_with_all = ["tags", "limit"])]
+    reviewed: Option<PathBuf>,
+
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+/// `deploy-stack --tags=backups`: as operators of commcare-cloud type it.
+#[derive(Debug, Args)]
+pub struct DeployStackArgs {
+    #[command(flatten)]
+    part: Part,
+
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+#[derive(Debug, Args)]
+struct ConsentArgs {
+    /// Do not ask; needed where there is no terminal, and no consent to any risk
+    #[arg(long)]
+    auto_approve: bool,
+
+    /// Consent to a risk, as the plan asks for it: RISK:ID, or RISK alone for widening and a first versioning
+    #[arg(long, value_name = "RISK[:ID]")]
+    allow: Vec<Allow>,
+}
+
+/// What a plan's file says of itself.
+#[derive(Deserialize)]
+struct Reviewed {
+    format: String,
+    environment: String,
+    fingerprint: String,
+    tags: Vec<String>,
+    limit: Vec<String>,
+}
+
+impl ApplyArgs {
+    pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+        let reviewed = self.reviewed.as_deref().map(read_reviewed).transpose()?;
+        let part = match &reviewed {
+            Some(reviewed) => Part { tags: reviewed.tags.clone(), limit: reviewed.limit.clone() },
+            None => self.part.clone(),
+        };
+        run(&part, &self.consent, reviewed.as_ref(), global, out)
+    }
+}
+
+impl DeployStackArgs {
+    pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+        run(&self.part, &self.consent, None, global, out)
+    }
+}
+
+fn run(
+    part: &Part,
+    consent: &ConsentArgs,
+    reviewed: Option<&Reviewed>,
+    global: &Global,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    out.expect_format("apply", &[Format::Text, Format::Json])?;
+    let place = Place::of(global)?;
+    let settings = load(global)?;
+    out.warnings(&settings.problems, &global.sources().name());
+    if let Some(reviewed) = reviewed.filter(|reviewed| reviewed.environment != settings.environment.as_str())
+    {
+        let message = format!(
+            "the reviewed plan is of environment {}, and these settings are of {}: nothing was touched",
+            reviewed.environment, settings.environment
+        );
+        return Err(Failure::refused(message, "name the plan's environment with -e, or plan again"));
+    }
+    let desired = desired(&settings);
+    let selection = selection(&settings, &desired, &part.tags, &part.limit)?;
+    wait(async {
+        let world = connect(global, &place, &settings).await;
+        let plan = plan(&world, &desired, &selection).await;
+        if out.format() == Format::Text {
+            show(&plan, &place, global, out);
+        }
+        if let Some(reviewed) = reviewed.filter(|reviewed| reviewed.fingerprint != plan.fingerprint) {
+            let message = format!(
+                "reality or settings moved since the plan was reviewed ({} then, {} now): nothing was touched",
+                reviewed.fingerprint, plan.fingerprint
+            );
+            return Err(Failure::refused(message, "plan again, and have that reviewed"));
+        }
+        let saw_everything = exit(&plan, false);
+        let line = apply_line(&plan);
+        let consent_given = Consent { allowed: consent.allow.clone(), sandbox: place.is_sandbox() };
+        let changes = plan.changes.len();
+        let granted = plan.grant(&consent_given).map_err(|refused| {
+            let (message, help) = refusal(&refused, &line);
+            Failure::refused(message, help)
+        })?;
+        if changes > 0 && !consent.auto_approve {
+            confirm(granted.plan(), out)?;
+        }
+        let output = std::cell::RefCell::new(&mut *out);
+        let told = |change: &crate::plan::Change, outcome: &crate::plan::Outcome| {
+            let mut out = output.borrow_mut();
+            if out.format() == Format::Text {
+                out.result(&outcome_line(change, outcome));
+            }
+        };
+        let report = apply(&world, granted, usize::from(global.parallel), &told).await;
+        tell(&report, changes, out);
+        let failed = if report.all_done() { Exit::Ok } else { Exit::Failed };
+        Ok(failed.or(saw_everything))
+    })?
+}
+
+fn tell(report: &Report, changes: usize, out: &mut Output) {
+    match out.format() {
+        Format::Json => out.json(&report_json(report)),
+        _ if changes > 0 => out.result(&report_summary(report)),
+        _ => {}
+    }
+}
+
+/// Asks on the terminal. Anything but `yes` declines.
+fn confirm(plan: &Plan, out: &mut Output) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::refused(
+            "there is no terminal to ask on: nothing was touched",
+            "add --auto-approve where nobody can answer",
+        ));
+    }
+    let count = crate::report::text::counted(plan.changes.len(), "change");
+    out.notice(&format!("Apply {count} to environment {}? Only `yes` does: ", plan.environment));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    let _ = std::io::stderr().flush();
+    match read {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        _ => Err(Failure::refused("declined: nothing was touched", "answer yes to apply the plan")),
+    }
+}
+
+fn read_reviewed(file: &Path) -> Result<Reviewed, Failure> {
+    let unusable = |why: String| {
+        let message = format!("{} cannot be used as a reviewed plan: {why}", file.display());
+        Failure::failed_with_help(message, "write one with `reconcile plan --out FILE`")
+    };
+    let bytes = crate::clients::host::read_small(file).map_err(&unusable)?;
+    let reviewed: Reviewed = serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+    if reviewed.format != "reconcile.plan/1" {
+        return Err(unusable(format!("its format is {:?}, not \"reconcile.plan/1\"", reviewed.format)));
+    }
+    Ok(reviewed)
+}

@@ -1,0 +1,97 @@
+//! `reconcile plan`: how reality differs from the settings, and what each difference risks. Changes nothing.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::environment::{connect, desired, load, plan, selection, wait};
+use super::place::Place;
+use super::{Exit, Failure, Format, Global, Output};
+use crate::plan::Plan;
+use crate::report::plan::{View, plan_json, plan_markdown, plan_text, refusal};
+
+/// What a plan is about.
+#[derive(Clone, Debug, Args)]
+pub struct Part {
+    /// Only these: backups (all), buckets, schedules, hosts, or a datastore
+    #[arg(long, value_delimiter = ',', value_name = "TAG")]
+    pub tags: Vec<String>,
+
+    /// Of what lies on hosts, only what lies on these
+    #[arg(long, value_delimiter = ',', value_name = "HOST")]
+    pub limit: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    part: Part,
+
+    /// Write the plan to FILE, for a review; `apply FILE` then applies exactly that
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Exit with 2 where something is not as it should be
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+impl PlanArgs {
+    pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+        out.expect_format("plan", &[Format::Text, Format::Json, Format::Markdown])?;
+        let place = Place::of(global)?;
+        let settings = load(global)?;
+        out.warnings(&settings.problems, &global.sources().name());
+        let desired = desired(&settings);
+        let selection = selection(&settings, &desired, &self.part.tags, &self.part.limit)?;
+        let plan = wait(async {
+            let world = connect(global, &place, &settings).await;
+            plan(&world, &desired, &selection).await
+        })?;
+        show(&plan, &place, global, out);
+        if let Some(file) = &self.out {
+            save(&plan, file)?;
+        }
+        if let Some(wrong) = plan.wrong_account() {
+            let (message, help) = refusal(&wrong, "");
+            return Err(Failure::refused(message, help));
+        }
+        Ok(exit(&plan, self.detailed_exitcode))
+    }
+}
+
+/// Writes a plan in the format that was asked for.
+pub fn show(plan: &Plan, place: &Place, global: &Global, out: &mut Output) {
+    match out.format() {
+        Format::Json => out.json(&plan_json(plan)),
+        Format::Markdown => out.result(&plan_markdown(plan)),
+        _ => {
+            let view = View { now: place.clock().now(), verbose: global.verbose > 0 };
+            out.result(&format!("{}{}", place.banner(), plan_text(plan, view)));
+        }
+    }
+}
+
+/// What the exit code of a plan says: something unseen outweighs something to do.
+pub fn exit(plan: &Plan, detailed: bool) -> Exit {
+    if !plan.saw_everything() {
+        return Exit::Failed;
+    }
+    if detailed && !plan.is_as_it_should_be() { Exit::NotAsItShouldBe } else { Exit::Ok }
+}
+
+/// The plan as a file, whole or not at all.
+fn save(plan: &Plan, file: &Path) -> Result<(), Failure> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+        writeln!(temporary, "{:#}", plan_json(plan))?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(file).map_err(|error| error.error)?;
+        std::fs::File::open(directory)?.sync_all()
+    };
+    write().map_err(|error| {
+        Failure::failed(format!("the plan cannot be written to {}: {error}", file.display()))
+    })
+}

@@ -1,0 +1,272 @@
+//! The outermost edge of the SDK: where a socket would be opened, the sandbox answers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use http_body_util::BodyExt;
+
+use super::checksum::Algorithm;
+use super::fault::{Fault, FaultKind, Faults, Seen};
+use super::http::{Answer, Call, Refusal};
+use super::receive::receive;
+use super::s3::{Operation, S3, Target, access_denied};
+use super::sts;
+use crate::clients::host::Moment;
+
+/// What a process that crashes on purpose answers its parent: a fault of the sandbox, not of the program.
+const CRASH_EXIT: i32 = 70;
+
+/// The whole of the sandbox's AWS.
+pub struct Cloud {
+    pub s3: S3,
+    pub caller: String,
+    pub latency: Duration,
+    /// Whether a crash ends the process, as it does for faults of `sandbox.yml`.
+    pub exit_on_crash: bool,
+    faults: Mutex<Faults>,
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+    crashed: AtomicBool,
+    /// A write to a host's file is under way after which the process ends.
+    crash_due: AtomicBool,
+}
+
+/// The request after which nothing happens any more, in tests that crash the sandbox within one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox crashed, as its faults say")]
+pub struct Crash;
+
+/// The connector that the SDK is given.
+#[derive(Clone)]
+pub struct Connector(Arc<Cloud>);
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connector({:?})", self.0.s3.store)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request that was understood.
+enum Order {
+    S3(&'static Operation, Target),
+    CallerIdentity,
+}
+
+impl Cloud {
+    pub fn new(s3: S3, caller: String, latency: Duration, faults: Vec<Fault>, exit_on_crash: bool) -> Self {
+        Cloud {
+            s3,
+            caller,
+            latency,
+            exit_on_crash,
+            faults: Mutex::new(Faults::new(faults)),
+            counts: Mutex::default(),
+            crashed: AtomicBool::new(false),
+            crash_due: AtomicBool::new(false),
+        }
+    }
+
+    pub fn inject(&self, fault: Fault) {
+        locked(&self.faults).add(fault);
+    }
+
+    pub fn crashed(&self) -> bool {
+        self.crashed.load(Ordering::SeqCst)
+    }
+
+    /// Requests so far by operation, every attempt counted.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        locked(&self.counts).clone()
+    }
+
+    pub fn forget_counts(&self) {
+        locked(&self.counts).clear();
+    }
+
+    async fn answer(self: Arc<Self>, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        self.alive()?;
+        let call = Call::read(&request);
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
+        }
+        let head = call.method == "HEAD";
+        let order = if is_sts(&call) {
+            let form = request.take_body().collect().await.map_err(ConnectorError::io)?;
+            match sts::action(&form.to_bytes()) {
+                Ok(_) => Order::CallerIdentity,
+                Err(refusal) => return Ok(sts::refused(refusal).into_response(head)),
+            }
+        } else {
+            let target = Target::read(&call);
+            match self.s3.operation(&call, &target) {
+                Ok(operation) => Order::S3(operation, target),
+                Err(refusal) => return Ok(refusal.into_s3().into_response(head)),
+            }
+        };
+        let seen = order.seen();
+        *locked(&self.counts).entry(order.name()).or_default() += 1;
+        let fault = locked(&self.faults).judge(&seen);
+        tracing::debug!(operation = seen.operation, bucket = seen.bucket, ?fault, "sandbox");
+        let refuse = |refusal: Refusal| match &order {
+            Order::S3(..) => Ok(refusal.into_s3().into_response(head)),
+            Order::CallerIdentity => Ok(sts::refused(refusal).into_response(head)),
+        };
+        match fault {
+            Some(FaultKind::Throttle) => {
+                return refuse(Refusal::new(503, "SlowDown", "Please reduce your request rate."));
+            }
+            Some(FaultKind::InternalError) => {
+                let words = "We encountered an internal error. Please try again.";
+                return refuse(Refusal::new(500, "InternalError", words));
+            }
+            Some(FaultKind::Denied) => return refuse(access_denied()),
+            Some(FaultKind::Reset) => {
+                let reset =
+                    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
+                return Err(ConnectorError::io(reset.into()));
+            }
+            Some(FaultKind::CrashBefore) => return Err(self.crash()),
+            Some(FaultKind::CrashAfter | FaultKind::WrongChecksum) | None => {}
+        }
+        let mut answer = match order {
+            Order::CallerIdentity => sts::caller_identity(&self.s3.account, &self.caller),
+            Order::S3(operation, target) => Box::pin(self.serve(operation, target, call, request)).await?,
+        };
+        match fault {
+            Some(FaultKind::CrashAfter) => return Err(self.crash()),
+            Some(FaultKind::WrongChecksum) => falsify(&mut answer),
+            _ => {}
+        }
+        Ok(answer.into_response(head))
+    }
+
+    /// Takes the body in without a lock, then answers under the bucket's: on a thread that may wait, if the store
+    /// does.
+    async fn serve(
+        self: &Arc<Self>,
+        operation: &'static Operation,
+        target: Target,
+        call: Call,
+        mut request: HttpRequest,
+    ) -> Result<Answer, ConnectorError> {
+        let body = request.take_body();
+        let received = match receive(operation.expects, &call, body, self.s3.store.as_ref()).await {
+            Ok(received) => received,
+            Err(refusal) => return Ok(refusal.into_s3()),
+        };
+        // Somebody else may have crashed the sandbox while the body came in.
+        self.alive()?;
+        if !self.s3.store.blocks() {
+            return Ok(self.s3.serve(operation, &target, &call, received));
+        }
+        let cloud = self.clone();
+        tokio::task::spawn_blocking(move || cloud.s3.serve(operation, &target, &call, received))
+            .await
+            .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    /// What happens around a write to a file of a host: it counts, and crashes, like a request that changes something.
+    pub fn host_write(&self, moment: Moment) -> Result<(), String> {
+        let stopped = || Err(Crash.to_string());
+        if self.crashed() {
+            return stopped();
+        }
+        let seen = Seen { operation: "HostWrite", bucket: None, changes: true };
+        let crash = match moment {
+            Moment::Before => {
+                *locked(&self.counts).entry(seen.operation).or_default() += 1;
+                let fault = locked(&self.faults).judge(&seen);
+                self.crash_due.store(fault == Some(FaultKind::CrashAfter), Ordering::SeqCst);
+                fault == Some(FaultKind::CrashBefore)
+            }
+            Moment::After => self.crash_due.load(Ordering::SeqCst),
+        };
+        if crash {
+            let _ = self.crash();
+            return stopped();
+        }
+        Ok(())
+    }
+
+    fn alive(&self) -> Result<(), ConnectorError> {
+        if self.crashed() { Err(crash_error()) } else { Ok(()) }
+    }
+
+    fn crash(&self) -> ConnectorError {
+        if self.exit_on_crash {
+            std::process::exit(CRASH_EXIT);
+        }
+        self.crashed.store(true, Ordering::SeqCst);
+        crash_error()
+    }
+}
+
+/// Not an error of input or output, so the SDK does not try again.
+fn crash_error() -> ConnectorError {
+    ConnectorError::other(Crash.into(), None)
+}
+
+/// Whether an error of the SDK comes from a crash on purpose.
+pub fn is_crash(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source()).any(|cause| cause.is::<Crash>())
+}
+
+impl Order {
+    fn name(&self) -> &'static str {
+        match self {
+            Order::S3(operation, _) => operation.name,
+            Order::CallerIdentity => "GetCallerIdentity",
+        }
+    }
+
+    fn seen(&self) -> Seen<'_> {
+        let (bucket, changes) = match self {
+            Order::S3(operation, target) => (target.bucket.as_deref(), operation.changes),
+            Order::CallerIdentity => (None, false),
+        };
+        Seen { operation: self.name(), bucket, changes }
+    }
+}
+
+fn is_sts(call: &Call) -> bool {
+    call.host.starts_with("sts.") && call.host.ends_with(".amazonaws.com")
+}
+
+/// Another checksum of the same length in place of the right one.
+fn falsify(answer: &mut Answer) {
+    let is_checksum = |name: &str| Algorithm::ALL.iter().any(|algorithm| algorithm.header() == name);
+    for (_, value) in answer.headers.iter_mut().filter(|(name, _)| is_checksum(name)) {
+        let first = if value.starts_with('A') { 'B' } else { 'A' };
+        *value = value.char_indices().map(|(at, c)| if at == 0 { first } else { c }).collect();
+    }
+}
+
+impl Connector {
+    pub fn new(cloud: Arc<Cloud>) -> Self {
+        Connector(cloud)
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.0.clone().answer(request))
+    }
+}
+
+impl HttpClient for Connector {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}

@@ -1,0 +1,483 @@
+//! Objects and their versions: put, get, head, delete.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+
+use super::documents::{Delete, check_tags};
+use super::{BucketRequest, http_date, invalid_argument};
+use crate::sandbox::checksum::{ChecksumKind, ObjectChecksum};
+use crate::sandbox::http::{Answer, Call, Refusal};
+use crate::sandbox::receive::{Data, Received};
+use crate::sandbox::records::{About, Content, NULL_VERSION, Version, fresh_id};
+use crate::sandbox::store::Piece;
+use crate::sandbox::xml::{self, Xml};
+use crate::vocab::Versioning;
+
+/// A key may have 1,024 bytes (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
+const LONGEST_KEY: usize = 1024;
+
+/// Names and values of metadata together (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>).
+const LARGEST_METADATA: usize = 2 * 1024;
+
+/// Headers that a writer gives and a reader gets back.
+const KEPT_HEADERS: [&str; 6] = [
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-disposition",
+    "cache-control",
+    "expires",
+];
+
+const VERSION: &str = "x-amz-version-id";
+const DELETE_MARKER: &str = "x-amz-delete-marker";
+
+type Outcome = Result<Answer, Refusal>;
+
+pub(super) fn put(mut request: BucketRequest<'_>) -> Outcome {
+    check_key(request.key)?;
+    let Received::Data(data) = std::mem::replace(&mut request.received, Received::Nothing) else {
+        return Err(Refusal::new(
+            411,
+            "MissingContentLength",
+            "You must provide the Content-Length HTTP header.",
+        ));
+    };
+    request.demand_checksum(&data)?;
+    let about = about(request.call)?;
+    let current = request.current()?;
+    no_object_yet(request.call, current.as_deref())?;
+    let checksum =
+        ObjectChecksum { algorithm: data.algorithm, kind: ChecksumKind::FullObject, value: data.checksum };
+    let content = Content { size: data.blob.size, blobs: vec![data.blob], etag: data.etag, checksum, about };
+    let answer = described(Answer::empty(200), &content, true);
+    let id = request.add(Some(content))?;
+    Ok(request.named(answer, &id))
+}
+
+pub(super) fn get(request: BucketRequest<'_>) -> Outcome {
+    let (version, content) = request.wanted()?;
+    let range = match request.call.header("range") {
+        Some(text) => range(text, content.size)?,
+        None => None,
+    };
+    let (from, len) = range.unwrap_or((0, content.size));
+    let mut answer = request.headers_of(&version, &content, range.is_none());
+    if range.is_some() {
+        answer.status = 206;
+        let last = from + len - 1;
+        answer = answer.with("content-range", format!("bytes {from}-{last}/{}", content.size));
+    }
+    answer = answer.with("content-length", len.to_string());
+    answer.body = request.store.read(pieces(&content, from, len))?;
+    Ok(answer)
+}
+
+pub(super) fn head(request: BucketRequest<'_>) -> Outcome {
+    let (version, content) = request.wanted()?;
+    Ok(request.headers_of(&version, &content, true).with("content-length", content.size.to_string()))
+}
+
+pub(super) fn get_tagging(request: BucketRequest<'_>) -> Outcome {
+    let (version, content) = request.wanted()?;
+    let document = Xml::s3("Tagging", |tagging| {
+        tagging.element("TagSet", |set| {
+            for (key, value) in &content.about.tags {
+                set.element("Tag", |tag| {
+                    tag.text("Key", key).text("Value", value);
+                });
+            }
+        });
+    });
+    Ok(request.named(Answer::xml(document), &version.id))
+}
+
+pub(super) fn delete(request: BucketRequest<'_>) -> Outcome {
+    let deleted = request.delete_key(request.key, request.call.param("versionId"))?;
+    let answer = Answer::empty(204).with_some(DELETE_MARKER, deleted.marker.then_some("true"));
+    Ok(answer.with_some(VERSION, deleted.version))
+}
+
+/// At most 1,000 keys, each with an outcome of its own
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
+pub(super) fn delete_many(request: BucketRequest<'_>) -> Outcome {
+    let headers = ["content-md5", "x-amz-sdk-checksum-algorithm"];
+    let summed = request.call.headers().any(|(name, _)| {
+        headers.contains(&name) || name.starts_with("x-amz-checksum-") || name == "x-amz-trailer"
+    });
+    if !summed {
+        return Err(Refusal::new(
+            400,
+            "InvalidRequest",
+            "Missing required header for this request: Content-MD5",
+        ));
+    }
+    let order: Delete = xml::parse(request.received.document())?;
+    if order.objects.is_empty() || order.objects.len() > 1000 {
+        return Err(Refusal::new(400, "MalformedXML", "DeleteObjects takes 1 to 1000 keys"));
+    }
+    let mut outcomes = Vec::new();
+    for item in &order.objects {
+        outcomes.push((item, request.delete_key(&item.key, item.version.as_deref())));
+    }
+    Ok(Answer::xml(Xml::s3("DeleteResult", |result| {
+        for (item, outcome) in &outcomes {
+            match outcome {
+                Ok(_) if order.quiet => {}
+                Ok(deleted) => {
+                    result.element("Deleted", |element| {
+                        element.text("Key", &item.key).text_if("VersionId", item.version.as_ref());
+                        if deleted.marker {
+                            element.text("DeleteMarker", true);
+                            element.text_if("DeleteMarkerVersionId", deleted.version.as_ref());
+                        }
+                    });
+                }
+                Err(refusal) => {
+                    result.element("Error", |error| {
+                        error.text("Key", &item.key).text_if("VersionId", item.version.as_ref());
+                        error.text("Code", refusal.code).text("Message", &refusal.message);
+                    });
+                }
+            }
+        }
+    })))
+}
+
+/// What a deletion did.
+struct Deleted {
+    /// The version removed, or the delete marker made.
+    version: Option<String>,
+    /// Whether that is a delete marker.
+    marker: bool,
+}
+
+impl BucketRequest<'_> {
+    /// The newest version of the key, delete markers included.
+    pub(super) fn current(&self) -> Result<Option<Arc<Version>>, Refusal> {
+        Ok(self.store.versions(self.name, self.key)?.into_iter().next())
+    }
+
+    /// Makes a new version of the key the way the bucket's versioning wants it, and answers with its id.
+    pub(super) fn add(&self, content: Option<Content>) -> Result<String, Refusal> {
+        self.add_to(self.key, content)
+    }
+
+    fn add_to(&self, key: &str, content: Option<Content>) -> Result<String, Refusal> {
+        let versions = self.store.versions(self.name, key)?;
+        let order = versions.first().map_or(1, |newest| newest.order + 1);
+        let id = match self.bucket.versioning {
+            Versioning::Enabled => fresh_id(),
+            Versioning::Never | Versioning::Suspended => NULL_VERSION.to_owned(),
+        };
+        let version = Version { key: key.to_owned(), id: id.clone(), order, modified: self.now, content };
+        // The new one first: a process that ends in between leaves one version too many, never one too few.
+        self.store.put_version(self.name, version)?;
+        for replaced in versions.iter().filter(|version| version.id == id) {
+            self.forget(replaced)?;
+        }
+        Ok(id)
+    }
+
+    /// Removes one version for good.
+    fn forget(&self, version: &Version) -> Result<(), Refusal> {
+        self.store.remove_version(self.name, version)?;
+        for blob in version.content.iter().flat_map(|content| &content.blobs) {
+            self.store.remove_blob(blob)?;
+        }
+        Ok(())
+    }
+
+    /// With a version's id: removes that version. Without: hides the object, or removes it where there is no
+    /// versioning (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html>).
+    fn delete_key(&self, key: &str, version: Option<&str>) -> Result<Deleted, Refusal> {
+        check_key(key)?;
+        match (version, self.bucket.versioning) {
+            (Some(id), _) => {
+                let versions = self.store.versions(self.name, key)?;
+                let found = versions.iter().find(|version| version.id == id);
+                if let Some(found) = found {
+                    self.forget(found)?;
+                }
+                let marker = found.is_some_and(|version| version.content.is_none());
+                Ok(Deleted { version: Some(id.to_owned()), marker })
+            }
+            (None, Versioning::Never) => {
+                for version in self.store.versions(self.name, key)? {
+                    self.forget(&version)?;
+                }
+                Ok(Deleted { version: None, marker: false })
+            }
+            (None, Versioning::Enabled | Versioning::Suspended) => {
+                Ok(Deleted { version: Some(self.add_to(key, None)?), marker: true })
+            }
+        }
+    }
+
+    /// The version that the request asks for, if it holds anything and the request's conditions let it.
+    fn wanted(&self) -> Result<(Arc<Version>, Content), Refusal> {
+        let versions = self.store.versions(self.name, self.key)?;
+        let asked = self.call.param("versionId");
+        let version = match asked {
+            None => versions.into_iter().next().ok_or_else(|| no_such_key(self.key))?,
+            Some(id) => versions.into_iter().find(|version| version.id == id).ok_or_else(|| {
+                Refusal::new(404, "NoSuchVersion", "The specified version does not exist.")
+                    .detail("Key", self.key)
+                    .detail("VersionId", id)
+            })?,
+        };
+        let Some(content) = version.content.clone() else {
+            let refusal = match asked {
+                None => no_such_key(self.key),
+                Some(_) => Refusal::new(
+                    405,
+                    "MethodNotAllowed",
+                    "The specified method is not allowed against this resource.",
+                )
+                .header("allow", "DELETE"),
+            };
+            return Err(refusal.header(DELETE_MARKER, "true").header(VERSION, version.id.clone()));
+        };
+        if let Some(etag) = self.call.header("if-match")
+            && !etag_matches(etag, &content.etag)
+        {
+            return Err(precondition("If-Match"));
+        }
+        if let Some(etag) = self.call.header("if-none-match")
+            && etag_matches(etag, &content.etag)
+        {
+            return Err(Refusal::new(304, "NotModified", "Not Modified"));
+        }
+        Ok((version, content))
+    }
+
+    fn headers_of(&self, version: &Version, content: &Content, whole: bool) -> Answer {
+        let asked = self.call.header("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED");
+        let mut answer = described(Answer::empty(200), content, asked && whole)
+            .with("last-modified", http_date(version.modified))
+            .with("accept-ranges", "bytes");
+        for (name, value) in &content.about.headers {
+            answer = answer.with(name, value);
+        }
+        if !content.about.headers.contains_key("content-type") {
+            answer = answer.with("content-type", "binary/octet-stream");
+        }
+        for (name, value) in &content.about.metadata {
+            answer = answer.with(&format!("x-amz-meta-{name}"), value);
+        }
+        if !content.about.tags.is_empty() {
+            answer = answer.with("x-amz-tagging-count", content.about.tags.len().to_string());
+        }
+        self.named(answer, &version.id)
+    }
+
+    /// A bucket that never had versioning does not speak of versions.
+    pub(super) fn named(&self, answer: Answer, id: &str) -> Answer {
+        match self.bucket.versioning {
+            Versioning::Never => answer,
+            Versioning::Enabled | Versioning::Suspended => answer.with(VERSION, id),
+        }
+    }
+
+    /// A bucket with object lock takes nothing unverified
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>, Content-MD5).
+    pub(super) fn demand_checksum(&self, data: &Data) -> Result<(), Refusal> {
+        if self.bucket.object_lock && !data.claimed && self.call.header("content-md5").is_none() {
+            return Err(Refusal::new(
+                400,
+                "InvalidRequest",
+                "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock \
+                 parameters",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What every answer about an object says of its bytes.
+pub(super) fn described(answer: Answer, content: &Content, checksum: bool) -> Answer {
+    let answer =
+        answer.with("etag", format!("\"{}\"", content.etag)).with("x-amz-server-side-encryption", "AES256");
+    if !checksum {
+        return answer;
+    }
+    answer
+        .with(content.checksum.algorithm.header(), &content.checksum.value)
+        .with("x-amz-checksum-type", content.checksum.kind.name())
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), Refusal> {
+    match key.len() {
+        0 => Err(invalid_argument("The key is empty", "Key", key)),
+        1..=LONGEST_KEY => Ok(()),
+        _ => Err(Refusal::new(400, "KeyTooLongError", "Your key is too long")),
+    }
+}
+
+fn no_such_key(key: &str) -> Refusal {
+    Refusal::new(404, "NoSuchKey", "The specified key does not exist.").detail("Key", key)
+}
+
+fn precondition(name: &str) -> Refusal {
+    Refusal::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+        .detail("Condition", name)
+}
+
+fn etag_matches(asked: &str, etag: &str) -> bool {
+    asked == "*" || asked.trim_matches('"') == etag
+}
+
+/// `If-None-Match: *` on a write: only where no current object is. A delete marker is none
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
+pub(super) fn no_object_yet(call: &Call, current: Option<&Version>) -> Result<(), Refusal> {
+    match call.header("if-none-match") {
+        None => Ok(()),
+        Some("*") if current.is_some_and(|version| version.content.is_some()) => {
+            Err(precondition("If-None-Match"))
+        }
+        Some("*") => Ok(()),
+        Some(_) => Err(Refusal::not_implemented("If-None-Match with anything but *")),
+    }
+}
+
+/// What the writer's headers say of the object.
+pub(super) fn about(call: &Call) -> Result<About, Refusal> {
+    if let Some(class) = call.header("x-amz-storage-class")
+        && class != "STANDARD"
+    {
+        return Err(Refusal::not_implemented(format!("the storage class {class}")));
+    }
+    if let Some(encryption) = call.header("x-amz-server-side-encryption")
+        && encryption != "AES256"
+    {
+        return Err(Refusal::not_implemented(format!("the encryption {encryption} of one object")));
+    }
+    let mut about = About::default();
+    for (name, value) in call.headers() {
+        if let Some(name) = name.strip_prefix("x-amz-meta-") {
+            about.metadata.insert(name.to_owned(), value.to_owned());
+        } else if KEPT_HEADERS.contains(&name) {
+            // How the body was sent is no property of the object.
+            let kept = value.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked");
+            let kept = kept.collect::<Vec<_>>().join(",");
+            if !kept.is_empty() {
+                about.headers.insert(
+                    name.to_owned(),
+                    if name == "content-encoding" { kept } else { value.to_owned() },
+                );
+            }
+        }
+    }
+    let size: usize = about.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > LARGEST_METADATA {
+        return Err(Refusal::new(
+            400,
+            "MetadataTooLarge",
+            "Your metadata headers exceed the maximum allowed metadata size",
+        ));
+    }
+    if let Some(tagging) = call.header("x-amz-tagging") {
+        let decode =
+            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let tags: Vec<(String, String)> = tagging
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(key, value)| (decode(key), decode(value)))
+            .collect();
+        if tags.len() > 10 {
+            return Err(Refusal::new(400, "BadRequest", "Object tags cannot be greater than 10"));
+        }
+        check_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+        about.tags = tags.into_iter().collect();
+    }
+    Ok(about)
+}
+
+/// `bytes=A-B`, `bytes=A-`, `bytes=-N` as (first byte, length). Several ranges, or a text that is none, mean the
+/// whole object (RFC 9110, 14.2).
+fn range(text: &str, size: u64) -> Result<Option<(u64, u64)>, Refusal> {
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-')) else {
+        return Ok(None);
+    };
+    let unsatisfiable = || {
+        Refusal::new(416, "InvalidRange", "The requested range is not satisfiable")
+            .detail("ActualObjectSize", size.to_string())
+    };
+    match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => {
+            if first >= size {
+                Err(unsatisfiable())
+            } else {
+                Ok(Some((first, last.min(size - 1) - first + 1)))
+            }
+        }
+        (Ok(first), Err(_)) if last.is_empty() => {
+            if first >= size {
+                Err(unsatisfiable())
+            } else {
+                Ok(Some((first, size - first)))
+            }
+        }
+        (Err(_), Ok(count)) if first.is_empty() => {
+            if count == 0 || size == 0 {
+                Err(unsatisfiable())
+            } else {
+                Ok(Some((size - count.min(size), count.min(size))))
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The stretches of blobs that hold `len` bytes from `from` on.
+fn pieces(content: &Content, from: u64, len: u64) -> Vec<Piece> {
+    let end = from + len;
+    let mut start = 0;
+    let mut pieces = Vec::new();
+    for blob in &content.blobs {
+        let stop = start + blob.size;
+        let (first, last) = (from.max(start), end.min(stop));
+        if first < last {
+            pieces.push(Piece { blob: blob.clone(), from: first - start, len: last - first });
+        }
+        start = stop;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_rfc_9110_says() {
+        let read = |text| range(text, 10).map_err(|refusal| refusal.status);
+        assert_eq!(read("bytes=0-0"), Ok(Some((0, 1))));
+        assert_eq!(read("bytes=2-99"), Ok(Some((2, 8))));
+        assert_eq!(read("bytes=7-"), Ok(Some((7, 3))));
+        assert_eq!(read("bytes=-3"), Ok(Some((7, 3))));
+        assert_eq!(read("bytes=-30"), Ok(Some((0, 10))));
+        assert_eq!(read("bytes=10-"), Err(416));
+        assert_eq!(read("bytes=-0"), Err(416));
+        assert_eq!(read("bytes=5-2"), Ok(None));
+        assert_eq!(read("lines=1-2"), Ok(None));
+    }
+
+    #[test]
+    fn a_range_may_cross_parts() {
+        let blob = |id: &str, size| crate::sandbox::records::Blob { id: id.to_owned(), size };
+        let checksum = ObjectChecksum {
+            algorithm: crate::sandbox::checksum::Algorithm::Crc32,
+            kind: ChecksumKind::FullObject,
+            value: String::new(),
+        };
+        let blobs = vec![blob("a", 4), blob("b", 4), blob("c", 4)];
+        let content = Content { blobs, size: 12, etag: String::new(), checksum, about: About::default() };
+        let cut: Vec<(String, u64, u64)> =
+            pieces(&content, 3, 6).into_iter().map(|piece| (piece.blob.id, piece.from, piece.len)).collect();
+        assert_eq!(cut, [("a".to_owned(), 3, 1), ("b".to_owned(), 0, 4), ("c".to_owned(), 0, 1)]);
+        assert!(pieces(&content, 0, 0).is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! The key `backups:` as it is written: types that give the schema (their comments are its descriptions) and that a
+//! tree of the right shape becomes.
+//!
+//! What this version carries out is `account` and `buckets`; the shapes of the rest are in `later`.
+
+mod later;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::vocab::{Encryption, KeepVersions, Tier};
+
+/// Everything about backups that the flat keys cannot say
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "backups")]
+pub struct BackupsFile {
+    /// The only AWS account that may be touched: twelve digits, quoted
+    #[schemars(example = "123456789012", regex(pattern = r"^[0-9]{12}$"))]
+    pub account: Option<String>,
+    /// The buckets that hold backups, by name; what is listed here gets all of this by default
+    pub buckets: BTreeMap<String, BucketFile>,
+
+    /// The only principals who may weaken or destroy: ARNs of roles that exist; no sessions, not root
+    #[schemars(with = "Vec<String>", example = ["arn:aws:iam::123456789012:role/OrganizationAdmin"])]
+    break_glass: Option<IgnoredAny>,
+    /// What every datastore is held to
+    #[schemars(with = "later::Objectives")]
+    objectives: Option<IgnoredAny>,
+    /// Who writes backups; the least privilege is derived
+    #[schemars(with = "Vec<later::Identity>")]
+    identities: Option<IgnoredAny>,
+    /// Databases of Amazon RDS; never created, never deleted
+    #[schemars(with = "Vec<later::Database>")]
+    databases: Option<IgnoredAny>,
+    /// Directory trees
+    #[schemars(with = "Vec<later::Files>")]
+    files: Option<IgnoredAny>,
+    /// Services of dokku-postgres
+    #[schemars(with = "Vec<later::Dokku>")]
+    dokku: Option<IgnoredAny>,
+    /// Who hears of what went wrong
+    #[schemars(with = "later::Alerts")]
+    alerts: Option<IgnoredAny>,
+    /// PostgreSQL, declared directly
+    #[schemars(with = "later::Direct")]
+    postgresql: Option<IgnoredAny>,
+    /// CouchDB, declared directly
+    #[schemars(with = "later::Direct")]
+    couchdb: Option<IgnoredAny>,
+    /// Directory of blobs, declared directly
+    #[schemars(with = "later::Direct")]
+    blobdb: Option<IgnoredAny>,
+    /// Elasticsearch, declared directly
+    #[schemars(with = "later::Direct")]
+    elasticsearch: Option<IgnoredAny>,
+}
+
+/// One bucket
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BucketFile {
+    /// The bucket's region; default: aws_region
+    #[schemars(example = "eu-west-2")]
+    pub region: Option<String>,
+    /// Whether the program sees to it that the storage keeps old versions, or leaves that to others; default: enabled
+    pub versioning: VersioningFile,
+    /// Deny the actions that destroy backups to all but break_glass; default: true
+    pub versioning_lock: Option<bool>,
+    /// How long noncurrent versions live, per tier; a tier that is absent keeps them for ever
+    pub keep_versions: KeepTiers,
+    /// Object lock; irreversible, and covers new versions only; default: none
+    #[schemars(with = "later::ObjectLock")]
+    pub object_lock: Option<IgnoredAny>,
+    /// After how many days the parts of an unfinished upload go; default: 7d
+    #[schemars(example = "7d", regex(pattern = r"^[1-9][0-9]{0,3}d$"))]
+    pub abort_uploads_after: Option<String>,
+    /// The bucket's default encryption; default: AES256
+    pub encryption: Option<EncryptionFile>,
+    /// Whether the block of public access is seen to, or left to others; default: blocked
+    pub public_access: PublicAccessFile,
+    /// Refuse requests without TLS; default: true
+    pub tls_only: Option<bool>,
+}
+
+/// `versioning`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum VersioningFile {
+    #[default]
+    Enabled,
+    Unmanaged,
+}
+
+/// `public_access`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum PublicAccessFile {
+    #[default]
+    Blocked,
+    Unmanaged,
+}
+
+/// `encryption`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum EncryptionFile {
+    Named(EncryptionName),
+    Key(EncryptionKey),
+}
+
+/// Keys that AWS keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum EncryptionName {
+    #[serde(rename = "AES256")]
+    Aes256,
+    #[serde(rename = "aws:kms")]
+    Kms,
+}
+
+/// A key of one's own
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct EncryptionKey {
+    /// The ARN of a KMS key
+    #[schemars(regex(pattern = r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+$"))]
+    pub kms_key: String,
+}
+
+/// How long noncurrent versions live, per tier
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(inline)]
+pub struct KeepTiers {
+    pub hourly: Option<KeepFile>,
+    pub daily: Option<KeepFile>,
+    pub weekly: Option<KeepFile>,
+}
+
+/// Both conditions must hold before the storage removes a version
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepFile {
+    /// Days since the version became noncurrent
+    #[schemars(range(min = 1, max = 36500))]
+    pub days: u32,
+    /// How many of the newest noncurrent versions stay whatever their age; S3 counts to 100
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub newest: u32,
+}
+
+impl EncryptionFile {
+    pub fn encryption(&self) -> Encryption {
+        match self {
+            EncryptionFile::Named(EncryptionName::Aes256) => Encryption::Aes256,
+            EncryptionFile::Named(EncryptionName::Kms) => Encryption::Kms(None),
+            EncryptionFile::Key(EncryptionKey { kms_key }) => Encryption::Kms(Some(kms_key.clone())),
+        }
+    }
+}
+
+impl KeepTiers {
+    pub fn by_tier(&self) -> BTreeMap<Tier, KeepVersions> {
+        let KeepTiers { hourly, daily, weekly } = *self;
+        [(Tier::Hourly, hourly), (Tier::Daily, daily), (Tier::Weekly, weekly)]
+            .into_iter()
+            .filter_map(|(tier, keep)| {
+                keep.map(|KeepFile { days, newest }| (tier, KeepVersions { days, newest }))
+            })
+            .collect()
+    }
+}
+
+impl BackupsFile {
+    /// The members that are understood and not carried out yet, each with what will not happen.
+    pub fn unsupported(&self) -> Vec<(&'static str, &'static str)> {
+        let BackupsFile {
+            account: _,
+            buckets: _,
+            break_glass,
+            objectives,
+            identities,
+            databases,
+            files,
+            dokku,
+            alerts,
+            postgresql,
+            couchdb,
+            blobdb,
+            elasticsearch,
+        } = self;
+        let members = [
+            ("break_glass", break_glass, "nobody is kept from destroying backups by this version yet"),
+            ("objectives", objectives, "backups are not held to objectives by this version yet"),
+            ("identities", identities, "roles and users are not managed by this version yet"),
+            ("databases", databases, "Amazon RDS is not managed by this version yet"),
+            ("files", files, "directory trees are not backed up by this version yet"),
+            ("dokku", dokku, "dokku's backups are not managed by this version yet"),
+            ("alerts", alerts, "nobody is alerted by this version yet"),
+            (
+                "postgresql",
+                postgresql,
+                "this version reads PostgreSQL's settings from backup_postgres and its keys",
+            ),
+            ("couchdb", couchdb, "CouchDB backups are not carried out by this version yet"),
+            ("blobdb", blobdb, "backups of the blob database are not carried out by this version yet"),
+            ("elasticsearch", elasticsearch, "Elasticsearch backups are not carried out by this version yet"),
+        ];
+        members
+            .into_iter()
+            .filter(|(_, member, _)| member.is_some())
+            .map(|(key, _, why)| (key, why))
+            .collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! From the shape of `backups:` to what it means: account and buckets, their names and regions checked, defaults
+//! filled in; and what this version leaves undone.
+
+use super::backups::{BackupsFile, BucketFile, PublicAccessFile, VersioningFile};
+use super::scalar::{Meaning, Style};
+use super::shape::Places;
+use super::source::Source;
+use super::tree::Entry;
+use super::values::shown;
+use super::{Backups, BucketSettings, Unsupported};
+use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName};
+
+/// Days after which the parts of an unfinished upload go, where nothing is written.
+const ABORT_AFTER_DAYS: u32 = 7;
+
+/// What `backups:` says.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub backups: Backups,
+    pub unsupported: Vec<Unsupported>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a tree of the right shape.
+pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> Read {
+    let mut read = Read::default();
+    read.backups.account = account(source, file, places, &mut read.problems);
+    for (name, bucket) in &file.buckets {
+        let path = ["buckets", name.as_str()];
+        // What cannot be a bucket is told by `bad_names`.
+        if let Ok(name) = name.parse::<BucketName>() {
+            let settings = self::bucket(source, bucket, &path, places, &mut read);
+            read.backups.buckets.insert(name, settings);
+        }
+    }
+    for (key, why) in file.unsupported() {
+        read.unsupported.push(Unsupported {
+            key: format!("backups.{key}"),
+            place: source.place(&places.key(&[key])),
+            why: why.to_owned(),
+        });
+    }
+    read
+}
+
+/// Names of buckets that S3 does not allow; told also where the shape around them is wrong.
+pub fn bad_names(source: &Source, backups: &Entry) -> Vec<Problem> {
+    let buckets = backups.value.as_map().and_then(|backups| backups.get("buckets"));
+    let entries = buckets.and_then(|buckets| buckets.value.as_map()).into_iter().flat_map(|map| &map.entries);
+    let problem = |entry: &Entry| {
+        let why = entry.key.parse::<BucketName>().err()?;
+        let message = format!("`{}` cannot be a bucket: {why}", shown(&entry.key));
+        Some(source.error(&entry.key_mark, message).at_key("backups.buckets"))
+    };
+    entries.filter_map(problem).collect()
+}
+
+/// The schema has seen to the twelve digits; what is left is whether another reader of YAML would see them too.
+fn account(
+    source: &Source,
+    file: &BackupsFile,
+    places: &Places,
+    problems: &mut Vec<Problem>,
+) -> Option<AccountId> {
+    let text = file.account.as_ref()?;
+    let path = ["account"];
+    let is_number = places
+        .word(&path)
+        .is_some_and(|word| word.style == Style::Plain && matches!(word.meaning(), Meaning::Int(_)));
+    if is_number {
+        problems.push(
+            source
+                .warning(
+                    &places.value(&path),
+                    "an account without quotes is a number, and loses zeros at its front",
+                )
+                .labelled(format!("write \"{text}\""))
+                .at_key("backups.account"),
+        );
+    }
+    text.parse().ok()
+}
+
+fn bucket(
+    source: &Source,
+    file: &BucketFile,
+    path: &[&str; 2],
+    places: &Places,
+    read: &mut Read,
+) -> BucketSettings {
+    let key = |member: &str| format!("backups.{}.{}.{member}", path[0], path[1]);
+    let at = |member| [path[0], path[1], member];
+    let region = match file.region.as_deref().map(str::parse::<RegionName>) {
+        None => None,
+        Some(Ok(region)) => Some(region),
+        Some(Err(why)) => {
+            read.problems
+                .push(source.error(&places.value(&at("region")), why.to_string()).at_key(key("region")));
+            None
+        }
+    };
+    let later = [
+        (
+            "versioning_lock",
+            file.versioning_lock == Some(true),
+            "the lock on versions is not written by this version yet: who may write policies can destroy backups",
+        ),
+        ("object_lock", file.object_lock.is_some(), "object lock is not set by this version yet"),
+    ];
+    for (member, _, why) in later.into_iter().filter(|(_, is_on, _)| *is_on) {
+        read.unsupported.push(Unsupported {
+            key: key(member),
+            place: source.place(&places.key(&at(member))),
+            why: why.to_owned(),
+        });
+    }
+    BucketSettings {
+        place: source.place(&places.key(path)),
+        region,
+        versioned: file.versioning == VersioningFile::Enabled,
+        keep_versions: file.keep_versions.by_tier(),
+        abort_uploads_after_days: file
+            .abort_uploads_after
+            .as_deref()
+            .and_then(|days| days.trim_end_matches('d').parse().ok())
+            .unwrap_or(ABORT_AFTER_DAYS),
+        encryption: file.encryption.as_ref().map_or(Encryption::Aes256, |encryption| encryption.encryption()),
+        block_public_access: file.public_access == PublicAccessFile::Blocked,
+        tls_only: file.tls_only.unwrap_or(true),
+    }
+}

@@ -1,0 +1,257 @@
+//! The flat keys with their effective values: what `public.yml` says, else the inventory, else the default.
+//!
+//! commcare-cloud hands `public.yml` to Ansible as extra variables, which outweigh the inventory's.
+
+use std::collections::BTreeMap;
+
+use super::inventory::{self, Variable};
+use super::keys::{Fallback, KEYS, Key, Part, RETIRED};
+use super::scalar::{Scalar, Style};
+use super::source::{Mark, Source};
+use super::suggest;
+use super::template::{self, Variables};
+use super::tree::{Content, Entry, Map};
+use super::values::{self, shown};
+use super::{Effective, Origin};
+use crate::vocab::{Problem, Value};
+
+/// Every key of the table, by name.
+#[derive(Debug, Default)]
+pub struct Flat {
+    values: BTreeMap<&'static str, One>,
+}
+
+#[derive(Clone, Debug)]
+struct One {
+    value: Value,
+    /// Where it is written, for problems and reasons.
+    at: Option<At>,
+}
+
+/// Where a value is written: the file, the key, the value.
+#[derive(Clone, Debug)]
+pub struct At {
+    pub source: Source,
+    pub key: Mark,
+    pub value: Mark,
+}
+
+impl Flat {
+    pub fn get(&self, name: &str) -> &Value {
+        self.values.get(name).map_or(&Value::Null, |one| &one.value)
+    }
+
+    pub fn at(&self, name: &str) -> Option<&At> {
+        self.values.get(name)?.at.as_ref()
+    }
+
+    pub fn is(&self, name: &str) -> bool {
+        self.get(name) == &Value::Bool(true)
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).as_text()
+    }
+
+    /// A text as one of the checked names; what does not parse was refused when it was read.
+    pub fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub fn count(&self, name: &str) -> Option<u32> {
+        u32::try_from(self.get(name).as_number()?).ok()
+    }
+
+    /// Whether any key of a datastore is written.
+    pub fn names_a_datastore(&self) -> bool {
+        let is_written = |key: &Key| self.at(key.name).is_some();
+        KEYS.iter().any(|key| key.part != Part::Common && is_written(key))
+    }
+
+    pub fn effective(&self) -> BTreeMap<&'static str, Effective> {
+        let one = |one: &One| Effective {
+            value: one.value.clone(),
+            from: one.at.as_ref().map_or(Origin::Default, |at| Origin::Written(at.source.place(&at.value))),
+        };
+        self.values.iter().map(|(name, value)| (*name, one(value))).collect()
+    }
+}
+
+/// What the flat keys are read from.
+pub struct Inputs<'a> {
+    pub source: &'a Source,
+    pub public: &'a Map,
+    pub inventory: &'a inventory::Read,
+    pub inventory_source: Option<&'a Source>,
+    pub variables: &'a Variables<'a>,
+    /// The environment's name, for defaults.
+    pub environment: &'a str,
+}
+
+/// Every key of the table with its value, and everything wrong with what is written.
+pub fn read(inputs: &Inputs<'_>) -> (Flat, Vec<Problem>) {
+    let mut problems = strangers(inputs.source, inputs.public);
+    let mut flat = Flat::default();
+    for key in KEYS {
+        let one = written(inputs, key, &mut problems)
+            .filter(|one| !one.value.is_null())
+            .unwrap_or_else(|| One { value: default(key, &flat, inputs.environment), at: None });
+        flat.values.insert(key.name, one);
+    }
+    (flat, problems)
+}
+
+fn default(key: &Key, flat: &Flat, environment: &str) -> Value {
+    match key.default {
+        Fallback::Unset => Value::Null,
+        Fallback::Bool(value) => Value::Bool(value),
+        Fallback::Number(value) => Value::Number(value),
+        Fallback::Text(text) => {
+            let root = flat.text("encrypted_root").unwrap_or("/opt/data");
+            Value::text(text.replace("ENV", environment).replace("ROOT", root))
+        }
+    }
+}
+
+/// The value from `public.yml`, under its name or the spelling that the roles read; else from the inventory.
+fn written(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -> Option<One> {
+    let own = inputs.public.get(key.name);
+    let other = key.also.iter().find_map(|name| inputs.public.get(name));
+    if let Some(other) = other {
+        let warning = inputs.source.warning(&other.key_mark, "this is an old spelling").at_key(&other.key);
+        problems.push(match own {
+            Some(_) => warning.labelled(format!("{} is read instead", key.name)).helped("remove it"),
+            None => warning.labelled(format!("the name is {}", key.name)),
+        });
+    }
+    match own.or(other) {
+        Some(entry) => from_public(inputs, key, entry, problems),
+        None => from_inventory(inputs, key, problems),
+    }
+}
+
+fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec<Problem>) -> Option<One> {
+    let source = inputs.source;
+    let at = At { source: source.clone(), key: entry.key_mark.clone(), value: entry.value.mark.clone() };
+    let scalar = match &entry.value.content {
+        Content::Scalar(scalar) => scalar,
+        Content::Vaulted(_) => {
+            problems.push(
+                source
+                    .error(&at.key, "this setting is encrypted, and plans show every setting")
+                    .helped("write it in plain; only passwords and keys belong into the vault")
+                    .at_key(key.name),
+            );
+            return None;
+        }
+        Content::List(_) | Content::Map(_) => {
+            problems.push(
+                source
+                    .error(&at.key, "a single value is needed here, and this is a collection")
+                    .labelled("must be one value")
+                    .helped(key.meaning)
+                    .at_key(key.name),
+            );
+            return None;
+        }
+    };
+    value(inputs.variables, key, scalar, at, problems)
+}
+
+fn value(
+    variables: &Variables<'_>,
+    key: &Key,
+    scalar: &Scalar,
+    at: At,
+    problems: &mut Vec<Problem>,
+) -> Option<One> {
+    let rendered = if scalar.is_template() {
+        match template::render(&scalar.text, variables) {
+            Ok(text) => Some(Scalar { text, style: Style::Quoted }),
+            Err(why) => {
+                problems.push(
+                    at.source
+                        .error(&at.value, format!("this template has no value: {why}"))
+                        .helped("use variables of public.yml, or write the value out")
+                        .at_key(key.name),
+                );
+                return None;
+            }
+        }
+    } else {
+        None
+    };
+    match values::read(key, rendered.as_ref().unwrap_or(scalar)) {
+        Ok(value) => Some(One { value, at: Some(at) }),
+        Err(mistake) => {
+            let mut problem = at.source.error(&at.value, mistake.message).at_key(key.name);
+            problem.label = mistake.label;
+            problem.help = mistake.help;
+            if mistake.is_secret {
+                problem.span = None;
+            }
+            problems.push(problem);
+            None
+        }
+    }
+}
+
+/// A value that the inventory gives to the hosts of the key's datastore; they must agree, since one setting holds
+/// for all of them.
+fn from_inventory(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -> Option<One> {
+    let source = inputs.inventory_source?;
+    let group = match key.part {
+        Part::Common => "all",
+        Part::Postgresql => "pg_backup",
+        Part::Couchdb => "couchdb2",
+        Part::Blobdb => "shared_dir_host",
+        Part::Elasticsearch => "elasticsearch",
+    };
+    let hosts = inputs.inventory.inventory.groups.get(group)?;
+    let given: Vec<Option<&Variable>> = hosts
+        .iter()
+        .map(|host| inputs.inventory.variables.get(host).and_then(|variables| variables.get(key.name)))
+        .collect();
+    let first = given.iter().copied().flatten().next()?;
+    let at = At { source: source.clone(), key: first.mark.clone(), value: first.mark.clone() };
+    if given.iter().any(|other| other.map(|variable| &variable.value) != Some(&first.value)) {
+        problems.push(
+            source
+                .warning(&at.key, format!("hosts of [{group}] differ in this setting, so it is not used"))
+                .helped(format!("set {} in public.yml, for all of them", key.name))
+                .at_key(key.name),
+        );
+        return None;
+    }
+    let (text, style) = match &first.value {
+        Value::Text(text) => (text.clone(), Style::Quoted),
+        Value::Bool(value) => (value.to_string(), Style::Plain),
+        Value::Number(value) => (value.to_string(), Style::Plain),
+        _ => return None,
+    };
+    value(inputs.variables, key, &Scalar { text, style }, at, problems)
+}
+
+/// Keys that look like ours and that nothing reads: an operator thinks that they hold.
+fn strangers(source: &Source, public: &Map) -> Vec<Problem> {
+    let known =
+        |name: &str| name == "backups" || KEYS.iter().any(|key| key.name == name || key.also.contains(&name));
+    let unread =
+        |entry: &Entry| source.warning(&entry.key_mark, "nothing reads this key").at_key(shown(&entry.key));
+    let problem = |entry: &Entry| {
+        let name = entry.key.as_str();
+        if known(name) {
+            return None;
+        }
+        if let Some((_, instead)) = RETIRED.iter().find(|(retired, _)| *retired == name) {
+            return Some(unread(entry).helped(*instead));
+        }
+        let meant = KEYS
+            .iter()
+            .find(|key| key.never.contains(&name))
+            .map(|key| key.name)
+            .or_else(|| suggest::nearest(name, KEYS.iter().map(|key| key.name).chain(["backups"])))?;
+        Some(unread(entry).labelled(format!("did you mean {meant}?")))
+    };
+    public.entries.iter().filter_map(problem).collect()
+}

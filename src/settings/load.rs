@@ -1,0 +1,382 @@
+//! From the files of an environment to [`Settings`], or to every problem at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::checks;
+use super::files::{self, Sources};
+use super::flat::{self, At, Flat};
+use super::inventory;
+use super::keys::Part;
+use super::scalar::{Meaning, Scalar};
+use super::source::Source;
+use super::template::{self, Variables};
+use super::tree::{self, Map, Parsed};
+use super::{
+    Backups, Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values,
+};
+use crate::datastores::job_file::{Compression, KeepLocal};
+use crate::datastores::postgresql::settings::{Method, Postgresql};
+use crate::vocab::{
+    BucketName, Environment, HostName, OsUser, Place, Problem, Problems, Schedule, Severity, Tier, Value,
+};
+
+/// Reads and cross-checks an environment.
+///
+/// `Err` holds at least one error and every warning; `Ok` holds the warnings in `Settings::problems`. Reads only the
+/// files of the environment and the vault's password.
+pub fn load(sources: &Sources) -> Result<Settings, Problems> {
+    let mut found = Found::default();
+    let public_path = sources.public();
+    let Some(public_source) = found.read(&public_path) else {
+        if found.problems.list.is_empty() {
+            let name = public_path.display().to_string();
+            found.problems.list.push(missing(&name, sources));
+        }
+        return Err(found.problems);
+    };
+    let Parsed { map: public, complete, .. } = found.parse(&public_source);
+    let meta = sources.beside("meta.yml").and_then(|path| found.read(&path)).map(|source| {
+        let map = found.parse(&source).map;
+        (source, map)
+    });
+    let inventory_source = sources.beside("inventory.ini").and_then(|path| found.read(&path));
+    if inventory_source.is_none() {
+        found.problems.list.extend(unread_inventory(sources));
+    }
+    let inventory = inventory_source.as_ref().map_or_else(inventory::Read::default, |source| {
+        let (read, faults) = inventory::parse(source);
+        found.problems.list.extend(faults);
+        read
+    });
+    let vault = match sources.beside("vault.yml").and_then(|path| found.read_secret(&path)) {
+        None => Vault::Absent,
+        Some(source) => secrets::open(&source, sources.vault_password.as_ref(), &mut found.problems.list),
+    };
+    if !complete {
+        return Err(found.sorted());
+    }
+
+    let mut variables = Variables {
+        layers: std::iter::once(&public).chain(meta.as_ref().map(|(_, map)| map)).collect(),
+        texts: BTreeMap::from([("encrypted_root".to_owned(), "/opt/data".to_owned())]),
+        groups: group_names(&inventory.inventory),
+    };
+    let named =
+        environment(sources, &public_source, &public, meta.as_ref(), &variables, &mut found.problems.list);
+    let name = named.as_ref().map_or("ENV", |(name, _)| name.as_str());
+    variables.texts.insert("deploy_env".to_owned(), name.to_owned());
+
+    let (flat, faults) = flat::read(&flat::Inputs {
+        source: &public_source,
+        public: &public,
+        inventory: &inventory,
+        inventory_source: inventory_source.as_ref(),
+        variables: &variables,
+        environment: name,
+    });
+    found.problems.list.extend(faults);
+    let backups_entry = public.get("backups");
+    found
+        .problems
+        .list
+        .extend(backups_entry.map(|entry| buckets::bad_names(&public_source, entry)).unwrap_or_default());
+    let read = backups_entry
+        .and_then(|entry| shape::read(&public_source, entry, &variables, &mut found.problems.list));
+    let mut unsupported = switched_on(&flat, &public_source);
+    let backups = read.map_or_else(Backups::default, |(file, places)| {
+        let mut read = buckets::read(&public_source, &file, &places);
+        found.problems.list.append(&mut read.problems);
+        unsupported.append(&mut read.unsupported);
+        read.backups
+    });
+
+    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list);
+    let storage = storage(&flat, backups_entry.is_some());
+    let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
+        return Err(found.sorted());
+    };
+    let mut settings = Settings {
+        environment,
+        environment_written,
+        flat: effective(&flat, &storage),
+        storage,
+        backups,
+        postgresql,
+        inventory: inventory.inventory,
+        vault,
+        unsupported,
+        problems: Problems::default(),
+    };
+    let context = checks::Context {
+        settings: &settings,
+        flat: &flat,
+        whole_environment: sources.beside("").is_some(),
+        has_inventory: inventory_source.is_some(),
+    };
+    found.problems.list.extend(checks::all(&context));
+    let problems = found.sorted();
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    settings.problems = problems;
+    Ok(settings)
+}
+
+/// What reading the files gave.
+#[derive(Default)]
+struct Found {
+    problems: Problems,
+    /// Lines that are not even YAML of Ansible's kind; what follows from them is not worth telling.
+    broken: BTreeSet<(Arc<str>, u32)>,
+}
+
+impl Found {
+    fn read(&mut self, path: &std::path::Path) -> Option<Source> {
+        let source = self.read_secret(path)?;
+        self.problems.sources.insert(source.name.clone(), source.text.clone());
+        Some(source)
+    }
+
+    fn parse(&mut self, source: &Source) -> Parsed {
+        let mut parsed = tree::parse(source);
+        let lines = parsed.problems.iter().filter_map(|fault| fault.place.as_ref());
+        self.broken.extend(lines.map(|place| (place.file.clone(), place.line)));
+        self.problems.list.append(&mut parsed.problems);
+        parsed
+    }
+
+    /// As `read`, but no problem will ever quote the text.
+    fn read_secret(&mut self, path: &std::path::Path) -> Option<Source> {
+        match files::read(path) {
+            Ok(source) => source,
+            Err(problem) => {
+                self.problems.list.push(*problem);
+                None
+            }
+        }
+    }
+
+    /// Errors first, then by file and place: what a person should read first comes first, and always the same way.
+    fn sorted(mut self) -> Problems {
+        let mut told = BTreeSet::new();
+        self.problems.list.retain(|problem| match &problem.place {
+            Some(place) => {
+                let line = (place.file.clone(), place.line);
+                !self.broken.contains(&line) || told.insert(line)
+            }
+            None => true,
+        });
+        self.problems.list.sort_by(|a, b| {
+            let rank = |problem: &Problem| (problem.severity, problem.file.clone(), problem.place.clone());
+            rank(a).cmp(&rank(b))
+        });
+        self.problems
+    }
+}
+
+fn missing(name: &str, sources: &Sources) -> Problem {
+    let problem = Problem::of_file(name, Severity::Error, "there is no such file, so there are no settings");
+    match &sources.at {
+        files::Location::Directory(_) => problem.helped(
+            "name the environment's directory with -e DIR, or begin one: a public.yml in an empty directory",
+        ),
+        files::Location::File(_) => problem.helped("check the path"),
+    }
+}
+
+/// An inventory that Ansible would read and this version does not.
+fn unread_inventory(sources: &Sources) -> Option<Problem> {
+    let path = sources.beside("inventory.yml").filter(|path| path.exists())?;
+    let message = "inventories in YAML are not read by this version, so no host is known";
+    let problem = Problem::of_file(&path.display().to_string(), Severity::Warning, message);
+    Some(problem.helped("write the hosts and groups that backups need into inventory.ini"))
+}
+
+fn group_names(inventory: &Inventory) -> BTreeMap<String, Vec<String>> {
+    let names = |hosts: &[HostName]| hosts.iter().map(ToString::to_string).collect();
+    inventory.groups.iter().map(|(group, hosts)| (group.clone(), names(hosts))).collect()
+}
+
+/// The environment's name, and whether it is written down: `deploy_env` in `public.yml`, else in `meta.yml`, else the
+/// directory's name.
+fn environment(
+    sources: &Sources,
+    public_source: &Source,
+    public: &Map,
+    meta: Option<&(Source, Map)>,
+    variables: &Variables<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<(Environment, bool)> {
+    let candidates = std::iter::once((public_source, public)).chain(meta.map(|(source, map)| (source, map)));
+    for (source, map) in candidates {
+        let Some(entry) = map.get("deploy_env") else { continue };
+        let Some(scalar) = entry.value.as_scalar() else {
+            problems.push(
+                source.error(&entry.key_mark, "the environment's name must be a word").at_key("deploy_env"),
+            );
+            return None;
+        };
+        if scalar.meaning() == Meaning::Null || scalar.text.trim().is_empty() {
+            continue;
+        }
+        return match evaluated(scalar, variables) {
+            Ok(name) => Some((name, true)),
+            Err(why) => {
+                // `flat` tells of the same key when it stands in public.yml.
+                if !std::ptr::eq(source, public_source) {
+                    problems.push(source.error(&entry.value.mark, why).at_key("deploy_env"));
+                }
+                None
+            }
+        };
+    }
+    let directory = sources.directory_name().unwrap_or_default();
+    match directory.parse() {
+        Ok(name) => Some((name, false)),
+        Err(_) => {
+            problems.push(
+                Problem::of_file(
+                    &public_source.name,
+                    Severity::Error,
+                    format!(
+                        "the environment has no name, and its directory `{}` cannot be one",
+                        values::shown(&directory)
+                    ),
+                )
+                .helped("write deploy_env: NAME")
+                .at_key("deploy_env"),
+            );
+            None
+        }
+    }
+}
+
+fn evaluated(scalar: &Scalar, variables: &Variables<'_>) -> Result<Environment, String> {
+    let text = match scalar.is_template() {
+        true => template::render(&scalar.text, variables)?,
+        false => scalar.text.trim().to_owned(),
+    };
+    text.parse().map_err(|why| format!("`{}` cannot be used: {why}", values::shown(&text)))
+}
+
+fn storage(flat: &Flat, has_backups: bool) -> Storage {
+    let compression = match flat.text("backup_compression") {
+        Some("zstd") => Compression::Zstd,
+        Some(_) => Compression::Gzip,
+        // Who comes from commcare-cloud has checks that look for names ending in .gz.
+        None if has_backups && !flat.names_a_datastore() => Compression::Zstd,
+        None => Compression::Gzip,
+    };
+    Storage {
+        endpoint: flat.text("aws_endpoint").map(str::to_owned),
+        region: flat.parsed("aws_region"),
+        versioned_keys: flat.is("aws_versioning_enabled"),
+        compression,
+    }
+}
+
+/// The table's values, with the one default that depends on which keys are written.
+fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective> {
+    let mut effective = flat.effective();
+    if let Some(one) = effective.get_mut("backup_compression").filter(|one| one.value.is_null()) {
+        one.value = Value::text(match storage.compression {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        });
+    }
+    effective
+}
+
+/// Keys that are understood, switched on, and not carried out by this version.
+fn switched_on(flat: &Flat, public: &Source) -> Vec<Unsupported> {
+    let table: [(&str, Part, &str); 5] = [
+        ("backup_couch", Part::Couchdb, "CouchDB backups are not carried out by this version yet"),
+        (
+            "backup_blobdb",
+            Part::Blobdb,
+            "backups of the blob database are not carried out by this version yet",
+        ),
+        (
+            "backup_es_s3",
+            Part::Elasticsearch,
+            "Elasticsearch backups are not carried out by this version yet",
+        ),
+        (
+            "es_local_repo",
+            Part::Elasticsearch,
+            "Elasticsearch backups are not carried out by this version yet",
+        ),
+        ("check_s3_backups_email", Part::Common, "freshness checks are not mailed by this version yet"),
+    ];
+    let is_on = |name: &str| !matches!(flat.get(name), Value::Bool(false) | Value::Null);
+    let on = table.into_iter().filter(|(name, _, _)| is_on(name));
+    on.map(|(name, _, why)| Unsupported {
+        key: name.to_owned(),
+        place: flat.at(name).map_or_else(
+            || Place { file: public.name.clone(), line: 1, column: 1 },
+            |at| at.source.place(&at.key),
+        ),
+        why: why.to_owned(),
+    })
+    .collect()
+}
+
+/// PostgreSQL's settings; `None` where a needed one was refused.
+fn postgresql(
+    flat: &Flat,
+    inventory: &inventory::Read,
+    inventory_source: Option<&Source>,
+    problems: &mut Vec<Problem>,
+) -> Option<Postgresql> {
+    let method = match flat.text("backup_postgres") {
+        Some("plain") => Some(Method::Plain),
+        Some("dump") => Some(Method::Dump),
+        _ => None,
+    };
+    let hosts = inventory.inventory.hosts_of("pg_backup");
+    let mut read_from = BTreeMap::new();
+    for host in &hosts {
+        let Some(variable) = inventory.variables.get(host).and_then(|all| all.get("pg_backup_from")) else {
+            continue;
+        };
+        match (variable.value.as_text().map(str::parse::<HostName>), inventory_source) {
+            (Some(Ok(from)), _) => _ = read_from.insert(host.clone(), from),
+            (_, Some(source)) if !variable.value.is_null() => problems.push(
+                source
+                    .error(&variable.mark, "pg_backup_from must name a host, the server to read from")
+                    .at_key("pg_backup_from"),
+            ),
+            _ => {}
+        }
+    }
+    let hourly = flat.is("postgres_backup_hourly");
+    Some(Postgresql {
+        method,
+        switch: method.and(flat.at("backup_postgres")).map(|At { source, key, .. }| source.place(key)),
+        hosts,
+        read_from,
+        user: "postgres".parse::<OsUser>().ok()?,
+        directory: flat.text("postgresql_backup_dir")?.to_owned(),
+        keep: KeepLocal {
+            days: flat.count("postgresql_backup_days")?,
+            weeks: flat.count("postgresql_backup_weeks")?,
+            hours: flat.count("postgresql_backup_hours")?,
+        },
+        schedules: schedules(flat.count("nadir_hour")?, flat.count("nadir_hour_frequency")?, hourly)?,
+        bucket: flat.parsed::<BucketName>("postgres_snapshot_bucket")?,
+        s3: flat.is("postgres_s3"),
+    })
+}
+
+/// As commcare-cloud writes them: daily from Monday to Saturday, weekly on Sunday, hourly at a quarter past.
+fn schedules(hour: u32, every: u32, hourly: bool) -> Option<BTreeMap<Tier, Schedule>> {
+    let mut schedules = BTreeMap::from([
+        (Tier::Daily, format!("0 {hour} * * 1,2,3,4,5,6").parse().ok()?),
+        (Tier::Weekly, format!("0 {hour} * * 0").parse().ok()?),
+    ]);
+    if hourly {
+        schedules.insert(Tier::Hourly, format!("15 */{every} * * 1,2,3,4,5,6").parse().ok()?);
+    }
+    Some(schedules)
+}

@@ -1,0 +1,206 @@
+//! The shape of `backups:`: the tree as JSON, held against the schema, every mistake of shape in one run with its
+//! place and in words of our own.
+
+mod mistakes;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::backups::BackupsFile;
+use super::scalar::{Meaning, Scalar, Style};
+use super::source::{Mark, Source};
+use super::template::{self, Variables};
+use super::tree::{Content, Entry, Map, Node};
+use crate::vocab::Problem;
+use mistakes::{Mistake, Schema};
+
+/// Where each key and value of `backups:` stands, by path (`buckets/NAME/region`).
+#[derive(Debug, Default)]
+pub struct Places {
+    keys: BTreeMap<Vec<String>, Mark>,
+    values: BTreeMap<Vec<String>, Mark>,
+    /// The words as written: `012` is a number to YAML, and an account to its writer.
+    words: BTreeMap<Vec<String>, Scalar>,
+}
+
+impl Places {
+    /// The place of a key; of the nearest one around it where it is not written itself.
+    pub fn key(&self, path: &[&str]) -> Mark {
+        nearest(&self.keys, path)
+    }
+
+    /// The place of a value.
+    pub fn value(&self, path: &[&str]) -> Mark {
+        match self.values.get(&owned(path)) {
+            Some(mark) => mark.clone(),
+            None => self.key(path),
+        }
+    }
+
+    /// The word at a path, as written.
+    pub fn word(&self, path: &[&str]) -> Option<&Scalar> {
+        self.words.get(&owned(path))
+    }
+}
+
+fn owned(path: &[&str]) -> Vec<String> {
+    path.iter().map(|part| (*part).to_owned()).collect()
+}
+
+fn nearest(marks: &BTreeMap<Vec<String>, Mark>, path: &[&str]) -> Mark {
+    let mut path = owned(path);
+    loop {
+        if let Some(mark) = marks.get(&path) {
+            return mark.clone();
+        }
+        if path.pop().is_none() {
+            return Mark { line: 1, column: 1, span: 0..0 };
+        }
+    }
+}
+
+/// Reads `backups:`; `None` where its shape is wrong.
+pub fn read(
+    source: &Source,
+    entry: &Entry,
+    variables: &Variables<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<(BackupsFile, Places)> {
+    let mut reader = Reader {
+        source,
+        variables,
+        places: Places::default(),
+        problems: Vec::new(),
+        unread: Vec::new(),
+        path: Vec::new(),
+    };
+    reader.places.keys.insert(Vec::new(), entry.key_mark.clone());
+    let mut json = reader.value(&entry.value).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
+    let Reader { places, problems: found, unread, .. } = reader;
+    let readable = found.is_empty();
+    problems.extend(found);
+    let mistakes = match Schema::new() {
+        Ok(schema) => {
+            schema.soften(&mut json, &places);
+            let mut mistakes = schema.mistakes(&json);
+            mistakes.retain(|mistake| !unread.contains(&mistake.path));
+            mistakes
+        }
+        Err(why) => vec![Mistake { path: Vec::new(), at_key: true, message: why, label: None, help: None }],
+    };
+    if readable && mistakes.is_empty() {
+        match serde_json::from_value(json) {
+            Ok(file) => return Some((file, places)),
+            Err(why) => {
+                problems.push(source.error(&places.key(&[]), format!("`backups` cannot be read: {why}")))
+            }
+        }
+    }
+    for mistake in mistakes {
+        let path: Vec<&str> = mistake.path.iter().map(String::as_str).collect();
+        let mark = if mistake.at_key { places.key(&path) } else { places.value(&path) };
+        let key = std::iter::once("backups").chain(path.iter().copied()).collect::<Vec<_>>().join(".");
+        let mut problem = source.error(&mark, mistake.message).at_key(shown_key(&key));
+        problem.label = mistake.label;
+        problem.help = mistake.help;
+        problems.push(problem);
+    }
+    None
+}
+
+fn shown_key(key: &str) -> String {
+    key.chars().flat_map(char::escape_debug).collect::<String>().replace("\\'", "'")
+}
+
+/// From tree to JSON, with places noted and templates evaluated.
+struct Reader<'a> {
+    source: &'a Source,
+    variables: &'a Variables<'a>,
+    places: Places,
+    problems: Vec<Problem>,
+    /// Values that could not be had; whatever stands for them must not be judged.
+    unread: Vec<Vec<String>>,
+    path: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// `None` for what equals not being written.
+    fn value(&mut self, node: &Node) -> Option<Json> {
+        self.places.values.insert(self.path.clone(), node.mark.clone());
+        match &node.content {
+            Content::Scalar(scalar) => self.scalar(scalar, &node.mark),
+            Content::List(items) => {
+                let mut list = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    self.path.push(index.to_string());
+                    self.places.keys.insert(self.path.clone(), item.mark.clone());
+                    list.push(self.value(item).unwrap_or(Json::Null));
+                    self.path.pop();
+                }
+                Some(Json::Array(list))
+            }
+            Content::Map(map) => Some(self.map(map)),
+            Content::Vaulted(_) => {
+                self.problems.push(
+                    self.source
+                        .error(&node.mark, "this setting is encrypted, and plans show every setting")
+                        .helped("write it in plain; only passwords and keys belong into the vault"),
+                );
+                Some(self.unread())
+            }
+        }
+    }
+
+    fn map(&mut self, map: &Map) -> Json {
+        let mut object = serde_json::Map::new();
+        for entry in &map.entries {
+            // A bucket's name with nothing behind it is a bucket with every default.
+            let names_something = self.path.last().is_some_and(|last| last == "buckets");
+            self.path.push(entry.key.clone());
+            self.places.keys.insert(self.path.clone(), entry.key_mark.clone());
+            match self.value(&entry.value) {
+                Some(value) => _ = object.insert(entry.key.clone(), value),
+                None if names_something => {
+                    object.insert(entry.key.clone(), Json::Object(serde_json::Map::new()));
+                }
+                None => {}
+            }
+            self.path.pop();
+        }
+        Json::Object(object)
+    }
+
+    fn unread(&mut self) -> Json {
+        self.unread.push(self.path.clone());
+        Json::from("")
+    }
+
+    fn scalar(&mut self, scalar: &Scalar, mark: &Mark) -> Option<Json> {
+        let rendered = match scalar.is_template() {
+            false => scalar.clone(),
+            true => match template::render(&scalar.text, self.variables) {
+                Ok(text) => Scalar { text, style: Style::Quoted },
+                Err(why) => {
+                    self.problems.push(
+                        self.source
+                            .error(mark, format!("this template has no value: {why}"))
+                            .helped("use variables of public.yml, or write the value out"),
+                    );
+                    return Some(self.unread());
+                }
+            },
+        };
+        let json = match rendered.meaning() {
+            Meaning::Null => return None,
+            Meaning::Bool(value) => value.into(),
+            Meaning::Int(value) => value.into(),
+            Meaning::Sexagesimal(_) => rendered.text.as_str().into(),
+            Meaning::Float(value) => serde_json::Number::from_f64(value)
+                .map_or_else(|| rendered.text.as_str().into(), Json::Number),
+            Meaning::Text(text) => text.into(),
+        };
+        self.places.words.insert(self.path.clone(), rendered);
+        Some(json)
+    }
+}

@@ -1,0 +1,5 @@
+//! The program as an operator meets it: whole stories, told in the commands that they would type.
+
+mod backup;
+mod refusals;
+mod stage;
