@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::client::customize::CustomizableOperation;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload,
@@ -182,6 +182,7 @@ impl Target {
             .set_if_none_match(self.condition())
             .set_metadata(Some(self.metadata()))
             .content_length(length(part))
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_crc64_nvme(base64(part.crc64nvme))
             .body(body(file.clone(), part.offset, part.length));
         match patiently(request.customize(), part.length).send().await {
@@ -246,6 +247,7 @@ impl Target {
             .part_number(number)
             .set_expected_bucket_owner(self.store.owner())
             .content_length(length(part))
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_crc64_nvme(base64(part.crc64nvme))
             .body(body(file.clone(), part.offset, part.length));
         let answer = patiently(request.customize(), part.length)
@@ -326,7 +328,7 @@ impl Target {
                 self.bucket, self.key
             );
             JobError::new(Stage::ReadBack, message)
-                .help("allow the job s3:GetObject and s3:GetObjectVersion on the bucket; the backup on this host is whole")
+                .help("the backup on this host is whole; reading back needs s3:GetObject and s3:GetObjectVersion on the bucket")
         };
         let there = self.head(uploaded.version_id.clone()).await.map_err(error)?;
         let found = version(there.version_id.clone());
@@ -449,16 +451,30 @@ pub fn explain<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &Sd
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        (None, _) => match error.raw_response() {
+        (None, _) => match error.raw_response().filter(|response| !response.status().is_success()) {
             // HEAD has no body to say more.
             Some(response) => match response.status().as_u16() {
                 403 => "403: access denied, or another account's bucket".to_owned(),
                 404 => "404: not found".to_owned(),
                 status => format!("status {status}"),
             },
-            None => DisplayErrorContext(error).to_string(),
+            None => causes(error),
         },
     }
+}
+
+/// An error and what lies under it, each once: never the response itself, which may hold more than its words.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(under) = cause {
+        let words = under.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = under.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! however the job ends. Several tablespaces cannot go to standard output either; they go through a folder beside the
 //! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
 
+mod server;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{ChildStdin, ChildStdout};
@@ -13,8 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-pub use super::server::Connection;
-use super::server::Server;
+pub use server::Connection;
+use server::Server;
+
 use super::settings::{Method, PostgresqlSource};
 use crate::clients::process::{Program, Running, Talk};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};

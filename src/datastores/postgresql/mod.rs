@@ -3,5 +3,4 @@
 
 pub mod desired;
 pub mod job;
-mod server;
 pub mod settings;

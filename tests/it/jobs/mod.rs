@@ -7,6 +7,7 @@ mod cli;
 mod dump;
 mod host;
 mod local;
+mod moto;
 mod postgresql;
 mod store;
 mod upload;

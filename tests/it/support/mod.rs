@@ -9,6 +9,7 @@ pub fn required(tool: &str) -> bool {
 }
 
 /// Says visibly that a test is skipped; fails where that is forbidden.
+#[allow(clippy::print_stderr)]
 pub fn skip(tool: &str, why: &str) {
     assert!(!required(tool), "{tool} is required here: {why}");
     eprintln!("skipped: {why}");
