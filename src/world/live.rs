@@ -78,7 +78,9 @@ impl WorldRead for LiveWorld {
 
     async fn sight(&self, id: &Id, like: &Resource) -> Sighting {
         match like {
-            Resource::Bucket(bucket) => self.sight_bucket(id, bucket, &buckets::Listing::NotAsked).await,
+            Resource::Bucket(bucket) => {
+                Box::pin(self.sight_bucket(id, bucket, &buckets::Listing::NotAsked)).await
+            }
             Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_) => {
                 self.sight_on_host(id, like)
             }

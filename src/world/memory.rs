@@ -73,12 +73,12 @@ impl WorldWrite for MemoryWorld {
             None => {}
         }
         let present = self.look(&change.id);
-        let fits = match (change.action, &present) {
-            (Action::Create, Sighting::Absent) => true,
-            (Action::Adopt, Sighting::Unmarked(_)) => true,
-            (Action::Update | Action::Remove, Sighting::Ours(_)) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (change.action, &present),
+            (Action::Create, Sighting::Absent)
+                | (Action::Adopt, Sighting::Unmarked(_))
+                | (Action::Update | Action::Remove, Sighting::Ours(_))
+        );
         if !fits {
             return Err(format!(
                 "{} of {} does not fit what is there: {present:?}",

@@ -1,8 +1,6 @@
 //! What S3 promises, as far as this program relies on it: one suite, run on both stores of the sandbox and on an
 //! emulator that others wrote. Where the emulator is known to be wrong, moto.md says so, and is held to it.
 
-#![allow(clippy::expect_used, clippy::panic)]
-
 mod buckets;
 mod multipart;
 mod objects;

@@ -1,7 +1,6 @@
 //! Jobs: real servers, real files, and a storage that the test can make fail.
 
 // clippy.toml lets test functions panic; what they share is outside of its sight.
-#![allow(clippy::expect_used, clippy::panic)]
 
 mod cli;
 mod dump;

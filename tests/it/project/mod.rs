@@ -2,7 +2,6 @@
 //! Reads the repository's own files and, for licences, asks cargo; no network, nothing written.
 
 // clippy.toml lets test functions panic; what they share is outside of its sight.
-#![allow(clippy::expect_used, clippy::panic)]
 
 mod layers;
 mod licences;

@@ -1,7 +1,5 @@
 //! An AWS emulator that others wrote, as a process of its own on a free port of the loopback address.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

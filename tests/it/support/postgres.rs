@@ -2,7 +2,6 @@
 //! `postgres`, since the server refuses to run as root. Stopped when dropped, on a panic as well.
 
 // clippy.toml lets test functions panic; what they share is outside of its sight.
-#![allow(clippy::expect_used, clippy::panic)]
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
