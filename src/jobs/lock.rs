@@ -15,7 +15,14 @@ use crate::vocab::Tier;
 
 /// Held until dropped. The file stays: removing it would let two jobs lock two files of the same name.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "holds the lock until it is dropped")] File);
+pub struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing alone would not do: a child that another thread is just starting holds the file too, until its exec.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 /// Who holds a lock.
 #[derive(Serialize, Deserialize)]
