@@ -48,6 +48,11 @@ impl Sources {
         self
     }
 
+    /// Whether a whole environment is read, rather than a single file judged by itself.
+    pub fn is_environment(&self) -> bool {
+        matches!(self.at, Location::Directory(_))
+    }
+
     /// What was read, as a person names it.
     pub fn name(&self) -> String {
         let (Location::Directory(path) | Location::File(path)) = &self.at;

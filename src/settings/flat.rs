@@ -15,6 +15,9 @@ use super::values::{self, shown};
 use super::{Effective, Origin};
 use crate::vocab::{Problem, Value};
 
+/// How many keys are compared with ours; real files have a few hundred.
+const MAX_JUDGED: usize = 5_000;
+
 /// Every key of the table, by name.
 #[derive(Debug, Default)]
 pub struct Flat {
@@ -253,5 +256,5 @@ fn strangers(source: &Source, public: &Map) -> Vec<Problem> {
             .or_else(|| suggest::nearest(name, KEYS.iter().map(|key| key.name).chain(["backups"])))?;
         Some(unread(entry).labelled(format!("did you mean {meant}?")))
     };
-    public.entries.iter().filter_map(problem).collect()
+    public.entries.iter().take(MAX_JUDGED).filter_map(problem).collect()
 }

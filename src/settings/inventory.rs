@@ -4,19 +4,16 @@
 //! Pure: text -> groups and hosts with variables resolved, and every problem with its line.
 
 mod line;
+mod resolve;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
+use super::Inventory;
 use super::source::{Mark, Source};
-use super::suggest;
-use super::{Inventory, InventoryHost};
-use crate::vocab::{HostName, Problem, Value};
+use super::values::shown;
+use crate::vocab::{HostName, NameError, Problem, Value};
 use line::{Section, Word};
-
-/// Ansible's group of every host.
-const ALL: &str = "all";
-/// Ansible's group of hosts that are in no other.
-const UNGROUPED: &str = "ungrouped";
 
 /// A variable's value and where it stands.
 #[derive(Clone, Debug)]
@@ -32,37 +29,91 @@ pub struct Read {
     pub variables: BTreeMap<HostName, BTreeMap<String, Variable>>,
 }
 
+/// Content lines of an inventory; the largest real ones have a thousand.
+const MAX_LINES: usize = 20_000;
+/// Hosts of an inventory, ranges written out.
+const MAX_HOSTS: usize = 10_000;
+/// Groups of an inventory.
+const MAX_GROUPS: usize = 2_000;
+
 /// Reads the text of an inventory.
 ///
 /// Errors: lines that are none of Ansible's, host names and ranges that cannot be, children that no section defines,
-/// groups that hold themselves. What can be read comes back beside them.
+/// groups that hold themselves, more than any fleet has. What can be read comes back beside them.
 pub fn parse(source: &Source) -> (Read, Vec<Problem>) {
     let mut groups = Groups::default();
-    for (line, start) in lines(&source.text) {
-        groups.line(source, line, start);
+    for (read, line) in lines(source).enumerate() {
+        groups.line(&line);
+        let is_too_large =
+            read >= MAX_LINES || groups.hosts.len() > MAX_HOSTS || groups.groups.len() > MAX_GROUPS;
+        if is_too_large {
+            groups.problems.push(too_large(source, &line.whole()));
+            break;
+        }
     }
-    let (read, mut problems) = groups.finish(source);
+    let (read, mut problems) = resolve::resolve(groups, source);
     problems.iter_mut().for_each(|problem| veil(source, problem));
     (read, problems)
 }
 
+fn too_large(source: &Source, mark: &Mark) -> Problem {
+    let most = format!("{MAX_LINES} lines, {MAX_HOSTS} hosts or {MAX_GROUPS} groups");
+    source.error(mark, format!("the inventory holds more than {most}; from here on it is not read"))
+}
+
 /// Inventories hold passwords more often than they should; a line that seems to is named, and not quoted.
 fn veil(source: &Source, problem: &mut Problem) {
-    let line = problem.place.as_ref().map_or(0, |place| place.line as usize);
-    let text = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_ascii_lowercase();
-    if ["pass", "secret", "token"].iter().any(|word| text.contains(word)) {
+    let Some(span) = &problem.span else { return };
+    let before = source.text.get(..span.start).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = source.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let line = line.to_ascii_lowercase();
+    if ["pass", "secret", "token"].iter().any(|word| line.contains(word)) {
         problem.span = None;
     }
 }
 
-/// The lines of a text with the byte at which each begins.
-fn lines(text: &str) -> impl Iterator<Item = (&str, usize)> {
+/// One line with something on it, white space at both ends left out.
+struct Line<'a> {
+    source: &'a Source,
+    text: &'a str,
+    number: u32,
+    /// Characters and bytes before the text: of its line, and of the file.
+    indent: u32,
+    start: usize,
+}
+
+impl Line<'_> {
+    fn mark(&self, span: Range<usize>) -> Mark {
+        let before = self.text.get(..span.start).map_or(0, |text| text.chars().count());
+        Mark {
+            line: self.number,
+            column: self.indent + 1 + u32::try_from(before).unwrap_or(u32::MAX / 2),
+            span: self.start + span.start..self.start + span.end,
+        }
+    }
+
+    fn whole(&self) -> Mark {
+        self.mark(0..self.text.len())
+    }
+
+    fn word(&self, word: &Word) -> Mark {
+        self.mark(word.span.clone())
+    }
+}
+
+fn lines(source: &Source) -> impl Iterator<Item = Line<'_>> {
     let mut at = 0;
-    text.split_inclusive('\n').map(move |line| {
-        let start = at;
+    let lines = (1..).zip(source.text.split_inclusive('\n')).map(move |(number, line)| {
+        let text = line.trim_start();
+        let indent = line.len() - text.len();
+        let start = at + indent;
         at += line.len();
-        (line.trim_end_matches(['\n', '\r']), start)
-    })
+        let indent = line.get(..indent).map_or(0, |space| space.chars().count());
+        let indent = u32::try_from(indent).unwrap_or(u32::MAX / 2);
+        Line { source, text: text.trim_end(), number, indent, start }
+    });
+    lines.filter(|line| !line.text.is_empty() && !line.text.starts_with(['#', ';']))
 }
 
 #[derive(Debug, Default)]
@@ -70,58 +121,62 @@ struct Group {
     hosts: Vec<HostName>,
     children: Vec<(String, Mark)>,
     variables: BTreeMap<String, Variable>,
-    /// A section or a host line made it; a mere mention as a child does not.
+    /// A section made it; a mere mention as a child does not.
     defined: bool,
 }
 
+/// A host as its lines have it.
+#[derive(Debug)]
+struct Host {
+    mark: Mark,
+    /// The groups whose sections list it.
+    groups: Vec<String>,
+    variables: BTreeMap<String, Variable>,
+}
+
+/// What the lines say, before any of it is resolved.
 #[derive(Debug, Default)]
 struct Groups {
     section: Section,
     groups: BTreeMap<String, Group>,
-    hosts: BTreeMap<HostName, (Mark, BTreeMap<String, Variable>)>,
+    hosts: BTreeMap<HostName, Host>,
+    /// The hosts in the order of the file.
+    order: Vec<HostName>,
     /// `[x:vars]` sections, whose group must exist in the end.
     vars_of: Vec<(String, Mark)>,
     problems: Vec<Problem>,
 }
 
 impl Groups {
-    fn line(&mut self, source: &Source, line: &str, start: usize) {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            return;
-        }
-        let begin = start + (line.len() - line.trim_start().len());
-        let whole = source.mark_at(begin, begin + trimmed.len());
-        if trimmed.starts_with('[') && !trimmed.contains('=') {
-            return match line::section(trimmed) {
-                Ok(section) => self.enter(section, whole),
-                Err(why) => self.problems.push(source.error(&whole, why)),
+    fn line(&mut self, line: &Line<'_>) {
+        let error = |why: String| line.source.error(&line.whole(), why);
+        if line.text.starts_with('[') && !line.text.contains('=') {
+            return match line::section(line.text) {
+                Ok(section) => self.enter(section, line.whole()),
+                Err(why) => self.problems.push(error(why)),
             };
         }
-        let words = match line::words(trimmed) {
-            Ok(words) => words,
-            Err(why) => return self.problems.push(source.error(&whole, why)),
-        };
-        let mark = |word: &Word| source.mark_at(begin + word.span.start, begin + word.span.end);
-        match &self.section {
-            Section::Hosts(group) => {
-                let group = group.clone();
-                self.host_line(source, &group, &words, mark);
-            }
-            Section::Children(group) => {
-                let (group, Some(child)) = (group.clone(), words.first()) else { return };
-                let child = (child.text.clone(), mark(child));
-                self.groups.entry(group).or_default().children.push(child);
-            }
-            Section::Vars(group) => match line::variable(trimmed) {
-                Some((name, value, span)) => {
-                    let mark = source.mark_at(begin + span.start, begin + span.end);
-                    let variable = Variable { value, mark };
-                    self.groups.entry(group.clone()).or_default().variables.insert(name, variable);
+        match self.section.clone() {
+            Section::Hosts(group) => match line::words(line.text) {
+                Ok(words) => self.host_line(line, &group, &words),
+                Err(why) => self.problems.push(error(why)),
+            },
+            Section::Children(group) => match line::words(line.text) {
+                Ok(words) => {
+                    let children = words.first().map(|child| (child.text.clone(), line.word(child)));
+                    self.groups.entry(group).or_default().children.extend(children);
                 }
-                None => self.problems.push(
-                    source.error(&whole, "a variable of a group is written `name=value`, and this is not"),
-                ),
+                Err(why) => self.problems.push(error(why)),
+            },
+            Section::Vars(group) => match line::variable(line.text) {
+                Some((name, value, span)) => {
+                    let variable = Variable { value, mark: line.mark(span) };
+                    self.groups.entry(group).or_default().variables.insert(name, variable);
+                }
+                None => {
+                    let why = "a variable of a group is written `name=value`, and this is not";
+                    self.problems.push(error(why.to_owned()));
+                }
             },
         }
     }
@@ -136,176 +191,53 @@ impl Groups {
         self.section = section;
     }
 
-    fn host_line(&mut self, source: &Source, group: &str, words: &[Word], mark: impl Fn(&Word) -> Mark) {
+    fn host_line(&mut self, line: &Line<'_>, group: &str, words: &[Word]) {
         let Some((pattern, assignments)) = words.split_first() else { return };
         let mut variables = BTreeMap::new();
         for word in assignments {
             match word.text.split_once('=') {
                 Some((name, value)) => {
-                    let value = line::literal(value);
-                    variables.insert(name.to_owned(), Variable { value, mark: mark(word) });
+                    let variable = Variable { value: line::literal(value), mark: line.word(word) };
+                    variables.insert(name.to_owned(), variable);
                 }
                 None => self.problems.push(
-                    source
-                        .error(&mark(word), format!("`{}` is not `name=value`", word.text))
+                    line.source
+                        .error(&line.word(word), format!("`{}` is not `name=value`", shown(&word.text)))
                         .helped("one host a line, its variables behind it; quote values with spaces"),
                 ),
             }
         }
+        let mark = line.word(pattern);
         let (names, port) = match line::hosts(&pattern.text) {
             Ok(found) => found,
-            Err(why) => return self.problems.push(source.error(&mark(pattern), why)),
+            Err(why) => return self.problems.push(line.source.error(&mark, why)),
         };
+        if let Some(port) = port {
+            let variable = Variable { value: Value::Number(port.into()), mark: mark.clone() };
+            variables.insert("ansible_port".to_owned(), variable);
+        }
         for name in names {
-            let host: HostName = match name.parse() {
-                Ok(host) => host,
+            match name.parse() {
+                Ok(host) => self.host(host, group, &mark, &variables),
                 Err(error) => {
-                    return self
-                        .problems
-                        .push(source.error(&mark(pattern), format!("`{name}` is no host: {error}")));
-                }
-            };
-            let members = self.groups.entry(group.to_owned()).or_default();
-            if !members.hosts.contains(&host) {
-                members.hosts.push(host.clone());
-            }
-            let known = self.hosts.entry(host).or_insert_with(|| (mark(pattern), BTreeMap::new()));
-            known.1.extend(variables.clone());
-            if let Some(port) = port {
-                let value = Value::Number(port.into());
-                known.1.insert("ansible_port".to_owned(), Variable { value, mark: mark(pattern) });
-            }
-        }
-    }
-
-    fn finish(mut self, source: &Source) -> (Read, Vec<Problem>) {
-        self.check_names(source);
-        self.break_cycles(source);
-        let depths = self.depths();
-        let mut read = Read::default();
-        for name in self.groups.keys() {
-            read.inventory.groups.insert(name.clone(), self.members(name));
-        }
-        self.add_implied(&mut read.inventory);
-        // Ansible's order of precedence: `all`, then groups from the outermost in, then the host.
-        let mut order: Vec<&String> = self.groups.keys().filter(|name| *name != ALL).collect();
-        order.sort_by_key(|name| (depths.get(*name).copied().unwrap_or(0), (*name).clone()));
-        order.splice(0..0, self.groups.keys().find(|name| *name == ALL));
-        for (host, (mark, own)) in &self.hosts {
-            let mut variables = BTreeMap::new();
-            for name in &order {
-                let is_member = read.inventory.groups.get(*name).is_some_and(|hosts| hosts.contains(host));
-                if let (true, Some(group)) = (is_member, self.groups.get(*name)) {
-                    variables.extend(group.variables.clone());
-                }
-            }
-            variables.extend(own.clone());
-            let values = variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone()));
-            let known = InventoryHost { place: Some(source.place(mark)), variables: values.collect() };
-            read.inventory.hosts.insert(host.clone(), known);
-            read.variables.insert(host.clone(), variables);
-        }
-        (read, self.problems)
-    }
-
-    fn check_names(&mut self, source: &Source) {
-        let is_known = |name: &str| {
-            [ALL, UNGROUPED].contains(&name) || self.groups.get(name).is_some_and(|group| group.defined)
-        };
-        let known = || self.groups.iter().filter(|(_, group)| group.defined).map(|(name, _)| name.as_str());
-        let mut problems = Vec::new();
-        let mut complain = |name: &str, mark: &Mark| {
-            let problem = source
-                .error(mark, format!("there is no group `{name}`, and Ansible would refuse the inventory"))
-                .labelled("no section defines it");
-            problems.push(match suggest::nearest(name, known()) {
-                Some(near) => problem.helped(format!("did you mean {near}?")),
-                None => problem.helped(format!("add a section [{name}], which may be empty")),
-            });
-        };
-        for (name, mark) in self.groups.values().flat_map(|group| &group.children).chain(&self.vars_of) {
-            if !is_known(name) {
-                complain(name, mark);
-            }
-        }
-        self.problems.extend(problems);
-    }
-
-    /// A group that holds itself is told, and the edge that closes the circle left out.
-    fn break_cycles(&mut self, source: &Source) {
-        let names: Vec<String> = self.groups.keys().cloned().collect();
-        for name in names {
-            let mut kept = Vec::new();
-            for (child, mark) in
-                self.groups.get(&name).map(|group| group.children.clone()).unwrap_or_default()
-            {
-                if self.descendants(&child).contains(&name) {
-                    self.problems.push(
-                        source
-                            .error(&mark, format!("the group `{name}` would hold itself"))
-                            .labelled(format!("{child} already holds {name}")),
-                    );
-                } else {
-                    kept.push((child, mark));
-                }
-            }
-            if let Some(group) = self.groups.get_mut(&name) {
-                group.children = kept;
-            }
-        }
-    }
-
-    /// A group and everything below it, level by level, as Ansible orders it.
-    fn descendants(&self, name: &str) -> Vec<String> {
-        let mut found = vec![name.to_owned()];
-        let mut seen = BTreeSet::from([name.to_owned()]);
-        let mut next = 0;
-        while let Some(group) = found.get(next) {
-            let children = self.groups.get(group).map(|group| group.children.clone()).unwrap_or_default();
-            for (child, _) in children {
-                if seen.insert(child.clone()) {
-                    found.push(child);
-                }
-            }
-            next += 1;
-        }
-        found
-    }
-
-    fn members(&self, name: &str) -> Vec<HostName> {
-        let mut seen = BTreeSet::new();
-        let below = self.descendants(name);
-        let groups = below.iter().filter_map(|group| self.groups.get(group));
-        groups.flat_map(|group| &group.hosts).filter(|host| seen.insert((*host).clone())).cloned().collect()
-    }
-
-    /// The longest way from `all` to each group; without cycles it ends.
-    fn depths(&self) -> BTreeMap<String, usize> {
-        let mut depths: BTreeMap<String, usize> = BTreeMap::new();
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for (name, group) in &self.groups {
-                let below = depths.get(name).copied().unwrap_or(0) + 1;
-                for (child, _) in &group.children {
-                    if depths.get(child).copied().unwrap_or(0) < below {
-                        depths.insert(child.clone(), below);
-                        changed = true;
-                    }
+                    let why: NameError = error;
+                    let message = format!("`{}` is no host: {why}", shown(&name));
+                    return self.problems.push(line.source.error(&mark, message));
                 }
             }
         }
-        depths
     }
 
-    /// `all` and `ungrouped`, which nobody writes.
-    fn add_implied(&self, inventory: &mut Inventory) {
-        let named = inventory.groups.iter().filter(|(name, _)| ![ALL, UNGROUPED].contains(&name.as_str()));
-        let grouped: BTreeSet<HostName> = named.flat_map(|(_, hosts)| hosts).cloned().collect();
-        let all: Vec<HostName> = self.hosts.keys().cloned().collect();
-        let rest = all.iter().filter(|host| !grouped.contains(*host)).cloned().collect();
-        inventory.groups.insert(ALL.to_owned(), all);
-        inventory.groups.insert(UNGROUPED.to_owned(), rest);
+    fn host(&mut self, name: HostName, group: &str, mark: &Mark, variables: &BTreeMap<String, Variable>) {
+        let host = self.hosts.entry(name.clone()).or_insert_with(|| {
+            self.order.push(name.clone());
+            Host { mark: mark.clone(), groups: Vec::new(), variables: BTreeMap::new() }
+        });
+        host.variables.extend(variables.clone());
+        if !host.groups.iter().any(|known| known == group) {
+            host.groups.push(group.to_owned());
+            self.groups.entry(group.to_owned()).or_default().hosts.push(name);
+        }
     }
 }
 

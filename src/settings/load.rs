@@ -111,7 +111,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let context = checks::Context {
         settings: &settings,
         flat: &flat,
-        whole_environment: sources.beside("").is_some(),
+        whole_environment: sources.is_environment(),
         has_inventory: inventory_source.is_some(),
     };
     found.problems.list.extend(checks::all(&context));

@@ -101,7 +101,7 @@ pub struct BucketSettings {
     pub keep_versions: BTreeMap<Tier, KeepVersions>,
     pub abort_uploads_after_days: u32,
     pub encryption: Encryption,
-    /// `public_access: blocked` (default); false leaves the block unmanaged.
+    /// `public_access: blocked` (default), or not managed at all where the settings say `unmanaged`.
     pub block_public_access: bool,
     pub tls_only: bool,
 }

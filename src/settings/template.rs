@@ -14,6 +14,10 @@ use super::tree::{Content, Map, Node};
 const FUEL: u64 = 20_000;
 /// Bytes of an evaluated text.
 const MAX_TEXT: usize = 4096;
+/// Texts that one text may need: variables of variables.
+const MAX_RENDERS: usize = 500;
+/// How deep variables may use each other.
+const MAX_DEPTH: usize = 32;
 
 /// The variables that templates may use.
 pub struct Variables<'a> {
@@ -27,17 +31,25 @@ pub struct Variables<'a> {
 
 /// Evaluates a text. The error says why it cannot be done, in words for its writer.
 pub fn render(text: &str, variables: &Variables<'_>) -> Result<String, String> {
-    Machine { variables, under_way: BTreeSet::new() }.render(text)
+    Machine { variables, under_way: BTreeSet::new(), renders: 0 }.render(text)
 }
 
 struct Machine<'a> {
     variables: &'a Variables<'a>,
     /// Variables whose value is being evaluated: one of them again is a circle.
     under_way: BTreeSet<String>,
+    /// How many texts were evaluated for the one that is asked for.
+    renders: usize,
 }
 
 impl Machine<'_> {
     fn render(&mut self, text: &str) -> Result<String, String> {
+        self.renders += 1;
+        if self.renders > MAX_RENDERS || self.under_way.len() > MAX_DEPTH {
+            return Err(format!(
+                "more than {MAX_RENDERS} variables, or {MAX_DEPTH} within each other, are needed for it"
+            ));
+        }
         if text.contains("{%") {
             return Err("`{% %}` is not evaluated in backup settings, only `{{ }}` is".to_owned());
         }
@@ -166,13 +178,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_evaluated_says_why() {
-        let why = |public, text| evaluate(public, text).expect_err("refused");
+        let why = |public: &str, text: &str| evaluate(public, text).expect_err("refused");
         assert_eq!(why("", "{{ nowhere }}"), "`nowhere` is not defined in this environment");
         assert_eq!(why("a: '{{ b }}'\nb: '{{ a }}'\n", "{{ a }}"), "`a` is defined by itself");
         assert!(why("", "{% include '/etc/passwd' %}").contains("only `{{ }}`"));
         assert!(why("", "{{ 'x' * 100000000 }}").contains("multiplication"));
         let long = format!("a: {}\n", "x".repeat(3000));
         assert!(why(&long, "{{ a ~ a }}").contains("longer than 4096"));
+        let chain: String = (0..40).map(|n| format!("a{n}: '{{{{ a{} }}}}'\n", n + 1)).collect();
+        assert!(why(&chain, "{{ a0 }}").contains("within each other"));
+        let fan: String = (0..30)
+            .map(|n| {
+                format!(
+                    "a{n}: \"{{{{ '' if a{m} else b{m} }}}}\"\nb{n}: \"{{{{ a{m} ~ b{m} }}}}\"\n",
+                    m = n + 1
+                )
+            })
+            .collect();
+        assert!(why(&format!("{fan}a30: ''\nb30: ''\n"), "{{ a0 }}").contains("more than 500 variables"));
         assert!(why("", "{{ lookup('file', '/etc/passwd') }}").contains("lookup"));
         assert!(why("", "{{ 1 +").contains("syntax error"));
     }

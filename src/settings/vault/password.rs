@@ -1,7 +1,8 @@
 //! Where the vault's password comes from: a file, a program, or the caller.
 
+use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -36,9 +37,14 @@ impl VaultPassword {
             }
             VaultPassword::File(path) => path,
         };
-        let is_program = std::fs::metadata(path)
-            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
-        let mut password = if is_program { from_program(path)? } else { from_file(path)? };
+        let metadata = std::fs::metadata(path).ok();
+        let is_program =
+            |metadata: &Metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
+        let mut password = match metadata {
+            Some(metadata) if is_program(&metadata) => from_program(path)?,
+            Some(metadata) if metadata.file_type().is_fifo() => from_pipe(path)?,
+            _ => from_file(path)?,
+        };
         // Editors and `echo` end files with a newline that is no part of the password.
         let kept = password.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
         password.truncate(kept);
@@ -66,6 +72,32 @@ fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
     }
 }
 
+/// A pipe, as a shell's `<(..)` makes one.
+fn from_pipe(path: &Path) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
+    let error = |why: String| PasswordError { path: path.to_owned(), why };
+    let pipe = path.to_owned();
+    match in_time(move || File::open(pipe)) {
+        Some(Ok(text)) => Ok(text),
+        Some(Err(cause)) => Err(error(format!("cannot be read: {cause}"))),
+        None => Err(error(format!("gave no password within {} seconds", PROGRAM_TIME.as_secs()))),
+    }
+}
+
+/// What a reader gives, on a thread of its own since neither opening nor reading can be interrupted; `None` where it
+/// takes too long.
+fn in_time<R: Read>(
+    open: impl FnOnce() -> std::io::Result<R> + Send + 'static,
+) -> Option<std::io::Result<Zeroizing<Vec<u8>>>> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Zeroizing::new(Vec::new());
+        let read = open().and_then(|reader| reader.take(MAX_BYTES).read_to_end(&mut text));
+        // Nobody listens any more where it took too long.
+        let _ = send.send(read.map(|_| text));
+    });
+    receive.recv_timeout(PROGRAM_TIME).ok()
+}
+
 fn from_program(path: &Path) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
     let error = |why: String| PasswordError { path: path.to_owned(), why };
     // A bare name would be looked for in PATH; the operator named a file.
@@ -78,14 +110,7 @@ fn from_program(path: &Path) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
         .spawn()
         .map_err(|cause| error(format!("cannot be run: {cause}")))?;
     let output = child.stdout.take();
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut text = Zeroizing::new(Vec::new());
-        let read = output.map(|output| output.take(MAX_BYTES).read_to_end(&mut text));
-        // Nobody listens any more where the program took too long.
-        let _ = send.send(read.unwrap_or(Ok(0)).map(|_| text));
-    });
-    let Ok(read) = receive.recv_timeout(PROGRAM_TIME) else {
+    let Some(read) = in_time(move || output.ok_or_else(|| std::io::ErrorKind::BrokenPipe.into())) else {
         stop(&mut child);
         return Err(error(format!("printed no password within {} seconds", PROGRAM_TIME.as_secs())));
     };
@@ -136,6 +161,20 @@ mod tests {
     fn a_file_holds_it_and_a_program_prints_it() {
         assert_eq!(password("file", "pa ss \r\n", 0o600), Ok(b"pa ss ".to_vec()));
         assert_eq!(password("program", "#!/bin/sh\necho printed\n", 0o700), Ok(b"printed".to_vec()));
+    }
+
+    #[test]
+    fn a_pipe_gives_it_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let writer = {
+            let path = path.clone();
+            std::thread::spawn(move || std::fs::write(path, "piped\n"))
+        };
+        let password = VaultPassword::File(path).read().expect("a password");
+        writer.join().expect("ended").expect("written");
+        assert_eq!(&password[..], b"piped");
     }
 
     #[test]
