@@ -120,7 +120,17 @@ where
     E: Error + ProvideErrorMetadata + 'static,
 {
     match error {
-        SdkError::ServiceError(context) => answered(context.err().meta(), context.raw()),
+        // A success that the SDK cannot read is a broken store, not a refusal.
+        SdkError::ServiceError(context) if !context.raw().status().is_success() => {
+            answered(context.err().meta(), context.raw())
+        }
+        SdkError::ServiceError(context) => AwsError {
+            kind: AwsErrorKind::Other,
+            code: None,
+            message: format!("the answer cannot be understood: {}", innermost(error)),
+            request_id: header(context.raw(), "x-amz-request-id"),
+            status: None,
+        },
         SdkError::ResponseError(context) => AwsError {
             kind: AwsErrorKind::Other,
             code: None,

@@ -375,6 +375,28 @@ mod tests {
     }
 
     #[test]
+    fn this_machine_keeps_owners_and_modes_itself() {
+        let base = tempfile::tempdir().expect("a directory");
+        let own = |mode| Access {
+            owner: user_name(nix::unistd::geteuid().as_raw()),
+            group: group_name(nix::unistd::getegid().as_raw()),
+            mode,
+        };
+        let host = HostFiles::local();
+        let directory = base.path().join("a/b").display().to_string();
+        host.make_directory(&directory, &own(0o700)).expect("made");
+        let file = format!("{directory}/x.json");
+        host.write(&file, b"{}", &own(0o600)).expect("written");
+        let entry = host.entry(&file).expect("seen").expect("present");
+        assert_eq!(entry, Entry { kind: EntryKind::File, access: own(0o600) });
+        assert_eq!(host.entry(&directory).expect("seen").map(|entry| entry.access.mode), Some(0o700));
+        let nobody = Access { owner: "no-such-user-here".to_owned(), ..own(0o600) };
+        let error = host.write(&file, b"new", &nobody).expect_err("no such user").to_string();
+        assert!(error.contains("no user `no-such-user-here`"), "{error}");
+        assert_eq!(host.read(&file).expect("read"), Some(b"{}".to_vec()));
+    }
+
+    #[test]
     fn links_pipes_and_ways_out_are_refused() {
         let base = tempfile::tempdir().expect("a directory");
         let host = HostFiles::folder(base.path().join("db1"), None);

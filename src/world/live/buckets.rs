@@ -41,11 +41,7 @@ pub(super) async fn caller(aws: &Aws) -> Caller {
                 unknown: None,
             }
         }
-        Err(error) => {
-            let error = aws_error(&error);
-            let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-            Caller { region, unknown: Some(format!("{error}{help}")), ..Caller::default() }
-        }
+        Err(error) => Caller { region, unknown: Some(with_help(&aws_error(&error))), ..Caller::default() },
     }
 }
 
@@ -69,7 +65,15 @@ impl LiveWorld {
         if let Some(why) = self.nothing_may_be_asked(account) {
             return buckets.into_iter().map(|(id, _)| (id.clone(), Sighting::Unknown(why.clone()))).collect();
         }
-        let listing = self.list().await;
+        let listing = match self.list().await {
+            Ok(listing) => listing,
+            // Who does not answer one question will not answer a thousand.
+            Err(error) => {
+                let why = with_help(&error);
+                let unknown = |(id, _): (&Id, &Bucket)| (id.clone(), Sighting::Unknown(why.clone()));
+                return buckets.into_iter().map(unknown).collect();
+            }
+        };
         let listing = &listing;
         let sightings = all(buckets, self.parallel, |(id, like)| async move {
             (id.clone(), Box::pin(self.sight_bucket(id, like, listing)).await)
@@ -90,7 +94,8 @@ impl LiveWorld {
         }
     }
 
-    async fn list(&self) -> Listing {
+    /// The account's buckets; an error where nobody answers, or nobody is known to be asking.
+    async fn list(&self) -> Result<Listing, AwsError> {
         let mut buckets = BTreeMap::new();
         let mut pages = self.aws.s3(None).list_buckets().into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -99,13 +104,20 @@ impl LiveWorld {
                     let region = bucket.bucket_region().and_then(|region| region.parse().ok());
                     Some((bucket.name()?.to_owned(), region))
                 })),
-                Err(error) => {
-                    tracing::info!("the account's buckets cannot be listed: {}", aws_error(&error));
-                    return Listing::Refused;
-                }
+                Err(error) => match aws_error(&error) {
+                    error
+                        if matches!(error.kind, AwsErrorKind::Unreachable | AwsErrorKind::NoCredentials) =>
+                    {
+                        return Err(error);
+                    }
+                    error => {
+                        tracing::info!("the account's buckets cannot be listed: {error}");
+                        return Ok(Listing::Refused);
+                    }
+                },
             }
         }
-        Listing::Complete(buckets)
+        Ok(Listing::Complete(buckets))
     }
 
     pub(super) async fn sight_bucket(&self, id: &Id, like: &Bucket, listing: &Listing) -> Sighting {
@@ -271,10 +283,15 @@ fn unseen(error: &AwsError, name: &BucketName, listing: &Listing) -> Sighting {
         (AwsErrorKind::Denied, Listing::Complete(buckets)) if !buckets.contains_key(name.as_str()) => {
             Sighting::Foreign(Owner::Account)
         }
-        _ => {
-            let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-            Sighting::Unknown(format!("s3:ListBucket on {name}: {error}{help}"))
-        }
+        _ => Sighting::Unknown(format!("s3:ListBucket on {name}: {}", with_help(error))),
+    }
+}
+
+/// What went wrong, and what to do.
+fn with_help(error: &AwsError) -> String {
+    match error.help() {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
     }
 }
 

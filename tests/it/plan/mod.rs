@@ -2,3 +2,4 @@
 
 mod laws;
 mod live_laws;
+mod moved;
