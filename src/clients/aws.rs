@@ -9,13 +9,14 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::imds::client::error::ImdsError;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
@@ -241,8 +242,7 @@ async fn machine_config(region: Option<Region>, settings: &AwsSettings) -> SdkCo
     let config = loader.load().await;
     match (&settings.keys, config.credentials_provider()) {
         (Some(Keys::Fallback { access, secret }), Some(chain)) => {
-            let chain = CredentialsProviderChain::first_try("StandardChain", chain)
-                .or_else("Vault", credentials(access, secret));
+            let chain = ElseVault { chain, vault: credentials(access, secret) };
             config.into_builder().credentials_provider(SharedCredentialsProvider::new(chain)).build()
         }
         _ => config,
@@ -268,6 +268,40 @@ fn sandbox_config(http: SharedHttpClient, region: Option<Region>, settings: &Aws
 
 fn credentials(access: &Secret, secret: &Secret) -> Credentials {
     Credentials::new(access.expose(), secret.expose(), None, None, "reconcile")
+}
+
+/// The standard chain, and the vault's keys where it finds nothing. A login that was found and has expired is not nothing:
+/// then the hosts' keys must not be used behind the operator's back.
+#[derive(Debug)]
+struct ElseVault {
+    chain: SharedCredentialsProvider,
+    vault: Credentials,
+}
+
+impl ElseVault {
+    async fn provide(&self) -> Result<Credentials, CredentialsError> {
+        match self.chain.provide_credentials().await {
+            Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(self.vault.clone()),
+            Err(error) if asked_the_instance(&error) => Ok(self.vault.clone()),
+            result => result,
+        }
+    }
+}
+
+impl ProvideCredentials for ElseVault {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.provide())
+    }
+}
+
+/// Whether the chain came to its last link, the metadata of the instance, and found nobody there. On a machine that is
+/// no instance anything may answer, or nothing.
+fn asked_the_instance(error: &CredentialsError) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).any(|error| error.is::<ImdsError>())
 }
 
 /// The program's clock as the SDK asks for it.
@@ -340,5 +374,32 @@ mod tests {
         let keys = Keys::Forced { access: Secret::new("AKIACANARY"), secret: Secret::new("canary") };
         let settings = AwsSettings { keys: Some(keys), ..AwsSettings::new(Clock::fixed(Default::default())) };
         assert!(!format!("{settings:?}").to_lowercase().contains("canary"));
+    }
+
+    /// A chain that answers as told.
+    #[derive(Debug)]
+    struct Chain(fn() -> Result<Credentials, CredentialsError>);
+
+    impl ProvideCredentials for Chain {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(self.0())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_vaults_keys_are_for_planning_only_where_nothing_else_is_found() {
+        let found = |answer| async move {
+            let vault = credentials(&Secret::new("VAULT"), &Secret::new("x"));
+            let chain = ElseVault { chain: SharedCredentialsProvider::new(Chain(answer)), vault };
+            chain.provide().await.map(|found| found.access_key_id().to_owned()).ok()
+        };
+        let own = || Ok(Credentials::new("OWN", "x", None, None, "test"));
+        assert_eq!(found(own).await.as_deref(), Some("OWN"));
+        assert_eq!(found(|| Err(CredentialsError::not_loaded("nothing"))).await.as_deref(), Some("VAULT"));
+        // An expired login is somebody's: their hosts' keys must not take its place.
+        assert_eq!(found(|| Err(CredentialsError::provider_error("the SSO login expired"))).await, None);
     }
 }
