@@ -218,12 +218,13 @@ fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
     };
     let user = field.to.get("user").and_then(Value::as_text).unwrap_or("?");
     let next = next_run(&new, zone, view.now);
-    Some(format!(
-        "    {when:<width$}{words} as {user}\n{}{}\n",
-        " ".repeat(VALUE_COLUMN),
-        styled(DIM, next),
-        width = VALUE_COLUMN - 4
-    ))
+    let what = format!("{words} as {user}");
+    let first = match when.chars().count() + 4 < VALUE_COLUMN {
+        true => format!("    {when:<width$}{what}\n", width = VALUE_COLUMN - 4),
+        // Too long to stand beside it.
+        false => format!("    {when}\n{}{what}\n", " ".repeat(VALUE_COLUMN)),
+    };
+    Some(format!("{first}{}{}\n", " ".repeat(VALUE_COLUMN), styled(DIM, next)))
 }
 
 /// What would be gone: the sum first, then the backups one by one.

@@ -2,7 +2,7 @@
 
 use super::plan_words::{apply_line, field_lines};
 use super::text::{bytes, day};
-use crate::plan::{Change, Plan, Summary};
+use crate::plan::{Action, Change, Plan, Summary};
 
 /// The whole plan.
 pub fn plan(plan: &Plan) -> String {
@@ -41,9 +41,13 @@ fn row(change: &Change) -> String {
     let mut lines: Vec<String> = change
         .fields
         .iter()
+        .filter(|field| change.action != Action::Remove || field.from.get("schedule").is_some())
         .flat_map(|field| field_lines(change.id.kind(), &field.field, &field.from, &field.to))
         .map(|line| match line.from {
             Some(from) => format!("{}: {} → {}", cell(&line.name), cell(&from), cell(&line.to)),
+            None if change.action != Action::Create => {
+                format!("{}: none → {}", cell(&line.name), cell(&line.to))
+            }
             None => format!("{}: {}", cell(&line.name), cell(&line.to)),
         })
         .collect();

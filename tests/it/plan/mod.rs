@@ -1,5 +1,6 @@
 //! The plan against whole worlds.
 
+mod golden;
 mod laws;
 mod live_laws;
 mod moved;

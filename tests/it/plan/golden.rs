@@ -1,0 +1,201 @@
+//! What a reader sees of a plan in which everything happens at once, in each format. `UPDATE_GOLDEN=1` writes the files
+//! anew; look at them before you commit them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use reconcile::plan::{Answer, Plan, between};
+use reconcile::report::plan::{View, plan_json, plan_markdown, plan_text};
+use reconcile::resources::bucket::{AbortUploads, PublicAccess, VersionRule};
+use reconcile::resources::host_file::Body;
+use reconcile::resources::{Bucket, Crontab, HostFile, Resource, crontab};
+use reconcile::retention::{Loss, Losses};
+use reconcile::state::{
+    Caller, Desired, HeldBefore, HeldCode, HostFacts, HostSighting, JobFailure, Observed, Owner, Selection,
+    Sighting, Wanted,
+};
+use reconcile::vocab::{Id, JobCommand, JobKind, KeepVersions, Kind, Secret, Tier, Value, Versioning};
+
+use super::laws::{environment, host_id};
+
+fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
+    text.parse().expect("an instant")
+}
+
+fn bucket(days: u32) -> Bucket {
+    let keep = VersionRule::Keep(KeepVersions { days, newest: 0 });
+    Bucket {
+        owner: Some(Some(environment())),
+        region: Some("eu-west-2".parse().expect("valid")),
+        versioning: Some(Versioning::Enabled),
+        keep_versions: Some(BTreeMap::from([("postgres_daily_".to_owned(), keep)])),
+        abort_uploads: Some(AbortUploads::AfterDays(7)),
+        public_access: Some(PublicAccess::BLOCKED),
+        ..Bucket::newborn()
+    }
+}
+
+fn job_file(key: &str) -> HostFile {
+    HostFile {
+        path: "/etc/reconcile/production/postgresql.json".to_owned(),
+        owner: "postgres".parse().expect("valid"),
+        group: "postgres".parse().expect("valid"),
+        mode: 0o600,
+        body: Body::Members {
+            members: BTreeMap::from([("compression".to_owned(), Value::text("gzip"))]),
+            secrets: BTreeMap::from([("secret_key".to_owned(), Secret::new(key).digest())]),
+        },
+    }
+}
+
+fn crontab_at(hour: u32, by_hand: &[&str]) -> Crontab {
+    let mut crontab = Crontab::of([crontab::Entry {
+        schedule: format!("0 {hour} * * 1,2,3,4,5,6").parse().expect("valid"),
+        user: "postgres".parse().expect("valid"),
+        command: JobCommand {
+            job: JobKind::Backup,
+            datastore: "postgresql".parse().expect("valid"),
+            tier: Some(Tier::Daily),
+            job_file: Some("/etc/reconcile/production/postgresql.json".to_owned()),
+        },
+    }])
+    .expect("root is a user");
+    crontab.other = by_hand.iter().map(|line| (*line).to_owned()).collect();
+    crontab
+}
+
+/// A plan with every action, risk and kind of held item that there is.
+fn plan() -> Plan {
+    let cloud = |name: &str| Id::cloud(Kind::Bucket, name);
+    let wanted = |resource| Wanted {
+        resource,
+        datastores: BTreeSet::from(["postgresql".parse().expect("valid")]),
+        declared: None,
+        needs: BTreeSet::new(),
+    };
+    let resources = BTreeMap::from([
+        (cloud("a-new-bucket"), wanted(Resource::Bucket(bucket(90)))),
+        (cloud("kept-shorter"), wanted(Resource::Bucket(bucket(7)))),
+        (cloud("made-by-hand"), wanted(Resource::Bucket(bucket(90)))),
+        (cloud("somebody-elses"), wanted(Resource::Bucket(bucket(90)))),
+        (cloud("not-to-be-seen"), wanted(Resource::Bucket(bucket(90)))),
+        (host_id(Kind::HostFile, "db1", "postgresql"), wanted(Resource::HostFile(job_file("CANARY-NEW")))),
+        (host_id(Kind::Crontab, "db1", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
+        (host_id(Kind::Crontab, "db2", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
+    ]);
+    let held = vec![HeldBefore {
+        id: Id::cloud(Kind::Datastore, "couchdb"),
+        code: HeldCode::NoHost,
+        why: "on since public.yml:53:1, but no host is in [couchdb2]: nothing is backed up".to_owned(),
+        datastore: None,
+    }];
+    let desired = Desired {
+        environment: environment(),
+        environment_written: true,
+        account: None,
+        endpoint: None,
+        declared: resources.keys().cloned().collect(),
+        resources,
+        held,
+        hosts: BTreeSet::new(),
+        vault_digest: None,
+    };
+    let stranger = Bucket { region: Some("eu-west-2".parse().expect("valid")), ..Bucket::newborn() };
+    let sightings = BTreeMap::from([
+        (cloud("a-new-bucket"), Sighting::Absent),
+        (cloud("kept-shorter"), Sighting::Ours(Resource::Bucket(bucket(90)))),
+        (cloud("made-by-hand"), Sighting::Unmarked(Resource::Bucket(stranger))),
+        (cloud("somebody-elses"), Sighting::Foreign(Owner::Account)),
+        (cloud("not-to-be-seen"), Sighting::Unknown("s3:GetBucketPolicy: access denied".to_owned())),
+        (
+            host_id(Kind::HostFile, "db1", "postgresql"),
+            Sighting::Ours(Resource::HostFile(job_file("CANARY-OLD"))),
+        ),
+        (
+            host_id(Kind::Crontab, "db1", "postgresql"),
+            Sighting::Ours(Resource::Crontab(crontab_at(
+                4,
+                &["0 3 * * * root /usr/local/sbin/mine \u{1b}[2J"],
+            ))),
+        ),
+        (host_id(Kind::Crontab, "db1", "blobdb"), Sighting::Ours(Resource::Crontab(crontab_at(4, &[])))),
+    ]);
+    let facts = HostFacts {
+        zone: "Asia/Kolkata".parse().expect("a zone"),
+        cron_missing: None,
+        program_missing: None,
+    };
+    let observed = Observed {
+        caller: Caller {
+            account: Some("123456789012".parse().expect("valid")),
+            partition: Some("aws".to_owned()),
+            identity: Some("role/backup-operator".to_owned()),
+            region: Some("eu-west-2".parse().expect("valid")),
+            ..Caller::default()
+        },
+        sightings,
+        hosts: BTreeMap::from([
+            ("db1".parse().expect("valid"), HostSighting::Reached(facts)),
+            (
+                "db2".parse().expect("valid"),
+                HostSighting::Unreachable("unreachable: 10.0.0.12 port 22 timed out".to_owned()),
+            ),
+        ]),
+        failures: vec![JobFailure {
+            host: "db1".parse().expect("valid"),
+            datastore: "postgresql".parse().expect("valid"),
+            at: at("2026-11-20T16:00:12Z"),
+            message: "the disk is full: the dump stopped after 3.1 GiB, and the backups before it are kept"
+                .to_owned(),
+        }],
+    };
+    let plan = between(&desired, &Selection::all(), &observed);
+    let mut losses = Losses::default();
+    for day in 1..=5 {
+        losses.add(Loss {
+            backup: format!("kept-shorter/postgres_daily_db1.tar.gz?versionId=v{day}"),
+            taken: at(&format!("2026-11-0{day}T00:14:00Z")),
+            bytes: 536_870_912,
+            when: at("2026-11-22T00:00:00Z"),
+        });
+    }
+    let answers = plan
+        .questions()
+        .into_iter()
+        .map(|question| {
+            let lost = question.id().name() == "kept-shorter";
+            (question, Answer::Lost(if lost { losses.clone() } else { Losses::default() }))
+        })
+        .collect();
+    plan.with_losses(answers, None)
+}
+
+fn compare(name: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/plan/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        std::fs::write(&file, text).expect("written");
+    }
+    let golden = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(golden, text, "{name} changed: look at it, then UPDATE_GOLDEN=1");
+}
+
+/// Colours repeat what the words say: without them nothing is lost.
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn a_plan_reads_the_same_as_yesterday() {
+    let plan = plan();
+    let view = View { now: at("2026-11-21T12:00:00Z"), verbose: false };
+    let text = plan_text(&plan, view);
+    compare("plan.txt", &plain(&text));
+    compare("plan-verbose.txt", &plain(&plan_text(&plan, View { verbose: true, ..view })));
+    compare("plan.md", &plan_markdown(&plan));
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    compare("plan.json", &format!("{:#}\n", plan_json(&plan)).replace(&version, "\"version\": \"...\""));
+    for shown in [text, plan_markdown(&plan), plan_json(&plan).to_string()] {
+        assert!(!shown.contains("CANARY") && !shown.contains("\u{1b}[2J"), "{shown}");
+    }
+}
