@@ -265,6 +265,8 @@ fn fields(present: Option<&Resource>, wanted: &Resource) -> FieldComparison {
             (None, _) if is_empty(to) => {}
             (None, _) | (Some(_), None) => judge(name, Value::Null, to.clone()),
             (Some(_), Some(Field { value: Some(from), .. })) => judge(name, from.clone(), to.clone()),
+            // A store that does not say where its buckets are has but one place for them.
+            (Some(_), Some(Field { value: None, .. })) if is_place(kind, name) => {}
             (Some(_), Some(Field { value: None, .. })) => comparison.unsupported.push(name.clone()),
         }
     }
