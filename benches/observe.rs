@@ -199,7 +199,7 @@ fn measure_memory(way: Way, buckets: u32) {
 /// Its one bucket under so many names.
 fn many_of(desired: Desired, buckets: u32) -> Desired {
     let (_, like) = desired.resources.first_key_value().expect("a bucket");
-    let ids = (0..buckets).map(|number| Id::cloud(Kind::Bucket, &bucket_name(number)));
+    let ids = (0..buckets).map(|number| Id::cloud(Kind::Bucket, bucket_name(number)));
     let resources: BTreeMap<Id, Wanted> = ids.map(|id| (id, like.clone())).collect();
     Desired { declared: resources.keys().cloned().collect(), resources, ..desired }
 }
