@@ -34,7 +34,7 @@ quick: ## The unit tests alone: pure, no tools needed
 
 bench: ## Measure against baselines of the same run, in release
 	scripts/install-test-tools --bench
-	cargo bench --locked
+	cargo bench --locked --no-fail-fast --bench '*'
 
 fmt: ## Format the code
 	cargo fmt

@@ -89,17 +89,18 @@ impl Derivation<'_> {
         }
     }
 
-    /// The region of every bucket that is used: its own, or the environment's.
+    /// The region of every bucket that is used.
     fn regions(&self) -> BTreeMap<BucketName, RegionName> {
-        let common = self.settings.storage.region.as_ref();
-        let declared = &self.settings.backups.buckets;
-        let used = std::iter::once(&self.settings.postgresql.bucket);
-        used.chain(declared.keys())
-            .filter_map(|name| {
-                let own = declared.get(name).and_then(|bucket| bucket.region.as_ref());
-                Some((name.clone(), own.or(common)?.clone()))
-            })
+        std::iter::once(&self.settings.postgresql.bucket)
+            .chain(self.settings.backups.buckets.keys())
+            .filter_map(|name| Some((name.clone(), self.region(name)?.clone())))
             .collect()
+    }
+
+    /// A bucket's own region, or the environment's.
+    fn region(&self, name: &BucketName) -> Option<&RegionName> {
+        let own = self.settings.backups.buckets.get(name).and_then(|bucket| bucket.region.as_ref());
+        own.or(self.settings.storage.region.as_ref())
     }
 
     fn piece(&mut self, piece: Piece, datastore: &Datastore, declared: Option<Place>) {
@@ -139,7 +140,7 @@ impl Derivation<'_> {
 
     /// A bucket that a datastore writes to, or that is declared, or both.
     fn bucket(&mut self, name: &BucketName, datastore: Option<&Datastore>, declared: Option<Place>) {
-        let region = self.regions().get(name).cloned();
+        let region = self.region(name).cloned();
         let own = self.settings.backups.buckets.get(name);
         let id = Id::cloud(Kind::Bucket, name.as_str());
         let mut datastores: BTreeSet<Datastore> =

@@ -2,40 +2,51 @@
 
 /// The candidate that a person most likely meant, if any is near enough: at most one slip in five letters, and two.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 5).clamp(1, 2);
+    let word: Vec<char> = word.chars().collect();
+    let allowed = (word.len() / 5).clamp(1, 2);
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter_map(|candidate| Some((distance(&word, candidate, allowed)?, candidate)))
         .min()
         .map(|(_, candidate)| candidate)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that make one word of the other
-/// (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    // Words of very different length are far apart; counting would only take time.
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
+/// (optimal string alignment); `None` where it takes more than `most`.
+///
+/// Every key that is not about backups is held against every one that is, so it gives up as early as it can.
+fn distance(a: &[char], b: &str, most: usize) -> Option<usize> {
+    if a.len().abs_diff(b.chars().count()) > most {
+        return None;
     }
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    let b: Vec<char> = b.chars().collect();
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut row = Vec::with_capacity(b.len() + 1);
     for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        row.clear();
+        row.push(i + 1);
         for (j, y) in b.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(x != y)).min(rows[i][j + 1] + 1).min(row[j] + 1);
+            let mut best = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                best = best.min(rows[i - 1][j - 1] + 1);
+                best = best.min(before_last[j - 1] + 1);
             }
             row.push(best);
         }
-        rows.push(row);
+        // No later row falls below the least of this one: also a swap costs no less than leaving a letter out.
+        if row.iter().all(|distance| *distance > most) {
+            return None;
+        }
+        std::mem::swap(&mut before_last, &mut last);
+        std::mem::swap(&mut last, &mut row);
     }
-    rows[a.len()][b.len()]
+    last.last().copied().filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -45,6 +56,28 @@ mod tests {
         assert_eq!(nearest("tls-only", known), Some("tls_only"));
         assert_eq!(nearest("reason", known), None);
         assert_eq!(nearest("encryption", known), None);
-        assert_eq!((distance("ab", "ba"), distance("", "ab"), distance("kitten", "sitten")), (1, 2, 1));
+        assert_eq!(nearest("", known), None);
+    }
+
+    /// By the definition: the cheapest way to make the front of one word that of the other.
+    fn slowly(a: &[char], b: &[char]) -> usize {
+        let ([a_rest @ .., x], [b_rest @ .., y]) = (a, b) else { return a.len().max(b.len()) };
+        let mut best = slowly(a_rest, b_rest) + usize::from(x != y);
+        best = best.min(slowly(a_rest, b) + 1).min(slowly(a, b_rest) + 1);
+        match (a_rest, b_rest) {
+            ([a_front @ .., w], [b_front @ .., v]) if w == y && x == v => {
+                best.min(slowly(a_front, b_front) + 1)
+            }
+            _ => best,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn giving_up_early_changes_no_distance(a in "[a-cö]{0,6}", b in "[a-cö]{0,6}", most in 0usize..4) {
+            let (a, letters): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+            let wanted = slowly(&a, &letters);
+            prop_assert_eq!(distance(&a, &b, most), (wanted <= most).then_some(wanted));
+        }
     }
 }
