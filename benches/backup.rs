@@ -1,7 +1,7 @@
 //! How long a backup takes, and how much memory, beside the pipe that an administrator would write.
 //!
 //! A real PostgreSQL of about a gibibyte; the pipe is `pg_basebackup | pigz` (or `| zstd -T2`), ours is the whole
-//! sequence with checksums and an upload whose far end drains what it gets. Both in the same run, in turns; the median
+//! sequence with checksums and an upload to the sandbox, which checks and stores it in the same process. Both in the same run, in turns; the median
 //! of each is compared. `RECONCILE_BENCH_SCALE` sets pgbench's scale (70), `RECONCILE_BENCH_ROUNDS` the rounds (3).
 
 #![allow(
@@ -19,23 +19,19 @@ mod host;
 mod support;
 
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use host::Host;
-use http_body_util::BodyExt;
+use reconcile::clients::aws::Aws;
 use reconcile::datastores::job_file::{Compression, Upload};
 use reconcile::datastores::postgresql::settings::Method;
 use reconcile::jobs::{self, Store};
+use reconcile::sandbox::Sandbox;
 use reconcile::vocab::Tier;
 use support::postgres::Postgres;
+
+const BUCKET: &str = "backups";
 
 /// What the backup may take beside the pipe, and the memory that it may use.
 const WALL: f64 = 1.05;
@@ -124,9 +120,8 @@ fn backup(server: &Postgres, compression: Compression) -> (Duration, u64, u64) {
     let mut host = Host::new(Method::Plain);
     host.context.postgresql = server.connection();
     host.context.job.compression = compression;
-    host.context.store = Some(Store { client: Drain::default().client(), owner: None });
     host.context.job.upload = Some(Upload {
-        bucket: "backups".parse().expect("bucket"),
+        bucket: BUCKET.parse().expect("bucket"),
         region: None,
         endpoint: None,
         account: None,
@@ -134,6 +129,9 @@ fn backup(server: &Postgres, compression: Compression) -> (Duration, u64, u64) {
     });
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
+    let folder = tempfile::tempdir().expect("folder");
+    let sandbox = Sandbox::open(folder.path(), host.context.clock.clone()).expect("a sandbox");
+    host.context.store = Some(runtime.block_on(storage(&sandbox)));
     // Begins the high-water mark of this process anew (proc_pid_clear_refs(5)).
     std::fs::write("/proc/self/clear_refs", "5").expect("Linux");
     let begun = Instant::now();
@@ -145,67 +143,18 @@ fn backup(server: &Postgres, compression: Compression) -> (Duration, u64, u64) {
     (took, peak << 10, report.manifest.bytes)
 }
 
-/// The far end: takes everything, keeps the object's size and checksum.
-#[derive(Clone, Debug, Default)]
-struct Drain(Arc<Mutex<(String, String)>>);
-
-impl Drain {
-    fn client(self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-2"))
-            .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
-            .endpoint_url("https://storage.invalid")
-            .force_path_style(true)
-            .http_client(self);
-        aws_sdk_s3::Client::from_conf(config.build())
-    }
-
-    fn answer(&self, head: &http::request::Parts) -> http::Response<SdkBody> {
-        let query = head.uri.query().unwrap_or_default();
-        let header =
-            |name: &str| head.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
-        let answer = http::Response::builder().status(200);
-        let body = match (head.method.as_str(), query) {
-            ("GET", query) if query.contains("versioning") => {
-                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-            }
-            ("GET", _) => "<ListMultipartUploadsResult/>",
-            ("POST", query) if query.contains("uploads") => {
-                "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
-            }
-            ("POST", _) => {
-                let sent = (header("x-amz-mp-object-size"), header("x-amz-checksum-crc64nvme"));
-                *self.0.lock().expect("state") = (sent.0.expect("a size"), sent.1.expect("a checksum"));
-                "<CompleteMultipartUploadResult/>"
-            }
-            ("HEAD", _) => {
-                let (size, checksum) = self.0.lock().expect("state").clone();
-                let answer =
-                    answer.header("content-length", size).header("x-amz-checksum-crc64nvme", checksum);
-                return answer.body(SdkBody::empty()).expect("an answer");
-            }
-            _ => "",
-        };
-        answer.header("etag", "\"1\"").body(SdkBody::from(body)).expect("an answer")
-    }
-}
-
-impl HttpClient for Drain {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Drain {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let drain = self.clone();
-        HttpConnectorFuture::new(async move {
-            let (head, mut body) = request.try_into_http1x().expect("a request").into_parts();
-            while let Some(frame) = body.frame().await {
-                frame.expect("a frame");
-            }
-            Ok(HttpResponse::try_from(drain.answer(&head)).expect("an answer"))
-        })
-    }
+/// The sandbox's bucket, on disk: every byte is received, checked and written once more.
+async fn storage(sandbox: &Sandbox) -> Store {
+    let aws = Aws::load(sandbox.aws_settings()).await;
+    let client = aws.s3_transfer(None);
+    client.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+    let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    client
+        .put_bucket_versioning()
+        .bucket(BUCKET)
+        .versioning_configuration(versioning)
+        .send()
+        .await
+        .expect("versions");
+    Store { client, owner: Some("123456789012".parse().expect("account")) }
 }
