@@ -109,7 +109,7 @@ impl Derivation<'_> {
                 id,
                 code: HeldCode::VaultLocked,
                 why: format!(
-                    "it holds the keys that jobs upload with, and {file} is locked: give its password"
+                    "it holds the keys that jobs upload with, and {file} is locked: open it with --vault-password-file FILE"
                 ),
                 datastore: Some(datastore.clone()),
             });

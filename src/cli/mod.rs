@@ -1,6 +1,9 @@
 //! The command line: a verb is a file. Together with `report`, the only place that prints, and the only place that
 //! makes times.
 //!
+//! Place on the data's path: around it. A verb loads, asks the pure modules and the world in their order, and hands
+//! what they say to a view. Must never decide what is to change, and never touch the world but through them.
+//!
 //! Exit codes are a contract (docs/scripting.md): 0 as it should be, 1 failed or unseen, 2 not as it should be,
 //! 3 refused, 64 usage.
 
