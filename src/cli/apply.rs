@@ -163,7 +163,10 @@ fn confirm(plan: &Plan, out: &mut Output) -> Result<(), Failure> {
     let _ = std::io::stderr().flush();
     match read {
         Ok(_) if answer.trim() == "yes" => Ok(()),
-        _ => Err(Failure::refused("declined: nothing was touched", "answer yes to apply the plan")),
+        _ => Err(Failure::refused(
+            "declined: nothing was touched",
+            "only `yes` applies it; anything else leaves everything as it is",
+        )),
     }
 }
 

@@ -55,13 +55,13 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Make reality as the settings say
     Apply(apply::ApplyArgs),
-    /// Apply, for operators of commcare-cloud: deploy-stack --tags=backups
+    /// Apply, as commcare-cloud's operators call it: --tags=backups
     DeployStack(apply::DeployStackArgs),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
     /// Run a job on this host, as cron does
     Run(run::Run),
-    /// Play in the embedded cloud: its cron, what it holds, forgetting it
+    /// Play a host's cron in a sandbox; show it, or reset it
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),

@@ -83,8 +83,10 @@ fn from_public_yml_to_a_backup_in_a_bucket() {
         "DESTRUCTIVE",
         "days 7 -> days 2",
         "loses 1 backup",
-        "postgres_commcare-example_daily_2026_11_23.tar.gz of 2026-11-23",
-        "reconcile apply --allow destructive:bucket/commcare-example-postgres-backups \
+        "postgres_commcare-example_daily_2026_11_23.tar.gz",
+        "of 2026-11-23",
+        "reconcile apply -e environment --sandbox sandbox --vault-password-file environment/vault-password.txt \
+         --allow destructive:bucket/commcare-example-postgres-backups \
          --allow destructive:host_file/db1/postgresql",
     ]);
     stage
