@@ -1,4 +1,7 @@
 //! Settings -> Desired: what should be, in its normal form. Pure.
+//!
+//! Place on the data's path: between settings and plan. Must never look at reality: the same settings give the same
+//! ids and resources, on whatever day and machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -119,3 +119,27 @@ fn save(plan: &Plan, file: &Path) -> Result<(), Failure> {
         Failure::failed(format!("the plan cannot be written to {}: {error}", file.display()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn command(line: &[&str]) -> String {
+        let cli = Cli::try_parse_from(line).expect("a command line");
+        let Command::Plan(args) = &cli.command else { panic!("a plan") };
+        apply_command(&cli.global, &args.part, args.out.as_deref())
+    }
+
+    #[test]
+    fn what_is_told_to_apply_is_the_same_environment_place_and_part() {
+        let narrowed =
+            ["reconcile", "plan", "-e", "an env", "--sandbox", "/s", "--tags", "buckets", "--limit", "db1"];
+        assert_eq!(command(&narrowed), "reconcile apply -e 'an env' --sandbox /s --tags buckets --limit db1");
+        // The file holds tags and hosts, and does not go together with the options.
+        let written = ["reconcile", "plan", "-e", "env", "--tags", "buckets", "--out", "plan.json"];
+        assert_eq!(command(&written), "reconcile apply plan.json -e env");
+    }
+}

@@ -338,8 +338,12 @@ pub(super) fn summary_line(summary: &Summary) -> String {
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
     if create + adopt + update + remove == 0 {
-        let held = if held > 0 { format!(", {held} held") } else { String::new() };
-        return format!("Nothing to change: {unchanged} as they should be{held}.");
+        return match (unchanged, held) {
+            (0, 0) => "Nothing to change: the settings ask for nothing here.".to_owned(),
+            (0, held) => format!("Nothing can be changed: {held} held."),
+            (unchanged, 0) => format!("Nothing to change: {unchanged} as they should be."),
+            (unchanged, held) => format!("Nothing to change: {unchanged} as they should be, {held} held."),
+        };
     }
     format!("{}.", parts.join(", "))
 }

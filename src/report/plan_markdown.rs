@@ -2,7 +2,7 @@
 
 use super::plan::summary_line;
 use super::plan_words::{apply_line, field_lines};
-use super::text::{bytes, day};
+use super::text::{bytes, counted, day, minute};
 use crate::plan::{Change, Plan};
 
 /// The whole plan; `command` applies it, but for its consents.
@@ -10,6 +10,7 @@ pub fn plan(plan: &Plan, command: &str) -> String {
     let account = match (&plan.caller.account, &plan.caller.endpoint) {
         (_, Some(endpoint)) => format!(" at `{endpoint}`"),
         (Some(account), None) => format!(" in account `{account}`"),
+        (None, None) if plan.caller.unknown.is_some() => " in an **unknown account**".to_owned(),
         (None, None) => String::new(),
     };
     let mut text = format!("### Plan for environment `{}`{account}\n\n", plan.environment);
@@ -25,7 +26,16 @@ pub fn plan(plan: &Plan, command: &str) -> String {
             text.push_str(&format!("- `{}` ({}): {}\n", held.id, held.code.name(), cell(&held.why)));
         }
     }
-    if !plan.is_empty() || !plan.held.is_empty() {
+    for failure in &plan.failures {
+        text.push_str(&format!(
+            "\n**Last backup of {} on {} failed at {} UTC**: {}\n",
+            failure.datastore,
+            failure.host,
+            minute(failure.at),
+            cell(&failure.message)
+        ));
+    }
+    if !plan.is_empty() || !plan.held.is_empty() || !plan.failures.is_empty() {
         text.push('\n');
     }
     text.push_str(&summary_line(&plan.summary()));
@@ -48,8 +58,8 @@ fn row(change: &Change) -> String {
         .collect();
     if let Some((oldest, newest)) = change.losses.taken {
         lines.push(format!(
-            "**loses {} backups, {}, taken {} to {}**",
-            change.losses.count,
+            "**loses {}, {}, taken {} to {}**",
+            counted(usize::try_from(change.losses.count).unwrap_or(usize::MAX), "backup"),
             bytes(change.losses.bytes),
             day(oldest),
             day(newest)

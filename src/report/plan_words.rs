@@ -235,4 +235,17 @@ mod tests {
         assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Mon 2026-11-23 16:00 UTC");
         assert_eq!(next_run("0 0 31 2 *", Tz::UTC, now), "never fires");
     }
+
+    #[test]
+    fn of_two_maps_only_what_differs_is_told() {
+        let map = |members: &[(&str, Value)]| {
+            Value::Map(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+        };
+        let old = map(&[("days", Value::Number(7)), ("weeks", Value::Number(4))]);
+        let new =
+            map(&[("days", Value::Number(1)), ("hours", Value::Number(2)), ("weeks", Value::Number(4))]);
+        let lines = field_lines(Kind::HostFile, "keep", &old, &new);
+        let told: Vec<_> = lines.iter().map(|line| (line.from.as_deref(), line.to.as_str())).collect();
+        assert_eq!(told, [(Some("days 7, hours none"), "days 1, hours 2")]);
+    }
 }

@@ -44,7 +44,11 @@ pub(super) async fn caller(aws: &Aws) -> Caller {
         Err(error) => {
             let error = aws_error(&error);
             let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-            Caller { region, unknown: Some(format!("{error}{help}")), ..Caller::default() }
+            Caller {
+                region,
+                unknown: Some(format!("sts:GetCallerIdentity: {error}{help}")),
+                ..Caller::default()
+            }
         }
     }
 }
