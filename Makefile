@@ -18,7 +18,7 @@ build: ## Build the program for use: target/release/reconcile
 dist: ## Build what is handed out: slower to build, smaller, faster
 	cargo build --locked --profile dist
 
-demo: ## Plan and apply examples/commcare on a fresh sandbox; touches nothing else
+demo: ## Plan, apply and back up examples/commcare on a fresh sandbox; touches nothing else
 	cargo build --locked
 	scripts/demo target/debug/reconcile
 

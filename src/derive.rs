@@ -1,4 +1,7 @@
 //! Settings -> Desired: what should be, in its normal form. Pure.
+//!
+//! Place on the data's path: between settings and plan. Must never look at reality: the same settings give the same
+//! ids and resources, on whatever day and machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,7 +113,7 @@ impl Derivation<'_> {
                 id,
                 code: HeldCode::VaultLocked,
                 why: format!(
-                    "it holds the keys that jobs upload with, and {file} is locked: give its password"
+                    "it holds the keys that jobs upload with, and {file} is locked: open it with --vault-password-file FILE"
                 ),
                 datastore: Some(datastore.clone()),
             });

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::environment::{connect, desired, load, plan, selection, wait};
 use super::place::Place;
-use super::plan::{Part, exit, show};
+use super::plan::{Part, apply_command, exit, show};
 use super::{Exit, Failure, Format, Global, Output};
 use crate::plan::{Allow, Consent, Plan, Report};
 use crate::report::plan::{apply_line, outcome_line, refusal, report_json, report_summary};
@@ -65,13 +65,15 @@ impl ApplyArgs {
             Some(reviewed) => Part { tags: reviewed.tags.clone(), limit: reviewed.limit.clone() },
             None => self.part.clone(),
         };
-        run(&part, &self.consent, reviewed.as_ref(), global, out)
+        let command = apply_command(global, &part, self.reviewed.as_deref());
+        run(&part, &self.consent, reviewed.as_ref(), &command, global, out)
     }
 }
 
 impl DeployStackArgs {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        run(&self.part, &self.consent, None, global, out)
+        let command = apply_command(global, &self.part, None);
+        run(&self.part, &self.consent, None, &command, global, out)
     }
 }
 
@@ -79,6 +81,7 @@ fn run(
     part: &Part,
     consent: &ConsentArgs,
     reviewed: Option<&Reviewed>,
+    command: &str,
     global: &Global,
     out: &mut Output,
 ) -> Result<Exit, Failure> {
@@ -100,7 +103,7 @@ fn run(
         let world = connect(global, &place, &settings).await;
         let plan = plan(&world, &desired, &selection).await;
         if out.format() == Format::Text {
-            show(&plan, &place, global, out);
+            show(&plan, &place, global, None, out);
         }
         if let Some(reviewed) = reviewed.filter(|reviewed| reviewed.fingerprint != plan.fingerprint) {
             let message = format!(
@@ -110,7 +113,7 @@ fn run(
             return Err(Failure::refused(message, "plan again, and have that reviewed"));
         }
         let saw_everything = exit(&plan, false);
-        let line = apply_line(&plan);
+        let line = apply_line(&plan, command);
         let consent_given = Consent { allowed: consent.allow.clone(), sandbox: place.is_sandbox() };
         let changes = plan.changes.len();
         let granted = plan.grant(&consent_given).map_err(|refused| {
@@ -119,6 +122,9 @@ fn run(
         })?;
         if changes > 0 && !consent.auto_approve {
             confirm(granted.plan(), out)?;
+        }
+        if changes > 0 && out.format() == Format::Text {
+            out.result("\n");
         }
         let output = std::cell::RefCell::new(&mut *out);
         let told = |change: &crate::plan::Change, outcome: &crate::plan::Outcome| {
@@ -157,7 +163,10 @@ fn confirm(plan: &Plan, out: &mut Output) -> Result<(), Failure> {
     let _ = std::io::stderr().flush();
     match read {
         Ok(_) if answer.trim() == "yes" => Ok(()),
-        _ => Err(Failure::refused("declined: nothing was touched", "answer yes to apply the plan")),
+        _ => Err(Failure::refused(
+            "declined: nothing was touched",
+            "only `yes` applies it; anything else leaves everything as it is",
+        )),
     }
 }
 

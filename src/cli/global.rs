@@ -86,11 +86,11 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
-    /// The environment: a directory with public.yml [default: the current directory]
-    #[arg(short, long, global = true, value_name = "DIR", env = "RECONCILE_ENV")]
+    /// A directory with public.yml [default: the current one]
+    #[arg(short, long, global = true, value_name = "DIR", env = "RECONCILE_ENV", hide_env_values = true)]
     pub environment: Option<PathBuf>,
 
-    /// Use the embedded cloud and hosts kept in DIR; nothing leaves this machine
+    /// Play in the cloud and on the hosts kept in DIR; nothing leaves this machine
     #[arg(long, global = true, value_name = "DIR")]
     pub sandbox: Option<PathBuf>,
 
@@ -99,7 +99,13 @@ pub struct Global {
     pub output: Format,
 
     /// When to colour
-    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        value_name = "auto|always|never",
+        hide_possible_values = true
+    )]
     pub color: clap::ColorChoice,
 
     /// Say more; twice for the requests
@@ -107,7 +113,14 @@ pub struct Global {
     pub verbose: u8,
 
     /// How log lines are written
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "text|json",
+        hide_possible_values = true
+    )]
     pub log_format: LogFormat,
 
     /// How many requests may be under way at once
@@ -124,7 +137,13 @@ pub struct Global {
     pub sandbox_time: Option<chrono::DateTime<chrono::Utc>>,
 
     /// The vault's password: a file, or a program that prints it
-    #[arg(long, global = true, value_name = "FILE", env = "ANSIBLE_VAULT_PASSWORD_FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ANSIBLE_VAULT_PASSWORD_FILE",
+        hide_env_values = true
+    )]
     pub vault_password_file: Option<PathBuf>,
 }
 

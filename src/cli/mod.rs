@@ -1,6 +1,9 @@
 //! The command line: a verb is a file. Together with `report`, the only place that prints, and the only place that
 //! makes times.
 //!
+//! Place on the data's path: around it. A verb loads, asks the pure modules and the world in their order, and hands
+//! what they say to a view. Must never decide what is to change, and never touch the world but through them.
+//!
 //! Exit codes are a contract (docs/scripting.md): 0 as it should be, 1 failed or unseen, 2 not as it should be,
 //! 3 refused, 64 usage.
 
@@ -52,13 +55,13 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Make reality as the settings say
     Apply(apply::ApplyArgs),
-    /// Apply, for operators of commcare-cloud: deploy-stack --tags=backups
+    /// Apply, as commcare-cloud's operators call it: --tags=backups
     DeployStack(apply::DeployStackArgs),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
     /// Run a job on this host, as cron does
     Run(run::Run),
-    /// Play in the embedded cloud: its cron, what it holds, forgetting it
+    /// Play a host's cron in a sandbox; show it, or reset it
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use super::{Exit, Failure, Format, Global};
 use crate::report;
+use crate::report::text::{ALARM, BOLD, one_line, styled, wrapped};
 use crate::vocab::Problems;
 
 /// The two streams of the process, colours stripped where nobody sees them.
@@ -84,17 +85,22 @@ impl Output {
             Failure::Problems(problems) => self.problems(problems, ""),
             Failure::Failed { message, help } => self.complaint("error", message, help.as_deref()),
             Failure::Refused { message, help } => self.complaint("refused", message, help.as_deref()),
-            Failure::Usage { message } => self.complaint("usage", message, None),
+            Failure::Usage { message } => self.complaint("error", message, None),
         }
         failure.exit()
     }
 
     fn complaint(&mut self, kind: &str, message: &str, help: Option<&str>) {
-        let bold = anstyle::Style::new().bold();
-        let red = bold.fg_color(Some(anstyle::AnsiColor::Red.into()));
-        let mut text = format!("{red}{kind}{red:#}{bold}: {message}{bold:#}\n");
-        if let Some(help) = help {
-            text.push_str(&format!("  = help: {help}\n"));
+        let first = format!("{} ", styled(ALARM, format_args!("{kind}:")));
+        let mut text = wrapped(&first, kind.len() + 2, &one_line(message));
+        text.push('\n');
+        let mut lines = help.into_iter().flat_map(str::lines);
+        if let Some(help) = lines.next() {
+            text.push_str(&format!("{}\n", wrapped("  = help: ", 10, &one_line(help))));
+        }
+        // A command is copied, so it stays on one line.
+        for command in lines {
+            text.push_str(&format!("          {}\n", styled(BOLD, one_line(command))));
         }
         self.notice(&text);
     }

@@ -6,7 +6,7 @@ use super::{Failure, Global};
 use crate::clients::aws::AwsSettings;
 use crate::clients::host::HostFiles;
 use crate::clients::machine;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::Settings;
 use crate::state::HostFacts;
 use crate::vocab::{Clock, HostName, JobCommand};
@@ -34,6 +34,10 @@ impl Place {
         };
         match sandbox {
             Ok(sandbox) => Ok(Place::Sandbox(Box::new(sandbox))),
+            Err(error @ SandboxError::Config(_)) => Err(Failure::failed_with_help(
+                error.to_string(),
+                "mend it, or remove it: a sandbox without sandbox.yml is a good one",
+            )),
             Err(error) => Err(Failure::failed(error.to_string())),
         }
     }

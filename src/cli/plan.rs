@@ -49,7 +49,8 @@ impl PlanArgs {
             let world = connect(global, &place, &settings).await;
             plan(&world, &desired, &selection).await
         })?;
-        show(&plan, &place, global, out);
+        let command = apply_command(global, &self.part, self.out.as_deref());
+        show(&plan, &place, global, Some(&command), out);
         if let Some(file) = &self.out {
             save(&plan, file)?;
         }
@@ -61,13 +62,36 @@ impl PlanArgs {
     }
 }
 
-/// Writes a plan in the format that was asked for.
-pub fn show(plan: &Plan, place: &Place, global: &Global, out: &mut Output) {
+/// What a person types to apply a plan, but for its consents: the same environment, place and part as this process.
+pub fn apply_command(global: &Global, part: &Part, reviewed: Option<&Path>) -> String {
+    let mut words = vec!["reconcile".to_owned(), "apply".to_owned()];
+    words.extend(reviewed.map(|file| file.display().to_string()));
+    let paths = [
+        ("-e", &global.environment),
+        ("--sandbox", &global.sandbox),
+        ("--vault-password-file", &global.vault_password_file),
+    ];
+    for (option, path) in paths {
+        words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
+    }
+    // A file brings its own tags and limit.
+    for (option, list) in [("--tags", &part.tags), ("--limit", &part.limit)] {
+        if reviewed.is_none() && !list.is_empty() {
+            words.extend([option.to_owned(), list.join(",")]);
+        }
+    }
+    // No argument of a process holds a NUL, and nothing else cannot be quoted.
+    let quoted = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
+    crate::report::text::one_line(&quoted)
+}
+
+/// Writes a plan in the format that was asked for; `command` applies it, where that is still to be done.
+pub fn show(plan: &Plan, place: &Place, global: &Global, command: Option<&str>, out: &mut Output) {
     match out.format() {
         Format::Json => out.json(&plan_json(plan)),
-        Format::Markdown => out.result(&plan_markdown(plan)),
+        Format::Markdown => out.result(&plan_markdown(plan, command.unwrap_or_default())),
         _ => {
-            let view = View { now: place.clock().now(), verbose: global.verbose > 0 };
+            let view = View { now: place.clock().now(), verbose: global.verbose > 0, command };
             out.result(&format!("{}{}", place.banner(), plan_text(plan, view)));
         }
     }
@@ -94,4 +118,28 @@ fn save(plan: &Plan, file: &Path) -> Result<(), Failure> {
     write().map_err(|error| {
         Failure::failed(format!("the plan cannot be written to {}: {error}", file.display()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn command(line: &[&str]) -> String {
+        let cli = Cli::try_parse_from(line).expect("a command line");
+        let Command::Plan(args) = &cli.command else { panic!("a plan") };
+        apply_command(&cli.global, &args.part, args.out.as_deref())
+    }
+
+    #[test]
+    fn what_is_told_to_apply_is_the_same_environment_place_and_part() {
+        let narrowed =
+            ["reconcile", "plan", "-e", "an env", "--sandbox", "/s", "--tags", "buckets", "--limit", "db1"];
+        assert_eq!(command(&narrowed), "reconcile apply -e 'an env' --sandbox /s --tags buckets --limit db1");
+        // The file holds tags and hosts, and does not go together with the options.
+        let written = ["reconcile", "plan", "-e", "env", "--tags", "buckets", "--out", "plan.json"];
+        assert_eq!(command(&written), "reconcile apply plan.json -e env");
+    }
 }

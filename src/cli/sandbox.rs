@@ -9,7 +9,7 @@ use serde_json::json;
 use super::place::system_clock;
 use super::sandbox_run::SandboxRun;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::report::text::{bytes, counted, minute, one_line};
+use crate::report::text::{BOLD, bytes, counted, minute, one_line, styled};
 use crate::sandbox::{BucketOverview, HostOverview, Overview, Sandbox, SandboxError, VersionOverview};
 
 /// Arguments of `reconcile sandbox`.
@@ -76,8 +76,8 @@ fn reset(sandbox: &Sandbox, directory: &Path, out: &mut Output) -> Result<Exit, 
             "hosts": before.hosts.len(),
         })),
         _ => out.result(&format!(
-            "sandbox {}\n\nForgot {} and {}.\n",
-            directory.display(),
+            "{}\n\nForgot {} and {}.\n",
+            styled(BOLD, format_args!("sandbox {}", directory.display())),
             counted(before.buckets.len(), "bucket"),
             counted(before.hosts.len(), "host"),
         )),
@@ -97,7 +97,7 @@ const SHOWN: usize = 20;
 
 /// At most 80 columns wherever names allow it: names stand last.
 fn text(overview: &Overview, directory: &Path) -> String {
-    let mut text = format!("sandbox {}\n", directory.display());
+    let mut text = format!("{}\n", styled(BOLD, format_args!("sandbox {}", directory.display())));
     for bucket in &overview.buckets {
         text.push_str(&bucket_text(bucket));
     }
@@ -186,6 +186,7 @@ mod tests {
             }],
         };
         let shown = text(&overview, Path::new("/tmp/sandbox"));
+        let shown = anstream::adapter::strip_str(&shown).to_string();
         assert_eq!(
             shown,
             "sandbox /tmp/sandbox\n\

@@ -8,14 +8,13 @@ use crate::settings;
 /// What `schema` is asked.
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// Which schema
+    /// Of what; public is the settings file
     #[arg(value_enum)]
     name: Name,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
-    /// The settings file
     Public,
 }
 

@@ -63,8 +63,8 @@ impl AwsError {
         Some(match &self.kind {
             AwsErrorKind::NotFound => "check the name, and the account that the credentials belong to".to_owned(),
             AwsErrorKind::Denied => {
-                "grant the caller this action, or use other credentials; a policy of the bucket or the organisation may \
-                 also deny it"
+                "grant the caller this action, or use other credentials; a policy of the bucket or of the \
+                 organisation may also deny it"
                     .to_owned()
             }
             AwsErrorKind::NotImplemented => {

@@ -3,7 +3,7 @@
 //! No error quotes the file: it holds secrets.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -39,11 +39,15 @@ pub fn read(path: &Path) -> Result<Loaded, JobError> {
             .help("`reconcile apply` writes it, readable for the job's user; it is not meant to be edited")
     };
     // A pipe of that name must not make the job wait for ever.
-    let mut file = File::options()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(|why| error(why.to_string()))?;
+    let mut file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(
+        |why| match why.kind() {
+            ErrorKind::NotFound => {
+                JobError::new(Stage::Prepare, format!("there is no job file {}", path.display()))
+                    .help("`reconcile apply` writes it; then this host has backups to run and to list")
+            }
+            _ => error(why.to_string()),
+        },
+    )?;
     let metadata = file.metadata().map_err(|why| error(why.to_string()))?;
     if !metadata.is_file() {
         return Err(error("it is no regular file".to_owned()));

@@ -33,9 +33,8 @@ pub fn desired_text(desired: &Desired) -> String {
         for field in wanted.resource.fields() {
             let Some(value) = field.value else { continue };
             for line in field_lines(id.kind(), &field.name, &Value::Null, &value) {
-                let name = format!("    {:<19} ", line.name);
-                let indent = name.chars().count();
-                text.push_str(&wrapped(&name, indent, &line.to));
+                let name = format!("    {:<22} ", line.name);
+                text.push_str(&wrapped(&name, name.chars().count(), &line.to));
                 text.push('\n');
             }
         }

@@ -116,8 +116,10 @@ pub fn backup(report: &BackupReport) -> String {
         report.path
     );
     if let Some(remote) = &manifest.remote {
-        let version = remote.version_id.as_deref().map(|id| format!(" version {id}")).unwrap_or_default();
-        text.push_str(&format!("    s3://{}/{}{version}, read back\n", remote.bucket, remote.key));
+        text.push_str(&format!("    s3://{}/{}, read back\n", remote.bucket, remote.key));
+        if let Some(version) = &remote.version_id {
+            text.push_str(&format!("    {DIM}version {}{DIM:#}\n", one_line(version)));
+        }
     }
     if !report.expired.is_empty() {
         text.push_str(&format!(

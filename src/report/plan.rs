@@ -8,20 +8,23 @@ pub use super::plan_markdown::plan as plan_markdown;
 use super::plan_words::{FieldLine, field_lines, short_schedule};
 pub use super::plan_words::{apply_line, next_run, refusal};
 use super::text::{
-    ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, bytes, counted, day, minute, one_line, styled,
-    wrapped,
+    ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, WIDTH, YELLOW, bytes, counted, day, minute, one_line,
+    styled, wrapped,
 };
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
 use crate::retention::Losses;
+use crate::state::Tag;
 use crate::vocab::{Kind, Risk, Value};
 
 /// How a plan is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct View {
+pub struct View<'a> {
     /// For telling when schedules fire next.
     pub now: DateTime<Utc>,
-    /// Names every loss, every field of new files, and what does not change.
+    /// Names every loss, and every field of new files.
     pub verbose: bool,
+    /// The command that applies this plan, without its consents; `None` where it is being applied already.
+    pub command: Option<&'a str>,
 }
 
 /// Where the column of names begins, and where that of values.
@@ -29,7 +32,7 @@ const NAME_COLUMN: usize = 12;
 const VALUE_COLUMN: usize = 27;
 
 /// The whole plan.
-pub fn plan_text(plan: &Plan, view: View) -> String {
+pub fn plan_text(plan: &Plan, view: View<'_>) -> String {
     let mut text = heading(plan);
     for change in &plan.changes {
         text.push_str(&change_text(plan, change, view));
@@ -41,8 +44,9 @@ pub fn plan_text(plan: &Plan, view: View) -> String {
     text.push_str(&failures_text(plan));
     text.push_str(&styled(BOLD, summary_line(&plan.summary())));
     text.push('\n');
-    if !plan.changes.is_empty() {
-        text.push_str(&format!("To apply: {}\n", styled(BOLD, apply_line(plan))));
+    // Another account's plan cannot be applied, whatever is consented to.
+    if let Some(command) = view.command.filter(|_| !plan.is_empty() && plan.wrong_account().is_none()) {
+        text.push_str(&format!("To apply: {}\n", styled(BOLD, apply_line(plan, command))));
     }
     text
 }
@@ -62,14 +66,36 @@ fn heading(plan: &Plan) -> String {
         (None, None, None) => {}
     }
     parts.extend(caller.region.as_ref().map(|region| region.to_string()));
-    let limit: Vec<&str> = plan.selection.limit.iter().map(|host| host.as_str()).collect();
-    if !limit.is_empty() {
-        parts.push(format!("only {}", limit.join(", ")));
+    let tags =
+        plan.selection.tags.iter().filter(|tag| **tag != Tag::Backups).map(|tag| tag.name().to_owned());
+    let hosts = plan.selection.limit.iter().map(ToString::to_string);
+    for narrowed in [tags.collect::<Vec<_>>(), hosts.collect()] {
+        if !narrowed.is_empty() {
+            parts.push(format!("only {}", narrowed.join(", ")));
+        }
     }
-    format!("{}\n\n", parts.join(" · "))
+    format!("{}\n\n", dotted(&parts))
 }
 
-fn change_text(plan: &Plan, change: &Change, view: View) -> String {
+/// Parts with dots between them, on a new line where the next one would not fit.
+fn dotted(parts: &[String]) -> String {
+    let (mut text, mut column) = (String::new(), 0);
+    for part in parts {
+        let width = anstream::adapter::strip_str(part).to_string().chars().count();
+        if column > 0 && column + 3 + width > WIDTH {
+            text.push_str("\n    ");
+            column = 4;
+        } else if column > 0 {
+            text.push_str(" · ");
+            column += 3;
+        }
+        text.push_str(part);
+        column += width;
+    }
+    text
+}
+
+fn change_text(plan: &Plan, change: &Change, view: View<'_>) -> String {
     let mut text = headline(change);
     for field in &change.fields {
         text.push_str(&match change.action {
@@ -105,7 +131,7 @@ fn headline(change: &Change) -> String {
         true => String::new(),
         false => {
             let length = risks.iter().map(|(_, word)| word.len() + 1).sum::<usize>() - 1;
-            let gap = super::text::WIDTH.saturating_sub(left.chars().count() + length).max(2);
+            let gap = WIDTH.saturating_sub(left.chars().count() + length).max(2);
             let words: Vec<String> =
                 risks.iter().map(|(risk, word)| styled(risk_style(*risk), word)).collect();
             format!("{}{}", " ".repeat(gap), words.join(" "))
@@ -141,7 +167,7 @@ fn kind_word(kind: Kind) -> &'static str {
     }
 }
 
-fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> String {
+fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View<'_>) -> String {
     if change.id.kind() == Kind::Crontab
         && let Some(text) = entry_text(plan, change, field, view)
     {
@@ -200,7 +226,7 @@ fn line_text(line: &FieldLine, action: Action, field: &FieldChange) -> String {
 }
 
 /// A cron entry is read as a schedule, not as a field: when, what, as whom, and when next.
-fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> Option<String> {
+fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View<'_>) -> Option<String> {
     let schedule = |value: &Value| value.get("schedule").and_then(Value::as_text).map(str::to_owned);
     let words = one_line(&field.field);
     let zone = plan.zones.get(change.id.host()?).copied().unwrap_or(chrono_tz::UTC);
@@ -228,7 +254,7 @@ fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View) -> 
 }
 
 /// What would be gone: the sum first, then the backups one by one.
-fn losses_text(losses: &Losses, view: View) -> String {
+fn losses_text(losses: &Losses, view: View<'_>) -> String {
     if losses.is_empty() {
         return String::new();
     }
@@ -246,8 +272,12 @@ fn losses_text(losses: &Losses, view: View) -> String {
         // Where it lies stands in the lines above; `-v` tells all of it.
         let name = backup.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or(&backup);
         let name = if view.verbose { &backup } else { name };
-        let line = format!("{name} of {} UTC, {}", minute(loss.taken), bytes(loss.bytes));
-        text.push_str(&format!("        {line}\n"));
+        let about = format!("{} UTC, {}", minute(loss.taken), bytes(loss.bytes));
+        let line = format!("        {name} of {about}");
+        text.push_str(&match line.chars().count() <= WIDTH {
+            true => format!("{line}\n"),
+            false => format!("        {name}\n          of {about}\n"),
+        });
     }
     let rest = losses.count.saturating_sub(named as u64);
     if rest > 0 {
@@ -263,10 +293,7 @@ fn held_text(plan: &Plan) -> String {
     }
     let mut text = format!("{}\n", styled(BOLD, "held"));
     for held in &plan.held {
-        let kind = match held.id.kind() {
-            Kind::HostDirectory => "directory",
-            other => other.name(),
-        };
+        let kind = kind_word(held.id.kind());
         let name = match held.id.host() {
             Some(host) => format!("{host} {}", held.id.name()),
             None => held.id.name().to_owned(),
@@ -297,7 +324,7 @@ fn failures_text(plan: &Plan) -> String {
     text
 }
 
-fn summary_line(summary: &Summary) -> String {
+pub(super) fn summary_line(summary: &Summary) -> String {
     let Summary { create, adopt, update, remove, unchanged, held } = *summary;
     let parts: Vec<String> = [
         (create, "to create"),
@@ -312,8 +339,12 @@ fn summary_line(summary: &Summary) -> String {
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
     if create + adopt + update + remove == 0 {
-        let held = if held > 0 { format!(", {held} held") } else { String::new() };
-        return format!("Nothing to change: {unchanged} as they should be{held}.");
+        return match (unchanged, held) {
+            (0, 0) => "Nothing to change: the settings ask for nothing here.".to_owned(),
+            (0, held) => format!("Nothing can be changed: {held} held."),
+            (unchanged, 0) => format!("Nothing to change: {unchanged} as they should be."),
+            (unchanged, held) => format!("Nothing to change: {unchanged} as they should be, {held} held."),
+        };
     }
     format!("{}.", parts.join(", "))
 }

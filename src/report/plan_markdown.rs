@@ -1,37 +1,46 @@
 //! Plans as Markdown: a comment on a pull request.
 
+use super::plan::summary_line;
 use super::plan_words::{apply_line, field_lines};
-use super::text::{bytes, day};
-use crate::plan::{Action, Change, Plan, Summary};
+use super::text::{bytes, counted, day, minute};
+use crate::plan::{Action, Change, Plan};
 
-/// The whole plan.
-pub fn plan(plan: &Plan) -> String {
+/// The whole plan; `command` applies it, but for its consents.
+pub fn plan(plan: &Plan, command: &str) -> String {
     let account = match (&plan.caller.account, &plan.caller.endpoint) {
         (_, Some(endpoint)) => format!(" at `{endpoint}`"),
         (Some(account), None) => format!(" in account `{account}`"),
+        (None, None) if plan.caller.unknown.is_some() => " in an **unknown account**".to_owned(),
         (None, None) => String::new(),
     };
     let mut text = format!("### Plan for environment `{}`{account}\n\n", plan.environment);
-    if plan.is_empty() {
-        text.push_str("Nothing to change.\n");
-    } else {
+    if !plan.is_empty() {
         text.push_str("| | what | change | risk |\n|---|---|---|---|\n");
         for change in &plan.changes {
             text.push_str(&row(change));
         }
     }
     if !plan.held.is_empty() {
-        text.push_str("\n**Held**\n\n");
+        text.push_str(if plan.is_empty() { "**Held**\n\n" } else { "\n**Held**\n\n" });
         for held in &plan.held {
             text.push_str(&format!("- `{}` ({}): {}\n", held.id, held.code.name(), cell(&held.why)));
         }
     }
-    let Summary { create, adopt, update, remove, unchanged, held } = plan.summary();
-    text.push_str(&format!(
-        "\n{create} to create, {adopt} to adopt, {update} to update, {remove} to remove, {unchanged} unchanged, {held} held."
-    ));
-    if !plan.is_empty() {
-        text.push_str(&format!(" To apply:\n\n```\n{}\n```", apply_line(plan)));
+    for failure in &plan.failures {
+        text.push_str(&format!(
+            "\n**Last backup of {} on {} failed at {} UTC**: {}\n",
+            failure.datastore,
+            failure.host,
+            minute(failure.at),
+            cell(&failure.message)
+        ));
+    }
+    if !plan.is_empty() || !plan.held.is_empty() || !plan.failures.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&summary_line(&plan.summary()));
+    if !plan.is_empty() && plan.wrong_account().is_none() {
+        text.push_str(&format!(" To apply:\n\n```\n{}\n```", apply_line(plan, command)));
     }
     text.push_str(&format!("\n\n<sub>{}</sub>\n", plan.fingerprint));
     text
@@ -53,8 +62,8 @@ fn row(change: &Change) -> String {
         .collect();
     if let Some((oldest, newest)) = change.losses.taken {
         lines.push(format!(
-            "**loses {} backups, {}, taken {} to {}**",
-            change.losses.count,
+            "**loses {}, {}, taken {} to {}**",
+            counted(usize::try_from(change.losses.count).unwrap_or(usize::MAX), "backup"),
             bytes(change.losses.bytes),
             day(oldest),
             day(newest)

@@ -29,7 +29,7 @@ pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<Fie
         }
         (_, name, from, to) => {
             let (from, shown) = match (from, to) {
-                (Value::Map(old), Value::Map(new)) => (Some(map_words(old)), changed_map_words(old, new)),
+                (Value::Map(old), Value::Map(new)) => changed_members(old, new),
                 _ => ((!from.is_null()).then(|| words(from)), words(to)),
             };
             vec![line(&name.replace('_', " "), from, shown)]
@@ -124,18 +124,23 @@ fn member_words(name: &str, value: &str) -> String {
     format!("{} {}", name.replace('_', " "), if value.is_empty() { "\"\"" } else { value })
 }
 
-fn changed_map_words(old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>) -> String {
-    let present: Vec<String> = new
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| match (old.get(name), value) {
-            (Some(Value::Secret(before)), Value::Secret(after)) if before != after => {
-                member_words(name, "(secret, changed)")
-            }
-            _ => member_words(name, &words(value)),
-        })
-        .collect();
-    if present.is_empty() { "none".to_owned() } else { present.join(", ") }
+/// Of two maps the members that differ, before and after; all of them where none does.
+fn changed_members(old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>) -> (Option<String>, String) {
+    let at =
+        |members: &BTreeMap<String, Value>, name: &str| members.get(name).cloned().unwrap_or(Value::Null);
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| at(old, name) != at(new, name));
+    if names.is_empty() {
+        return (Some(map_words(old)), map_words(new));
+    }
+    let before = names.iter().map(|name| member_words(name, &words(&at(old, name))));
+    let after = names.iter().map(|name| match (at(old, name), at(new, name)) {
+        (Value::Secret(_), Value::Secret(_)) => member_words(name, "(secret, changed)"),
+        (_, after) => member_words(name, &words(&after)),
+    });
+    (Some(before.collect::<Vec<_>>().join(", ")), after.collect::<Vec<_>>().join(", "))
 }
 
 /// When a schedule fires next: `next Mon 2026-11-23 16:00 UTC`.
@@ -179,13 +184,13 @@ pub fn reason(reason: &Reason) -> (&'static str, String) {
     }
 }
 
-/// What the operator adds to `reconcile apply` so that the plan may be carried out.
-pub fn apply_line(plan: &Plan) -> String {
+/// The line that carries the plan out: the command that applies it, with the consents that it needs.
+pub fn apply_line(plan: &Plan, command: &str) -> String {
     let allows = plan.needed_consents().iter().map(|allow| format!(" --allow {allow}")).collect::<String>();
-    format!("reconcile apply{allows}")
+    format!("{command}{allows}")
 }
 
-/// A refusal: what is wrong and why, and what to do.
+/// A refusal: what is wrong and why, and what to do; a command stands on a line of its own.
 pub fn refusal(refusal: &Refusal, plan_line: &str) -> (String, String) {
     let list =
         |allows: &[Allow]| allows.iter().map(|allow| format!("{allow}")).collect::<Vec<_>>().join(", ");
@@ -204,11 +209,11 @@ pub fn refusal(refusal: &Refusal, plan_line: &str) -> (String, String) {
         ),
         Refusal::NotInPlan(allows) => (
             format!("the plan has nothing that --allow {} would be for: nothing was touched", list(allows)),
-            format!("read the plan again; it asks for: {plan_line}"),
+            format!("read the plan again; what it needs is\n{plan_line}"),
         ),
         Refusal::NoConsent(allows) => (
             format!("the plan needs consent for {}: nothing was touched", list(allows)),
-            format!("if that is what you want: {plan_line}"),
+            format!("if that is what you want:\n{plan_line}"),
         ),
     }
 }
@@ -229,5 +234,18 @@ mod tests {
         let now = "2026-11-21T18:00:00Z".parse().expect("an instant");
         assert_eq!(next_run("0 16 * * 1-6", Tz::UTC, now), "next Mon 2026-11-23 16:00 UTC");
         assert_eq!(next_run("0 0 31 2 *", Tz::UTC, now), "never fires");
+    }
+
+    #[test]
+    fn of_two_maps_only_what_differs_is_told() {
+        let map = |members: &[(&str, Value)]| {
+            Value::Map(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+        };
+        let old = map(&[("days", Value::Number(7)), ("weeks", Value::Number(4))]);
+        let new =
+            map(&[("days", Value::Number(1)), ("hours", Value::Number(2)), ("weeks", Value::Number(4))]);
+        let lines = field_lines(Kind::HostFile, "keep", &old, &new);
+        let told: Vec<_> = lines.iter().map(|line| (line.from.as_deref(), line.to.as_str())).collect();
+        assert_eq!(told, [(Some("days 7, hours none"), "days 1, hours 2")]);
     }
 }

@@ -3,10 +3,15 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::text::{broken, harmless};
+use super::text::{BOLD, DIM, WIDTH, broken, harmless, one_line, styled};
 use crate::settings::summary::DatastoreSummary;
 use crate::settings::{Effective, Origin, Settings, Unsupported};
 use crate::vocab::Value;
+
+/// As wide as the longest key, `elasticsearch_backup_days`.
+const KEY_COLUMN: usize = 25;
+/// Where places begin, unless a long value pushes them on.
+const PLACE_COLUMN: usize = 63;
 
 /// `reconcile.settings/1`.
 pub fn json(settings: &Settings) -> Json {
@@ -58,18 +63,20 @@ fn datastore(one: &DatastoreSummary) -> Json {
 
 /// The same for people: what runs where first, then every key that is written, then the defaults.
 pub fn text(settings: &Settings) -> String {
-    let bold = anstyle::Style::new().bold();
-    let mut text = format!("{bold}environment {}{bold:#}\n", settings.environment);
-    for one in settings.datastores() {
-        text.push_str(&summary(&one));
+    let mut text = format!("environment {}\n", styled(BOLD, &settings.environment));
+    let (on, off): (Vec<_>, Vec<_>) = settings.datastores().into_iter().partition(|one| one.enabled);
+    on.iter().for_each(|one| text.push_str(&summary(one)));
+    if !off.is_empty() {
+        let names: Vec<&str> = off.iter().map(|one| one.name).collect();
+        text.push_str(&format!("\n{:<14} {}\n", "off", names.join(", ")));
     }
     let (written, defaults): (Vec<_>, Vec<_>) =
         settings.flat.iter().partition(|(_, one)| one.from != Origin::Default);
     if !written.is_empty() {
-        text.push_str(&format!("\n{bold}written{bold:#}\n"));
+        text.push_str(&format!("\n{}\n", styled(BOLD, "written")));
         text.push_str(&table(&written));
     }
-    text.push_str(&format!("\n{bold}by default{bold:#}\n"));
+    text.push_str(&format!("\n{}\n", styled(BOLD, "by default")));
     text.push_str(&table(&defaults));
     if !settings.unsupported.is_empty() {
         text.push('\n');
@@ -83,8 +90,7 @@ pub fn unsupported(list: &[Unsupported]) -> String {
     if list.is_empty() {
         return String::new();
     }
-    let bold = anstyle::Style::new().bold();
-    let mut text = format!("{bold}not carried out by this version{bold:#}\n");
+    let mut text = format!("{}\n", styled(BOLD, "not carried out by this version"));
     for one in list {
         let place = harmless(&one.place.to_string());
         text.push_str(&format!(
@@ -97,9 +103,6 @@ pub fn unsupported(list: &[Unsupported]) -> String {
 }
 
 fn summary(one: &DatastoreSummary) -> String {
-    if !one.enabled {
-        return format!("\n{:<14} off\n", one.name);
-    }
     let hosts = match one.hosts.as_slice() {
         [] => ", but no host runs it".to_owned(),
         hosts => " on ".to_owned() + &hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -117,13 +120,27 @@ fn summary(one: &DatastoreSummary) -> String {
     text
 }
 
+/// Keys, values and places in columns. All places lie in the environment's folder, so their file's name is enough.
 fn table(rows: &[(&&str, &Effective)]) -> String {
     let row = |(name, one): &(&&str, &Effective)| {
-        let from = match &one.from {
-            Origin::Written(place) => format!("  {}", harmless(&place.to_string())),
-            Origin::Default => String::new(),
-        };
-        format!("{}\n", format!("  {name:<27} {:<30}{from}", harmless(&shown(&one.value))).trim_end())
+        let mut line = format!("  {name:<KEY_COLUMN$} {}", one_line(&shown(&one.value)));
+        if let Origin::Written(place) = &one.from {
+            let place = one_line(&place.to_string());
+            let place = place.rsplit('/').next().unwrap_or(&place);
+            // At the right edge; below a value that leaves no room.
+            let taken = line.chars().count();
+            let needed = place.chars().count() + 2;
+            let gap = match WIDTH.checked_sub(needed) {
+                Some(free) if taken <= free => (PLACE_COLUMN.min(free + 2)).max(taken + 2) - taken,
+                _ => {
+                    line.push('\n');
+                    PLACE_COLUMN
+                }
+            };
+            line.push_str(&format!("{}{}", " ".repeat(gap), styled(DIM, place)));
+        }
+        line.push('\n');
+        line
     };
     rows.iter().map(row).collect()
 }

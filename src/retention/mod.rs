@@ -1,4 +1,7 @@
 //! Which backups a policy keeps, and why. Pure: the present instant is an argument, and listings are handed in.
+//!
+//! Place on the data's path: what a plan would lose and what a job removes are both decided here. Must never remove
+//! anything itself, and never let go of the newest proven backup.
 
 pub mod local;
 pub mod versions;

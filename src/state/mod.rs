@@ -1,5 +1,7 @@
 //! What should be and what is: `Desired`, `Scope`, `Sighting`, `Observed`, `Caller`. Pure data; the plan compares
 //! them, the world fills the observed half.
+//!
+//! Must never take for absent what could not be seen: only a complete listing makes an absence.
 
 mod desired;
 mod observed;

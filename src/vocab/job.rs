@@ -11,7 +11,8 @@ use super::Datastore;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobKind {
-    /// Dump, upload, read back, record, expire.
+    // A plain comment: help would show a doc comment on many lines.
+    // Dump, upload, read back, record, expire.
     Backup,
 }
 
@@ -66,14 +67,14 @@ impl fmt::Display for Tier {
 /// One job as it stands in a cron entry or is typed by a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Args)]
 pub struct JobCommand {
-    /// What to do
+    /// What to do; a backup is dumped, uploaded, read back, recorded
     #[arg(value_enum)]
     pub job: JobKind,
 
     /// What to back up, such as postgresql
     pub datastore: Datastore,
 
-    /// Which of the datastore's backups this is
+    /// Which of the datastore's backups this is; daily if left out
     #[arg(long, value_enum)]
     pub tier: Option<Tier>,
 

@@ -41,7 +41,10 @@ pub(super) async fn caller(aws: &Aws) -> Caller {
                 unknown: None,
             }
         }
-        Err(error) => Caller { region, unknown: Some(with_help(&aws_error(&error))), ..Caller::default() },
+        Err(error) => {
+            let why = format!("sts:GetCallerIdentity: {}", with_help(&aws_error(&error)));
+            Caller { region, unknown: Some(why), ..Caller::default() }
+        }
     }
 }
 

@@ -188,14 +188,14 @@ fn plain(text: &str) -> String {
 #[test]
 fn a_plan_reads_the_same_as_yesterday() {
     let plan = plan();
-    let view = View { now: at("2026-11-21T12:00:00Z"), verbose: false };
+    let view = View { now: at("2026-11-21T12:00:00Z"), verbose: false, command: Some("reconcile apply") };
     let text = plan_text(&plan, view);
     compare("plan.txt", &plain(&text));
     compare("plan-verbose.txt", &plain(&plan_text(&plan, View { verbose: true, ..view })));
-    compare("plan.md", &plan_markdown(&plan));
+    compare("plan.md", &plan_markdown(&plan, "reconcile apply"));
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     compare("plan.json", &format!("{:#}\n", plan_json(&plan)).replace(&version, "\"version\": \"...\""));
-    for shown in [text, plan_markdown(&plan), plan_json(&plan).to_string()] {
+    for shown in [text, plan_markdown(&plan, "reconcile apply"), plan_json(&plan).to_string()] {
         assert!(!shown.contains("CANARY") && !shown.contains("\u{1b}[2J"), "{shown}");
     }
 }

@@ -99,9 +99,13 @@ impl Stage {
 
     /// The same without the vault's password.
     pub fn reconcile_plain(&self, line: &str) -> Answer {
+        self.reconcile_exactly(&format!("--sandbox sandbox -e environment {line}"))
+    }
+
+    /// The words of `line` and nothing else: what the program itself told to type.
+    pub fn reconcile_exactly(&self, line: &str) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command
-            .args(["--sandbox", "sandbox", "-e", "environment"])
             .args(line.split_whitespace())
             .current_dir(self.folder.path())
             .stdin(std::process::Stdio::null())
@@ -157,6 +161,11 @@ impl Answer {
             assert!(flat.contains(text), "lacks {text:?}: {self}");
         }
         self
+    }
+
+    /// The command that a plan gives to apply it, without the program's name.
+    pub fn line_to_apply(&self) -> Option<&str> {
+        self.stdout.lines().find_map(|line| line.strip_prefix("To apply: reconcile "))
     }
 
     pub fn says_not(self, text: &str) -> Self {
