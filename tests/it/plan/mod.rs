@@ -1,4 +1,5 @@
 //! The plan against whole worlds.
 
 mod laws;
+mod live;
 mod live_laws;

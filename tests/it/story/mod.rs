@@ -2,5 +2,6 @@
 
 mod backup;
 mod crashes;
+mod reality;
 mod refusals;
 mod stage;
