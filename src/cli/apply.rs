@@ -11,7 +11,7 @@ use super::place::Place;
 use super::plan::{Part, apply_command, exit, show};
 use super::{Exit, Failure, Format, Global, Output};
 use crate::plan::{Allow, Consent, Plan, Report};
-use crate::report::plan::{apply_line, outcome_line, refusal, report_json, report_summary};
+use crate::report::plan::{View, apply_line, outcome_line, plan_text, refusal, report_json, report_summary};
 use crate::world::apply;
 
 #[derive(Debug, Args)]
@@ -110,18 +110,26 @@ fn run(
                 "reality or settings moved since the plan was reviewed ({} then, {} now): nothing was touched",
                 reviewed.fingerprint, plan.fingerprint
             );
-            return Err(Failure::refused(message, "plan again, and have that reviewed"));
+            let failure = Failure::refused(message, "plan again, and have that reviewed");
+            return Err(refused(Some(plan), failure, out));
         }
         let saw_everything = exit(&plan, false);
         let line = apply_line(&plan, command);
         let consent_given = Consent { allowed: consent.allow.clone(), sandbox: place.is_sandbox() };
         let changes = plan.changes.len();
-        let granted = plan.grant(&consent_given).map_err(|refused| {
-            let (message, help) = refusal(&refused, &line);
-            Failure::refused(message, help)
-        })?;
-        if changes > 0 && !consent.auto_approve {
-            confirm(granted.plan(), out)?;
+        let kept = (out.format() == Format::Json).then(|| plan.clone());
+        let granted = match plan.grant(&consent_given) {
+            Ok(granted) => granted,
+            Err(why) => {
+                let (message, help) = refusal(&why, &line);
+                return Err(refused(kept, Failure::refused(message, help), out));
+            }
+        };
+        if changes > 0
+            && !consent.auto_approve
+            && let Err(failure) = confirm(granted.plan(), &place, global, out)
+        {
+            return Err(refused(kept, failure, out));
         }
         if changes > 0 && out.format() == Format::Text {
             out.result("\n");
@@ -140,6 +148,14 @@ fn run(
     })?
 }
 
+/// A refusal, told in JSON as a report in which nothing was done: scripts get a whole answer whatever the exit code.
+fn refused(plan: Option<Plan>, failure: Failure, out: &mut Output) -> Failure {
+    if let (Some(plan), Failure::Refused { message, .. }, Format::Json) = (plan, &failure, out.format()) {
+        out.json(&report_json(&Report::refused(plan, message)));
+    }
+    failure
+}
+
 fn tell(report: &Report, changes: usize, out: &mut Output) {
     match out.format() {
         Format::Json => out.json(&report_json(report)),
@@ -149,12 +165,17 @@ fn tell(report: &Report, changes: usize, out: &mut Output) {
 }
 
 /// Asks on the terminal. Anything but `yes` declines.
-fn confirm(plan: &Plan, out: &mut Output) -> Result<(), Failure> {
+fn confirm(plan: &Plan, place: &Place, global: &Global, out: &mut Output) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::refused(
             "there is no terminal to ask on: nothing was touched",
             "add --auto-approve where nobody can answer",
         ));
+    }
+    // Nobody says yes to what they have not seen; standard output is the report's.
+    if out.format() == Format::Json {
+        let view = View { now: place.clock().now(), verbose: global.verbose > 0 };
+        out.notice(&format!("{}{}", place.banner(), plan_text(plan, view)));
     }
     let count = crate::report::text::counted(plan.changes.len(), "change");
     out.notice(&format!("Apply {count} to environment {}? Only `yes` does: ", plan.environment));

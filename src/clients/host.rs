@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use nix::unistd::{Gid, Group, Uid, User};
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,16 @@ impl HostFiles {
         Ok(Some(Entry { kind, access }))
     }
 
+    /// How many bytes a plain file has and when it was written; `None` where there is none.
+    pub fn size_and_time(&self, path: &str) -> Result<Option<(u64, SystemTime)>, HostError> {
+        let looked = fs::symlink_metadata(self.locate(path)?)
+            .and_then(|found| Ok(found.is_file().then_some((found.len(), found.modified()?))));
+        match looked {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            looked => looked.map_err(|cause| io_error("cannot look at", path, &cause)),
+        }
+    }
+
     /// The bytes of a plain file of moderate size; `None` where there is none.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         let real = self.locate(path)?;
@@ -160,7 +171,7 @@ impl HostFiles {
             }
             let mut file = tempfile::Builder::new().prefix(".reconcile-").tempfile_in(directory)?;
             file.write_all(bytes)?;
-            self.give(file.path(), access)?;
+            self.give(file.as_file(), access)?;
             file.as_file().sync_all()?;
             file.persist(&real).map_err(|error| error.error)?;
             File::open(directory)?.sync_all()
@@ -170,14 +181,24 @@ impl HostFiles {
         self.trip(path, Moment::After)
     }
 
-    /// Makes a directory, and those above it, which belong to root.
+    /// Makes a directory, and those above it, which belong to root and are open to pass whatever the umask: whoever owns
+    /// the last one must be able to get there.
     pub fn make_directory(&self, path: &str, access: &Access) -> Result<(), HostError> {
         let real = self.locate(path)?;
         self.trip(path, Moment::Before)?;
         let make = || -> io::Result<()> {
-            fs::create_dir_all(&real)?;
-            self.give(&real, access)?;
-            File::open(real.parent().unwrap_or(Path::new("/")))?.sync_all()
+            let missing: Vec<&Path> = real.ancestors().take_while(|path| !path.exists()).collect();
+            for path in missing.into_iter().rev() {
+                match fs::create_dir(path) {
+                    Ok(()) if path != real => fs::set_permissions(path, fs::Permissions::from_mode(0o755))?,
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => {}
+                }
+                File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+            }
+            // Not by its name: a link may take its place between two looks where somebody else owns the folder above.
+            let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+            self.give(&fs::OpenOptions::new().read(true).custom_flags(flags).open(&real)?, access)
         };
         make().map_err(|cause| io_error("cannot make", path, &cause))?;
         self.note(path, Some(access))?;
@@ -197,18 +218,18 @@ impl HostFiles {
         self.trip(path, Moment::After)
     }
 
-    fn give(&self, real: &Path, access: &Access) -> io::Result<()> {
+    fn give(&self, file: &File, access: &Access) -> io::Result<()> {
         if matches!(self.root, Root::Local) {
             let (user, group) = ids(access)?;
             // Nothing to give away is nothing that only root may do.
-            let metadata = fs::metadata(real)?;
+            let metadata = file.metadata()?;
             if metadata.uid() != user.as_raw() || metadata.gid() != group.as_raw() {
-                std::os::unix::fs::chown(real, Some(user.as_raw()), Some(group.as_raw()))?;
+                std::os::unix::fs::fchown(file, Some(user.as_raw()), Some(group.as_raw()))?;
             }
-            return fs::set_permissions(real, fs::Permissions::from_mode(access.mode));
+            return file.set_permissions(fs::Permissions::from_mode(access.mode));
         }
         // In the sandbox the person who tries things out must still be able to read and remove them.
-        fs::set_permissions(real, fs::Permissions::from_mode(access.mode | 0o600 | (access.mode & 0o100)))
+        file.set_permissions(fs::Permissions::from_mode(access.mode | 0o600 | (access.mode & 0o100)))
     }
 
     fn note(&self, path: &str, access: Option<&Access>) -> Result<(), HostError> {

@@ -3,9 +3,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use nix::unistd::{Uid, User};
 
 use super::context::Context;
 use super::error::{JobError, Stage};
@@ -53,6 +55,37 @@ pub fn find(context: &Context) -> Result<PathBuf, JobError> {
                 .help("run `reconcile apply`, which makes it; if it is on a volume of its own, see that it is mounted"))
         }
     }
+}
+
+/// Refuses to write as anybody but the directory's owner. What root left here, the lock above all, the job's own user could
+/// not open the next night; and root must not write where another user may lay out links.
+pub fn check_user(directory: &Path) -> Result<(), JobError> {
+    let unusable = |error: io::Error| {
+        JobError::new(
+            Stage::Prepare,
+            format!("the backup directory {} cannot be used: {error}", directory.display()),
+        )
+    };
+    let owner = Uid::from_raw(fs::metadata(directory).map_err(unusable)?.uid());
+    match stranger(owner, Uid::effective()) {
+        None => Ok(()),
+        Some((owner, user)) => Err(JobError::new(
+            Stage::Prepare,
+            format!(
+                "the backup directory {} is {owner}'s, and this job runs as {user}: {owner}'s own jobs would fail over what \
+                 it leaves there",
+                directory.display()
+            ),
+        )
+        .help(format!("run it as {owner}, as cron does: sudo -u {owner} reconcile run .."))),
+    }
+}
+
+/// The names of owner and user, where they are not the same.
+fn stranger(owner: Uid, user: Uid) -> Option<(String, String)> {
+    let name =
+        |id: Uid| User::from_uid(id).ok().flatten().map_or_else(|| format!("user {id}"), |user| user.name);
+    (owner != user).then(|| (name(owner), name(user)))
 }
 
 /// The backups of `series` in a directory, oldest first; every other file is passed over.
@@ -168,6 +201,16 @@ mod tests {
         assert_eq!(shortage(1000, 1200), None);
         assert_eq!(shortage(1000, 1199), Some(1200));
         assert_eq!(shortage(u64::MAX, u64::MAX), None);
+    }
+
+    #[test]
+    fn only_the_owner_of_a_directory_writes_to_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert!(check_user(directory.path()).is_ok());
+        assert!(
+            stranger(Uid::from_raw(0), Uid::from_raw(4_000_000_000))
+                .is_some_and(|(owner, user)| { owner == "root" && user == "user 4000000000" })
+        );
     }
 
     #[test]

@@ -67,6 +67,7 @@ where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
     let place = directory::find(context)?;
+    directory::check_user(&place)?;
     let _lock = lock::take(context, &place, tier)?;
     let series = context.series();
     directory::clean(&place, &series).map_err(|error| {

@@ -21,7 +21,7 @@ pub enum Question {
         old: Option<KeepVersions>,
         new: KeepVersions,
     },
-    /// Which local backups a host's job would remove at its next run.
+    /// Which local backups a host's job removes earlier than before.
     Local { id: Id, host: HostName, old: LocalKeep, new: LocalKeep },
 }
 
@@ -74,6 +74,7 @@ impl Plan {
                         why: format!("what it would lose cannot be told: {why}"),
                     });
                     self.held.sort_by(|a, b| (&a.id, a.code, &a.why).cmp(&(&b.id, b.code, &b.why)));
+                    self.held.dedup();
                 }
             }
         }

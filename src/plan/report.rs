@@ -23,6 +23,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a plan that was refused whole: nothing was tried, because of what.
+    pub fn refused(plan: Plan, why: &str) -> Self {
+        let skipped = |id: &Id| (id.clone(), Outcome::Skipped(why.to_owned()));
+        let outcomes = plan.changes.iter().map(|change| skipped(&change.id)).collect();
+        Report { plan, outcomes }
+    }
+
     pub fn count(&self, wanted: fn(&Outcome) -> bool) -> usize {
         self.outcomes.values().filter(|outcome| wanted(outcome)).count()
     }

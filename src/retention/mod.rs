@@ -37,8 +37,8 @@ impl Losses {
     pub const NAMED: usize = 100;
 
     pub fn add(&mut self, loss: Loss) {
-        self.count += 1;
-        self.bytes += loss.bytes;
+        self.count = self.count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(loss.bytes);
         self.taken = Some(match self.taken {
             Some((oldest, newest)) => (oldest.min(loss.taken), newest.max(loss.taken)),
             None => (loss.taken, loss.taken),
@@ -58,8 +58,8 @@ impl Losses {
         let Losses { first, count, bytes, taken, from } = other;
         let room = Self::NAMED.saturating_sub(self.first.len());
         self.first.extend(first.into_iter().take(room));
-        self.count += count;
-        self.bytes += bytes;
+        self.count = self.count.saturating_add(count);
+        self.bytes = self.bytes.saturating_add(bytes);
         self.taken = match (self.taken, taken) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, other) => one.or(other),

@@ -5,7 +5,7 @@
 //! the moment its successor was written; it may go when that is `days` days ago, rounded up to the next midnight UTC,
 //! and at least `newest` newer noncurrent versions exist. Both conditions must hold.
 
-use chrono::{DateTime, Days, Duration, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, Utc};
 
 use super::{Loss, Losses};
 use crate::vocab::KeepVersions;
@@ -67,7 +67,7 @@ impl LossMeter {
         let Some(when) = expiry(self.new, noncurrent_since, newer_noncurrent) else { return };
         let before = self.old.and_then(|old| expiry(old, noncurrent_since, newer_noncurrent));
         // The storage acts on a rule at the earliest at the next midnight.
-        let soonest = next_midnight(self.now);
+        let soonest = next_midnight(self.now).unwrap_or(self.now);
         let when = when.max(soonest);
         if before.is_none_or(|before| when < before.max(soonest)) {
             self.losses.add(Loss {
@@ -93,14 +93,13 @@ pub fn expiry(
     if newer_noncurrent < keep.newest {
         return None;
     }
-    let due = noncurrent_since.checked_add_days(Days::new(u64::from(keep.days)))?;
-    Some(next_midnight(due))
+    next_midnight(noncurrent_since.checked_add_days(Days::new(u64::from(keep.days)))?)
 }
 
-/// The first midnight at or after an instant, UTC.
-fn next_midnight(instant: DateTime<Utc>) -> DateTime<Utc> {
+/// The first midnight at or after an instant, UTC; `None` beyond the calendar.
+fn next_midnight(instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let midnight = instant.date_naive().and_time(NaiveTime::MIN).and_utc();
-    if midnight == instant { instant } else { midnight + Duration::days(1) }
+    if midnight == instant { Some(instant) } else { midnight.checked_add_days(Days::new(1)) }
 }
 
 #[cfg(test)]
@@ -162,6 +161,21 @@ mod tests {
         }));
         assert_eq!(losses(None, (7, 0), versions.clone()).count, 2);
         assert_eq!(losses(None, (7, 1), versions).count, 0);
+    }
+
+    #[test]
+    fn a_rule_that_ends_with_the_calendar_ends_nothing() {
+        let taken = at("2026-11-21T00:14:00Z");
+        let last = u32::try_from((DateTime::<Utc>::MAX_UTC - taken).num_days()).expect("many days");
+        for days in [last - 1, last, last + 1, u32::MAX] {
+            let due = expiry(KeepVersions { days, newest: 0 }, taken, 0);
+            assert_eq!(due.is_some(), days < last, "{days}");
+        }
+        assert_eq!(losses(Some((u32::MAX, 0)), (u32::MAX, 0), daily(3, taken)).count, 0);
+        // A listing may say what it wants of sizes.
+        let mut huge = daily(3, taken);
+        huge.iter_mut().for_each(|version| version.bytes = u64::MAX);
+        assert_eq!(losses(None, (1, 0), huge).bytes, u64::MAX);
     }
 
     proptest! {

@@ -132,6 +132,7 @@ impl Cloud {
                 return refuse(Refusal::new(500, "InternalError", words));
             }
             Some(FaultKind::Denied) => return refuse(access_denied()),
+            Some(FaultKind::NotImplemented) => return refuse(Refusal::not_implemented(seen.operation)),
             Some(FaultKind::Reset) => {
                 let reset =
                     std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");

@@ -19,6 +19,8 @@ pub enum FaultKind {
     WrongChecksum,
     /// 403 AccessDenied.
     Denied,
+    /// 501 NotImplemented, as stores answer that lack a feature of S3.
+    NotImplemented,
     /// The process ends before the call takes effect.
     CrashBefore,
     /// The process ends after the call took effect, before its answer.
@@ -46,7 +48,7 @@ pub struct Fault {
     /// and change something.
     #[serde(default = "first")]
     pub nth: u64,
-    /// How many requests are hit. Without it one is, and all of them where access is denied.
+    /// How many requests are hit. Without it one is, and all of them where access is denied or nothing implemented.
     #[serde(default)]
     pub times: Option<u64>,
 }
@@ -88,7 +90,8 @@ impl Fault {
     }
 
     fn hits(&self, count: u64) -> bool {
-        let times = self.times.unwrap_or(if self.kind == FaultKind::Denied { u64::MAX } else { 1 });
+        let lasting = matches!(self.kind, FaultKind::Denied | FaultKind::NotImplemented);
+        let times = self.times.unwrap_or(if lasting { u64::MAX } else { 1 });
         count >= self.nth && count - self.nth < times
     }
 }

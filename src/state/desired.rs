@@ -138,7 +138,9 @@ impl Desired {
         selected.resources.retain(|id, _| chosen.contains(id));
         selected.held.retain(|held| {
             selection.on(held.id.host())
-                && (selection.tags.contains(&Tag::Backups)
+                && (selection.covers(&held.id)
+                    // A chosen thing says why it waits.
+                    || selected.resources.values().any(|wanted| wanted.needs.contains(&held.id))
                     || held.datastore.as_ref().is_some_and(|name| {
                         selection.tags.iter().any(|tag| matches!(tag, Tag::Datastore(own) if own == name))
                     }))

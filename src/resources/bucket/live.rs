@@ -111,10 +111,7 @@ pub async fn read(
         Box::pin(when(like.public_access.is_some(), public_access(target))),
         Box::pin(when(like.tls_only.is_some(), policy::tls_only(target))),
     )?;
-    let mark = tags.as_ref().and_then(|tags| {
-        let tag = tags.iter().find(|tag| tag.key() == MARK)?;
-        tag.value().parse::<Environment>().ok()
-    });
+    let mark = tags.as_deref().map(mark).transpose()?.flatten();
     let (keep_versions, abort_uploads) = match lifecycle {
         Some(rules) => (
             like.keep_versions.is_some().then(|| rules.keep_versions()),
@@ -154,6 +151,15 @@ async fn tags(target: &Target<'_>) -> Result<Vec<Tag>, CallError> {
         .send();
     let answer = absent_is_none(target.call("s3:GetBucketTagging", call).await)?;
     Ok(answer.map(|answer| answer.tag_set).unwrap_or_default())
+}
+
+/// The environment that the tags say. A mark that names none is somebody's all the same, and must not be taken for none.
+fn mark(tags: &[Tag]) -> Result<Option<Environment>, CallError> {
+    let Some(tag) = tags.iter().find(|tag| tag.key() == MARK) else { return Ok(None) };
+    tag.value().parse().map(Some).map_err(|why| {
+        let message = format!("its tag {MARK} says `{}`: {why}; correct or remove the tag", tag.value());
+        unusable("s3:GetBucketTagging", message)
+    })
 }
 
 async fn versioning(target: &Target<'_>) -> Result<Versioning, CallError> {
@@ -233,33 +239,48 @@ pub async fn create(target: &Target<'_>, region: Option<&RegionName>) -> Result<
 
 /// Writes the named fields. Versioning and the public access block come before the mark: should the program stop in
 /// between, the bucket is protected first and adopted by the next run.
-pub async fn write(target: &Target<'_>, wanted: &Bucket, fields: &[&str]) -> Result<(), CallError> {
+///
+/// What the store does not implement shows only when it is asked; a bucket `just_made` goes without, and the next plan
+/// holds that field. Of one that was read before, such an answer is an error.
+pub async fn write(
+    target: &Target<'_>,
+    wanted: &Bucket,
+    fields: &[&str],
+    just_made: bool,
+) -> Result<(), CallError> {
+    let written = |result: Result<(), CallError>| match result {
+        Err(error) if just_made && error.error.kind == AwsErrorKind::NotImplemented => {
+            tracing::warn!("{}: {error}", target.name);
+            Ok(())
+        }
+        result => result,
+    };
     let changes = |name| fields.contains(&name);
     if changes(field::VERSIONING) && wanted.versioning == Some(Versioning::Enabled) {
-        enable_versioning(target).await?;
+        written(enable_versioning(target).await)?;
     }
     if changes(field::PUBLIC_ACCESS)
         && let Some(access) = wanted.public_access
     {
-        put_public_access(target, access).await?;
+        written(put_public_access(target, access).await)?;
     }
     if changes(field::OWNER)
         && let Some(Some(owner)) = &wanted.owner
     {
-        put_mark(target, owner).await?;
+        written(put_mark(target, owner).await)?;
     }
     if changes(field::ENCRYPTION)
         && let Some(encryption) = &wanted.encryption
     {
-        put_encryption(target, encryption).await?;
+        written(put_encryption(target, encryption).await)?;
     }
     if changes(field::KEEP_VERSIONS) || changes(field::ABORT_UPLOADS) {
-        lifecycle::write(target, wanted, fields).await?;
+        written(lifecycle::write(target, wanted, fields).await)?;
     }
     if changes(field::TLS_ONLY)
         && let Some(tls_only) = wanted.tls_only
     {
-        policy::write_tls_only(target, tls_only).await?;
+        written(policy::write_tls_only(target, tls_only).await)?;
     }
     Ok(())
 }
@@ -295,6 +316,11 @@ async fn put_public_access(target: &Target<'_>, access: PublicAccess) -> Result<
 
 async fn put_mark(target: &Target<'_>, owner: &Environment) -> Result<(), CallError> {
     let mut tags = tags(target).await?;
+    // Another environment may have been quicker since this was planned: the first to mark it owns it.
+    if let Some(other) = mark(&tags)?.filter(|other| other != owner) {
+        let message = format!("environment {other} has marked it meanwhile: it is theirs; plan again");
+        return Err(unusable("s3:PutBucketTagging", message));
+    }
     tags.retain(|tag| tag.key() != MARK);
     let tagging = Tag::builder()
         .key(MARK)
@@ -345,14 +371,11 @@ async fn put_encryption(target: &Target<'_>, encryption: &Encryption) -> Result<
 
 /// A request that the SDK would not build is told like one that the service refused.
 fn built<T>(action: &'static str, result: Result<T, aws_sdk_s3::error::BuildError>) -> Result<T, CallError> {
-    result.map_err(|error| CallError {
-        action,
-        error: AwsError {
-            kind: AwsErrorKind::Other,
-            code: None,
-            message: error.to_string(),
-            request_id: None,
-            status: None,
-        },
-    })
+    result.map_err(|error| unusable(action, error.to_string()))
+}
+
+/// An answer, or a request, that cannot be used although nobody refused it.
+fn unusable(action: &'static str, message: String) -> CallError {
+    let error = AwsError { kind: AwsErrorKind::Other, code: None, message, request_id: None, status: None };
+    CallError { action, error }
 }

@@ -114,6 +114,10 @@ pub struct Mark {
 /// Reads the mark in a file's first line, if it has one.
 pub fn mark(text: &str) -> Option<Mark> {
     let words = text.lines().next()?.strip_prefix(MARK)?;
+    // `# reconciled by hand` is no mark.
+    if !words.starts_with(char::is_whitespace) {
+        return None;
+    }
     let value = |name: &str| {
         words
             .split_whitespace()
@@ -131,11 +135,17 @@ pub struct Lines {
     pub other: Vec<String>,
 }
 
-/// Parses the text of a file of ours.
+/// Parses the text of a file of ours. A line that cron would not read as it stands is none of ours, whatever it says: to
+/// cron a carriage return is part of the command, and a last line without a newline is not there (crontab(5)).
 pub fn parse(text: &str) -> Lines {
     let mut lines = Lines::default();
-    for line in text.lines() {
-        if line.starts_with(MARK) || line.trim().is_empty() {
+    for (number, whole) in text.split_inclusive('\n').enumerate() {
+        let line = whole.trim_end_matches('\n');
+        if line.contains('\r') || !whole.ends_with('\n') {
+            lines.other.push(line.to_owned());
+            continue;
+        }
+        if line.trim().is_empty() || (number == 0 && mark(text).is_some()) {
             continue;
         }
         if let Some((name, value)) = variable(line)

@@ -91,6 +91,12 @@ impl HostFile {
     }
 }
 
+/// The id in a file's mark, where it has one.
+pub fn marked_id(text: &str) -> Option<Id> {
+    let file: Json = serde_json::from_str(text).ok()?;
+    file.get(MARK)?.get("id")?.as_str()?.parse().ok()
+}
+
 /// A file's text read back: whose mark it carries, and what it says.
 pub fn parse(text: &str) -> (Option<Environment>, Body) {
     let unrecognised = |what: &str| Body::Unrecognised(what.to_owned());
@@ -143,9 +149,16 @@ pub fn risk(name: &str, from: &Value, to: &Value) -> Judgement {
     match name {
         KEEP if keeps_less(from, to) => Risk::Destructive.into(),
         "upload" if to.is_null() => Risk::Destructive.into(),
+        // Without their keys jobs cannot upload: a vault that is missing from a checkout must not take them away.
+        SECRETS if loses_members(from, to) => Risk::Destructive.into(),
         "owner" | "group" | "mode" => host_directory::risk(name, from, to),
         _ => Risk::Routine.into(),
     }
+}
+
+fn loses_members(from: &Value, to: &Value) -> bool {
+    let Value::Map(from) = from else { return false };
+    from.keys().any(|name| to.get(name).is_none())
 }
 
 /// Whether any number below `keep` falls.

@@ -38,6 +38,10 @@ pub(super) fn list(request: Request<'_>, _: Option<&str>) -> Outcome {
     let after = call.param("continuation-token").unwrap_or_default();
     let prefix = call.param("prefix").unwrap_or_default();
     let region = call.param("bucket-region");
+    // AWS tells a bucket's region only where the request has a parameter.
+    let tells_region = ["max-buckets", "continuation-token", "prefix", "bucket-region"]
+        .into_iter()
+        .any(|parameter| call.param(parameter).is_some());
     let mut page: Vec<(String, String, String)> = Vec::new();
     let mut more = false;
     for name in request.s3.store.buckets()? {
@@ -62,7 +66,10 @@ pub(super) fn list(request: Request<'_>, _: Option<&str>) -> Outcome {
         result.element("Buckets", |buckets| {
             for (name, region, created) in &page {
                 buckets.element("Bucket", |bucket| {
-                    bucket.text("Name", name).text("CreationDate", created).text("BucketRegion", region);
+                    bucket.text("Name", name).text("CreationDate", created);
+                    if tells_region {
+                        bucket.text("BucketRegion", region);
+                    }
                 });
             }
         });

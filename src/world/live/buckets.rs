@@ -100,7 +100,10 @@ impl LiveWorld {
     /// The account's buckets; an error where nobody answers, or nobody is known to be asking.
     async fn list(&self) -> Result<Listing, AwsError> {
         let mut buckets = BTreeMap::new();
-        let mut pages = self.aws.s3(None).list_buckets().into_paginator().send();
+        // AWS tells regions, and lists accounts of many buckets at all, only where pages are asked for
+        // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>).
+        let page_size = self.aws.is_aws().then_some(1000);
+        let mut pages = self.aws.s3(None).list_buckets().set_max_buckets(page_size).into_paginator().send();
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => buckets.extend(page.buckets().iter().filter_map(|bucket| {
@@ -202,11 +205,12 @@ impl LiveWorld {
         let region = present.or(wanted.region.as_ref());
         let s3 = self.aws.s3(region);
         let target = self.target(&s3, &name);
-        if change.action == Action::Create {
+        let just_made = change.action == Action::Create;
+        if just_made {
             bucket::create(&target, region).await.map_err(|error| error.to_string())?;
         }
         let fields: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
-        bucket::write(&target, wanted, &fields).await.map_err(|error| error.to_string())
+        bucket::write(&target, wanted, &fields, just_made).await.map_err(|error| error.to_string())
     }
 
     /// Which versions a shorter rule would remove: the listing is read as it comes and not kept.

@@ -7,12 +7,13 @@ use serde::Deserialize;
 
 use super::{LiveWorld, host_of};
 use crate::clients::host::HostFiles;
+use crate::datastores::names::Series;
 use crate::plan::{Answer, Change, LocalKeep};
 use crate::resources::{Found, Resource, crontab, host_directory, host_file};
-use crate::retention::local::{Backup, Fate, Policy, decide};
+use crate::retention::local::{Backup, Because, Fate, Policy, decide};
 use crate::retention::{Loss, Losses};
 use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
-use crate::vocab::{Datastore, Environment, HostName, Id, Kind, Tier};
+use crate::vocab::{Datastore, Environment, HostName, Id, Kind, NameError};
 
 /// How each host is reached.
 pub type Hosts = BTreeMap<HostName, Reach>;
@@ -77,6 +78,9 @@ impl LiveWorld {
             let text = files.read(&path).ok().flatten().unwrap_or_default();
             let Some(mark) = crontab::mark(&String::from_utf8_lossy(&text)) else { continue };
             let Some(id) = mark.id.filter(|id| id.kind() == Kind::Crontab) else { continue };
+            if self.is_of_another_host(&id, host) {
+                continue;
+            }
             // A copy of our file under another name is not ours.
             let id = Id::on_host(Kind::Crontab, host.clone(), id.name());
             if mark.environment == self.environment
@@ -89,6 +93,11 @@ impl LiveWorld {
         let directory = host_file::directory(&self.environment);
         for name in files.list(&directory).unwrap_or_default() {
             let Some(stem) = name.strip_suffix(".json") else { continue };
+            let text = files.read(&format!("{directory}/{name}")).ok().flatten().unwrap_or_default();
+            let id = host_file::marked_id(&String::from_utf8_lossy(&text));
+            if id.is_some_and(|id| self.is_of_another_host(&id, host)) {
+                continue;
+            }
             if let Ok(Some(Found { mark: Some(mark), thing })) =
                 host_file::live::read(files, &format!("{directory}/{name}"))
                 && mark == self.environment
@@ -98,6 +107,12 @@ impl LiveWorld {
             }
         }
         found
+    }
+
+    /// Whether a mark names another host of the inventory: then one machine has two names there, and what is declared for
+    /// one of them is not left over on the other. A name that is in the inventory no longer was this host's.
+    fn is_of_another_host(&self, marked: &Id, host: &HostName) -> bool {
+        marked.host().is_some_and(|marked| marked != host && self.hosts.contains_key(marked))
     }
 
     fn files(&self, host: &HostName) -> Result<&HostFiles, String> {
@@ -168,9 +183,9 @@ impl LiveWorld {
         removed.map_err(|error| error.to_string())
     }
 
-    /// Which local backups a smaller policy would remove at the next run of the job, and the old one would not.
+    /// Which local backups a smaller policy removes earlier than the old one.
     pub(super) fn lost_local(&self, host: &HostName, old: &LocalKeep, new: &LocalKeep) -> Answer {
-        match self.files(host).and_then(|files| sealed_backups(files, new)) {
+        match self.files(host).and_then(|files| self.local_backups(files, new)) {
             Ok(backups) => Answer::Lost(losses(host, &backups, old, new, self.clock.now())),
             Err(why) => Answer::Unknown(why),
         }
@@ -190,8 +205,6 @@ struct ToldFailure {
 #[derive(Deserialize)]
 struct Sealed {
     name: String,
-    datastore: String,
-    tier: Tier,
     ended: DateTime<Utc>,
     bytes: u64,
     remote: Option<SealedRemote>,
@@ -202,53 +215,70 @@ struct SealedRemote {
     proven: bool,
 }
 
-/// The backups of a job that have a manifest. One without is none of this program's: its job leaves it alone too.
-fn sealed_backups(files: &HostFiles, keep: &LocalKeep) -> Result<Vec<Sealed>, String> {
-    let names = files.list(&keep.directory).map_err(|error| error.to_string())?;
-    let manifests = names.iter().filter(|name| name.ends_with(".manifest.json"));
-    let mut backups = Vec::new();
-    for name in manifests {
-        let path = format!("{}/{name}", keep.directory);
-        let bytes = files.read(&path).map_err(|error| error.to_string())?.unwrap_or_default();
-        // A broken manifest proves nothing, and what nothing proves is not counted on.
-        let Ok(sealed) = serde_json::from_slice::<Sealed>(&bytes) else { continue };
-        if sealed.datastore == keep.datastore {
-            backups.push(sealed);
+/// A backup in the directory of a job, as that job judges it.
+struct Local {
+    backup: Backup,
+    bytes: u64,
+}
+
+impl LiveWorld {
+    /// The backups that a job finds: everything with a name of its series. One without a manifest that agrees with it, such
+    /// as those of older scripts, has the file's time and proves nothing.
+    fn local_backups(&self, files: &HostFiles, keep: &LocalKeep) -> Result<Vec<Local>, String> {
+        let datastore: Datastore = keep.datastore.parse().map_err(|error: NameError| error.to_string())?;
+        let series = Series::new(&datastore, &self.environment);
+        let mut backups = Vec::new();
+        for name in files.list(&keep.directory).map_err(|error| error.to_string())? {
+            let Some(parsed) = series.parse(&name) else { continue };
+            let path = format!("{}/{name}", keep.directory);
+            let Some((bytes, modified)) = files.size_and_time(&path).map_err(|error| error.to_string())?
+            else {
+                continue;
+            };
+            let text = files.read(&format!("{path}.manifest.json")).ok().flatten().unwrap_or_default();
+            let sealed = serde_json::from_slice::<Sealed>(&text).ok();
+            let sealed = sealed.filter(|sealed| sealed.name == name && sealed.bytes == bytes);
+            let proven = |sealed: &Sealed| sealed.remote.as_ref().is_none_or(|remote| remote.proven);
+            let backup = Backup {
+                name,
+                tier: parsed.tier,
+                taken: sealed.as_ref().map_or_else(|| modified.into(), |sealed| sealed.ended),
+                proven: sealed.as_ref().is_some_and(proven),
+            };
+            backups.push(Local { backup, bytes });
         }
+        Ok(backups)
     }
-    Ok(backups)
 }
 
 fn losses(
     host: &HostName,
-    backups: &[Sealed],
+    backups: &[Local],
     old: &LocalKeep,
     new: &LocalKeep,
     now: DateTime<Utc>,
 ) -> Losses {
     let policy = |keep: &LocalKeep| Policy { days: keep.days, weeks: keep.weeks, hours: keep.hours };
-    let judged: Vec<Backup> = backups
-        .iter()
-        .map(|sealed| Backup {
-            name: sealed.name.clone(),
-            tier: sealed.tier,
-            taken: sealed.ended,
-            proven: sealed.remote.as_ref().is_none_or(|remote| remote.proven),
-        })
-        .collect();
+    let judged: Vec<Backup> = backups.iter().map(|local| local.backup.clone()).collect();
+    let fates = |keep| decide(&judged, policy(keep), now);
     let mut losses = Losses::default();
-    for (sealed, (before, after)) in backups
-        .iter()
-        .zip(decide(&judged, policy(old), now).into_iter().zip(decide(&judged, policy(new), now)))
+    for (Local { backup, bytes }, (before, after)) in
+        backups.iter().zip(fates(old).into_iter().zip(fates(new)))
     {
-        if let (Fate::Kept(_), Fate::Removed { .. }) = (before, after) {
-            losses.add(Loss {
-                backup: format!("{host}:{}/{}", new.directory, sealed.name),
-                taken: sealed.ended,
-                bytes: sealed.bytes,
-                when: now,
-            });
-        }
+        let when = match (before, after) {
+            (Fate::Kept(_), Fate::Removed { .. }) => now,
+            (
+                Fate::Kept(Because::Young { until: before }),
+                Fate::Kept(Because::Young { until: Some(after) }),
+            ) if before.is_none_or(|before| after < before) => after,
+            _ => continue,
+        };
+        losses.add(Loss {
+            backup: format!("{host}:{}/{}", new.directory, backup.name),
+            taken: backup.taken,
+            bytes: *bytes,
+            when,
+        });
     }
     losses
 }

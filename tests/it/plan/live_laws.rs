@@ -18,13 +18,13 @@ fn settings(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-fn sandbox() -> Sandbox {
+pub(super) fn sandbox() -> Sandbox {
     let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
     Sandbox::memory(SandboxConfig::default(), clock).expect("a sandbox")
 }
 
 /// The live world over a sandbox with one host.
-async fn live(sandbox: &Sandbox) -> LiveWorld {
+pub(super) async fn live(sandbox: &Sandbox) -> LiveWorld {
     let facts = HostFacts { zone: chrono_tz::UTC, cron_missing: None, program_missing: None };
     let name: reconcile::vocab::HostName = "db1".parse().expect("valid");
     let files = HostFiles::folder(sandbox.host_dir(&name), Some(sandbox.tripwire()));

@@ -2,5 +2,6 @@
 
 mod golden;
 mod laws;
+mod live;
 mod live_laws;
 mod moved;

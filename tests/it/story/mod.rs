@@ -3,5 +3,6 @@
 mod another_store;
 mod backup;
 mod crashes;
+mod reality;
 mod refusals;
 mod stage;

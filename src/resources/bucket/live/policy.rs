@@ -2,8 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{CallError, Target, absent_is_none};
-use crate::clients::aws_error::{AwsError, AwsErrorKind};
+use super::{CallError, Target, absent_is_none, unusable};
 
 /// The statement that refuses requests without TLS
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html>).
@@ -18,16 +17,16 @@ async fn read(target: &Target<'_>) -> Result<Option<Json>, CallError> {
         .send();
     let answer = absent_is_none(target.call("s3:GetBucketPolicy", call).await)?;
     let Some(text) = answer.and_then(|answer| answer.policy) else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| CallError {
-        action: "s3:GetBucketPolicy",
-        error: AwsError {
-            kind: AwsErrorKind::Other,
-            code: None,
-            message: format!("the bucket's policy is not JSON: {error}"),
-            request_id: None,
-            status: None,
-        },
-    })
+    policy_of(&text).map(Some).map_err(|why| unusable("s3:GetBucketPolicy", why))
+}
+
+/// A policy is a JSON object; a store that answers anything else cannot have statements merged into it.
+fn policy_of(text: &str) -> Result<Json, String> {
+    match serde_json::from_str(text) {
+        Ok(policy @ Json::Object(_)) => Ok(policy),
+        Ok(_) => Err("the bucket's policy is not a JSON object".to_owned()),
+        Err(error) => Err(format!("the bucket's policy is not JSON: {error}")),
+    }
 }
 
 /// Whether our statement stands in the policy as we would write it.
@@ -128,5 +127,13 @@ mod tests {
                          "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
         assert_eq!(canonical(&one), canonical(&two));
         assert_ne!(canonical(&one), canonical(&json!({"Effect": "Allow"})));
+    }
+
+    #[test]
+    fn what_is_no_policy_is_told() {
+        for text in ["[]", "\"{}\"", "null", "7", "", "{"] {
+            assert!(policy_of(text).is_err(), "{text}");
+        }
+        assert_eq!(policy_of("{}"), Ok(json!({})));
     }
 }

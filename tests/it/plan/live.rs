@@ -1,0 +1,84 @@
+//! The live world where somebody else is at work in it too.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_s3::types::{CreateBucketConfiguration, Tag, Tagging};
+use reconcile::plan::{Action, Change, FieldChange};
+use reconcile::resources::{Bucket, Resource};
+use reconcile::state::{Scope, Sighting};
+use reconcile::vocab::{Id, Kind, Risk, Value};
+use reconcile::world::{WorldRead, WorldWrite};
+
+use super::laws::{environment, wait_io};
+use super::live_laws::{live, sandbox};
+
+/// The adoption of a bucket that nobody had marked when the plan was made.
+fn adoption(name: &str) -> Change {
+    Change {
+        id: Id::cloud(Kind::Bucket, name),
+        action: Action::Adopt,
+        fields: vec![FieldChange {
+            field: "owner".to_owned(),
+            from: Value::Null,
+            to: "production".into(),
+            risk: Risk::Routine,
+            may_break: Vec::new(),
+        }],
+        risk: BTreeSet::from([Risk::Routine]),
+        reasons: Vec::new(),
+        datastores: BTreeSet::new(),
+        losses: Default::default(),
+        needs: BTreeSet::new(),
+        desired: Some(Resource::Bucket(Bucket { owner: Some(Some(environment())), ..Bucket::newborn() })),
+        observed: Some(Resource::Bucket(Bucket::newborn())),
+    }
+}
+
+#[test]
+fn a_mark_that_another_environment_set_meanwhile_stays() {
+    wait_io(async {
+        let sandbox = sandbox();
+        let world = live(&sandbox).await;
+        let s3 = world.aws.s3(Some(&"eu-west-2".parse().expect("valid")));
+        let place = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).build();
+        s3.create_bucket().bucket("bucket-a").create_bucket_configuration(place).send().await.expect("made");
+        let mark = Tag::builder().key("reconcile:environment").value("staging").build().expect("a tag");
+        let tags = Tagging::builder().tag_set(mark.clone()).build().expect("tags");
+        s3.put_bucket_tagging().bucket("bucket-a").tagging(tags).send().await.expect("tagged");
+
+        let mut change = adoption("bucket-a");
+        if let Some(Resource::Bucket(bucket)) = &mut change.desired {
+            bucket.region = Some("eu-west-2".parse().expect("valid"));
+        }
+        let why = world.carry_out(&change).await.expect_err("it is another's by now");
+        assert!(why.contains("staging"), "{why}");
+        let found = s3.get_bucket_tagging().bucket("bucket-a").send().await.expect("tags").tag_set;
+        assert_eq!(found, [mark]);
+    });
+}
+
+#[test]
+fn the_listing_tells_where_buckets_are_so_that_each_is_not_asked() {
+    wait_io(async {
+        let sandbox = sandbox();
+        let world = live(&sandbox).await;
+        let s3 = world.aws.s3(Some(&"eu-west-2".parse().expect("valid")));
+        let place = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).build();
+        s3.create_bucket().bucket("bucket-a").create_bucket_configuration(place).send().await.expect("made");
+        sandbox.forget_requests();
+        let (id, like) = (Id::cloud(Kind::Bucket, "bucket-a"), Resource::Bucket(Bucket::newborn()));
+        let environment = environment();
+        let scope = Scope {
+            environment: &environment,
+            account: None,
+            wanted: [(&id, &like)].into(),
+            hosts: BTreeSet::new(),
+        };
+        let observed = world.observe(&scope).await;
+        assert!(matches!(observed.sightings[&id], Sighting::Unmarked(_)), "{:?}", observed.sightings[&id]);
+        let requests = sandbox.requests();
+        assert_eq!(requests.get("HeadBucket"), None, "{requests:?}");
+        // The listing, and what is read of the bucket.
+        assert!(requests.values().sum::<u64>() <= 8, "{requests:?}");
+    });
+}
