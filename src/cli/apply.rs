@@ -174,7 +174,7 @@ fn confirm(plan: &Plan, place: &Place, global: &Global, out: &mut Output) -> Res
     }
     // Nobody says yes to what they have not seen; standard output is the report's.
     if out.format() == Format::Json {
-        let view = View { now: place.clock().now(), verbose: global.verbose > 0 };
+        let view = View { now: place.clock().now(), verbose: global.verbose > 0, command: None };
         out.notice(&format!("{}{}", place.banner(), plan_text(plan, view)));
     }
     let count = crate::report::text::counted(plan.changes.len(), "change");
