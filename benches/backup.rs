@@ -124,7 +124,7 @@ fn backup(server: &Postgres, compression: Compression) -> (Duration, u64, u64) {
     let mut host = Host::new(Method::Plain);
     host.context.postgresql = server.connection();
     host.context.job.compression = compression;
-    host.context.store = Some(Store { client: Drain::default().client(), owner: None });
+    host.context.store = Some(Store { client: Drain::default().client(), owner: None, owner_unknown: None });
     host.context.job.upload = Some(Upload {
         bucket: "backups".parse().expect("bucket"),
         region: None,
