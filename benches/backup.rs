@@ -156,5 +156,5 @@ async fn storage(sandbox: &Sandbox) -> Store {
         .send()
         .await
         .expect("versions");
-    Store { client, owner: Some("123456789012".parse().expect("account")) }
+    Store { client, owner: Some("123456789012".parse().expect("account")), owner_unknown: None }
 }

@@ -9,11 +9,13 @@ use chrono_tz::Tz;
 use super::Failure;
 use super::place::Place;
 use crate::clients::aws::{Aws, AwsSettings, Keys};
+use crate::clients::aws_error::{AwsError, AwsErrorKind, aws_error};
 use crate::clients::machine;
+use crate::datastores::job_file::Upload;
 use crate::datastores::postgresql::job::Connection;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
 use crate::jobs::{Context, JobError, Store, log_failure};
-use crate::vocab::{Datastore, HostName};
+use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
 
 /// Where `apply` writes job files.
 const JOB_FILES: &str = "etc/reconcile";
@@ -113,21 +115,23 @@ impl Surroundings {
         }))
         .await;
         let named = upload.and_then(|upload| upload.account.clone());
+        // What cannot be told the upload will say: the local backup must not wait for it.
         let owner = match (named, aws.is_aws()) {
-            (Some(account), true) => Some(account),
-            (None, true) => match Box::pin(aws.sts().get_caller_identity().send()).await {
-                Ok(identity) => identity.account().and_then(|account| account.parse().ok()),
-                // The upload will say what is wrong; the local backup must not wait for it.
-                Err(error) => {
-                    let error = aws_sdk_s3::error::DisplayErrorContext(&error);
-                    tracing::warn!("the account of this job cannot be asked for: {error}");
-                    None
-                }
-            },
-            (_, false) => None,
+            (Some(account), true) => Ok(Some(account)),
+            (None, true) => Box::pin(own_account(&aws)).await.map(Some),
+            (_, false) => Ok(None),
         };
-        let region = upload.and_then(|upload| upload.region.as_ref());
-        Ok(Store { client: aws.s3_transfer(region), owner })
+        let region = match (upload, &owner) {
+            (Some(Upload { region: None, bucket, .. }), Ok(Some(owner))) => {
+                Box::pin(region_of(&aws, bucket, owner)).await
+            }
+            _ => upload.and_then(|upload| upload.region.clone()),
+        };
+        let client = aws.s3_transfer(region.as_ref());
+        Ok(match owner {
+            Ok(owner) => Store { client, owner, owner_unknown: None },
+            Err(why) => Store { client, owner: None, owner_unknown: Some(why) },
+        })
     }
 
     /// The path of a host where it really lies.
@@ -172,6 +176,24 @@ impl Surroundings {
             log_failure(&error.message);
         }
         error.into()
+    }
+}
+
+/// The account that the job's own keys or role belong to.
+async fn own_account(aws: &Aws) -> Result<AccountId, String> {
+    let identity =
+        aws.sts().get_caller_identity().send().await.map_err(|error| aws_error(&error).to_string())?;
+    let account = identity.account().unwrap_or_default();
+    account.parse().map_err(|error: NameError| error.to_string())
+}
+
+/// Where a bucket lives whose settings name no region: S3 tells it, and sends on nothing that is sent elsewhere.
+async fn region_of(aws: &Aws, bucket: &BucketName, owner: &AccountId) -> Option<RegionName> {
+    let head = aws.s3(None).head_bucket().bucket(bucket.as_str()).expected_bucket_owner(owner.as_str());
+    match head.send().await.map_err(|error| aws_error(&error)) {
+        Ok(found) => found.bucket_region().and_then(|region| region.parse().ok()),
+        Err(AwsError { kind: AwsErrorKind::WrongRegion(region), .. }) => region,
+        Err(_) => None,
     }
 }
 

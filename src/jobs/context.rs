@@ -36,6 +36,8 @@ pub struct Store {
     pub client: aws_sdk_s3::Client,
     /// The account that must own the bucket, sent with every call. `None` only where the store knows no accounts.
     pub owner: Option<AccountId>,
+    /// Why nobody could say which account that is; then nothing is sent, for the bucket could be anybody's.
+    pub owner_unknown: Option<String>,
 }
 
 impl Context {

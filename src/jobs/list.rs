@@ -158,6 +158,7 @@ struct Object {
 
 /// Every version of every key of the series, page by page.
 async fn objects(store: &Store, bucket: &BucketName, series: &Series) -> Result<Vec<Object>, String> {
+    store.knows_owner()?;
     let mut found = Vec::new();
     let (mut key_marker, mut version_marker) = (None, None);
     loop {

@@ -118,6 +118,7 @@ pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Na
 }
 
 async fn versioning(store: &Store, bucket: &BucketName) -> Result<bool, String> {
+    store.knows_owner()?;
     let answer = store
         .client
         .get_bucket_versioning()
@@ -133,6 +134,17 @@ impl Store {
     pub(super) fn owner(&self) -> Option<String> {
         self.owner.as_ref().map(ToString::to_string)
     }
+
+    /// Every call names the account that must own the bucket: without it a backup could go to a stranger's.
+    pub(super) fn knows_owner(&self) -> Result<(), String> {
+        match &self.owner_unknown {
+            None => Ok(()),
+            Some(why) => Err(format!(
+                "the account that must own the bucket cannot be asked for ({why}); set backups.account and apply, or let \
+                 this host reach STS"
+            )),
+        }
+    }
 }
 
 /// Uploads the file as its parts are told. `None` where the words end without [`Word::Whole`]: the dump failed, and
@@ -142,6 +154,7 @@ pub async fn follow(
     file: Arc<File>,
     mut words: UnboundedReceiver<Word>,
 ) -> Result<Option<Uploaded>, JobError> {
+    target.store.knows_owner().map_err(|why| target.failed("the upload", &why))?;
     target.abort_stale().await;
     let first = match words.recv().await {
         Some(Word::Part(part)) => part,

@@ -134,12 +134,13 @@ impl Comparison<'_> {
             );
             return self.hold(id, HeldCode::NotReady, why);
         }
+        // Also where the entry is there already: it promises backups that are not made.
+        if let Some(why) = self.not_ready(id) {
+            return self.hold(id, HeldCode::NotReady, why);
+        }
         if comparison.changes.is_empty() {
             self.unchanged.insert(id.clone());
             return;
-        }
-        if let Some(why) = self.not_ready(id) {
-            return self.hold(id, HeldCode::NotReady, why);
         }
         let mut reasons = vec![match action {
             Action::Create => Reason::Missing,

@@ -145,7 +145,7 @@ pub fn parse(text: &str) -> Lines {
             lines.other.push(line.to_owned());
             continue;
         }
-        if line.trim().is_empty() || (number == 0 && mark(text).is_some()) {
+        if line.trim_matches([' ', '\t']).is_empty() || (number == 0 && mark(text).is_some()) {
             continue;
         }
         if let Some((name, value)) = variable(line)
@@ -283,9 +283,18 @@ mod tests {
         assert_eq!(lines.other, ["# keep this", "0 3 * * * root /usr/bin/true"]);
         assert_eq!(lines.variables["MAILTO"], "ops@example.org");
         assert_eq!(mark("0 3 * * * root true\n"), None);
+        assert_eq!(mark("# reconciled by hand, environment=p id=crontab/db1/postgresql\n"), None);
     }
 
     proptest! {
+        /// Whatever stands in a file is shown somewhere, so that no write drops a line unseen.
+        #[test]
+        fn no_line_is_dropped(text in "(([A-Z]{1,2} ?= ?[a-z'\"]{0,3}|[@0-9*# a-z/-]{0,20}|\\PC{0,9})[\r\n]{0,2}){0,9}") {
+            let lines = parse(&text);
+            let told = lines.variables.len() + lines.entries.len() + lines.other.len();
+            prop_assert_eq!(told, text.split('\n').filter(|line| !line.trim_matches([' ', '\t']).is_empty()).count());
+        }
+
         /// No two pairs of environment and name share a file.
         #[test]
         fn file_names_do_not_collide(

@@ -38,7 +38,7 @@ async fn backups_arrive_and_are_listed() {
         .expect("versioning");
 
     let mut host = Host::new(Method::Plain);
-    host.context.store = Some(Store { client: client.clone(), owner: None });
+    host.context.store = Some(Store { client: client.clone(), owner: None, owner_unknown: None });
     host.context.job.upload = Some(Upload {
         bucket: BUCKET.parse().expect("bucket"),
         region: None,

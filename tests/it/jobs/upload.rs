@@ -19,7 +19,7 @@ const LARGE: u64 = 17 << 20;
 fn host(storage: &Storage, versioned: bool) -> Host {
     let mut host = Host::new(Method::Plain);
     let owner = Some("123456789012".parse().expect("account"));
-    host.context.store = Some(Store { client: storage.client(), owner: owner.clone() });
+    host.context.store = Some(Store { client: storage.client(), owner: owner.clone(), owner_unknown: None });
     host.context.job.upload = Some(Upload {
         bucket: "dimagi-production-postgres-backups".parse().expect("bucket"),
         region: None,

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_s3::types::{CreateBucketConfiguration, Tag, Tagging};
-use reconcile::plan::{Action, Change, FieldChange};
-use reconcile::resources::{Bucket, Resource};
-use reconcile::state::{Scope, Sighting};
+use reconcile::plan::{Action, Change, FieldChange, between};
+use reconcile::resources::{Bucket, Crontab, Resource};
+use reconcile::state::{
+    Desired, HeldCode, HostFacts, HostSighting, Observed, Scope, Selection, Sighting, Wanted,
+};
 use reconcile::vocab::{Id, Kind, Risk, Value};
 use reconcile::world::{WorldRead, WorldWrite};
 
@@ -81,4 +83,46 @@ fn the_listing_tells_where_buckets_are_so_that_each_is_not_asked() {
         // The listing, and what is read of the bucket.
         assert!(requests.values().sum::<u64>() <= 8, "{requests:?}");
     });
+}
+
+#[test]
+fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
+    let id: Id = "crontab/db1/postgresql".parse().expect("an id");
+    let crontab = Resource::Crontab(Crontab::of([]).expect("root is a user"));
+    let wanted = Wanted {
+        resource: crontab.clone(),
+        datastores: BTreeSet::new(),
+        declared: None,
+        needs: BTreeSet::new(),
+    };
+    let desired = Desired {
+        environment: environment(),
+        environment_written: true,
+        account: None,
+        endpoint: None,
+        resources: [(id.clone(), wanted)].into(),
+        held: Vec::new(),
+        declared: BTreeSet::from([id.clone()]),
+        hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+        vault_digest: None,
+    };
+    let plan = |cron_missing: Option<&str>| {
+        let facts = HostFacts {
+            zone: chrono_tz::UTC,
+            cron_missing: cron_missing.map(str::to_owned),
+            program_missing: None,
+        };
+        let observed = Observed {
+            sightings: [(id.clone(), Sighting::Ours(crontab.clone()))].into(),
+            hosts: [("db1".parse().expect("valid"), HostSighting::Reached(facts))].into(),
+            ..Observed::default()
+        };
+        between(&desired, &Selection::all(), &observed)
+    };
+    let stopped = plan(Some("no cron is running here"));
+    assert_eq!(stopped.held.iter().map(|held| held.code).collect::<Vec<_>>(), [HeldCode::NotReady]);
+    assert!(!stopped.is_as_it_should_be() && stopped.is_empty());
+    let running = plan(None);
+    assert!(running.is_as_it_should_be());
+    assert_eq!(running.unchanged, 1);
 }

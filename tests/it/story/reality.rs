@@ -158,3 +158,27 @@ fn a_store_that_lacks_something_gets_its_buckets_all_the_same() {
     assert_eq!(plan["changes"], serde_json::json!([]), "{plan:#}");
     assert_eq!(plan["held"][0]["code"], "unsupported", "{plan:#}");
 }
+
+#[test]
+fn a_job_finds_the_region_of_a_bucket_that_settings_do_not_name() {
+    let stage = Stage::new();
+    stage.by_hand(|s3| async move {
+        let place = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).build();
+        s3.create_bucket().bucket(BUCKET).create_bucket_configuration(place).send().await.expect("made");
+    });
+    stage.edit("environment/public.yml", "aws_region: eu-west-2", "");
+    stage
+        .reconcile(&format!("apply --auto-approve --allow irreversible --allow destructive:bucket/{BUCKET}"))
+        .exits(0);
+    stage.reconcile("list postgresql").exits(0);
+}
+
+#[test]
+fn no_job_speaks_to_a_bucket_whose_owner_it_cannot_tell() {
+    let stage = Stage::new();
+    stage.edit("environment/public.yml", "  account: \"123456789012\"\n", "");
+    stage.reconcile("apply --auto-approve").exits(0);
+    stage.reconcile("list postgresql").exits(0);
+    stage.sandbox("now: 2026-11-21T12:00:00Z\nfaults: [{kind: denied, operation: GetCallerIdentity}]\n");
+    stage.reconcile("list postgresql").exits(1).says(&["backups.account"]);
+}
