@@ -2,6 +2,7 @@
 //! filled in; and what this version leaves undone.
 
 use super::backups::{BackupsFile, BucketFile, PublicAccessFile, VersioningFile};
+use super::checks::table;
 use super::scalar::{Meaning, Style};
 use super::shape::Places;
 use super::source::Source;
@@ -50,7 +51,7 @@ pub fn bad_names(source: &Source, backups: &Entry) -> Vec<Problem> {
     let problem = |entry: &Entry| {
         let why = entry.key.parse::<BucketName>().err()?;
         let message = format!("`{}` cannot be a bucket: {why}", shown(&entry.key));
-        Some(source.error(&entry.key_mark, message).at_key("backups.buckets"))
+        Some(source.problem(table::BAD_BUCKET_NAME, &entry.key_mark, message).at_key("backups.buckets"))
     };
     entries.filter_map(problem).collect()
 }
@@ -70,7 +71,8 @@ fn account(
     if is_number {
         problems.push(
             source
-                .warning(
+                .problem(
+                    table::UNQUOTED_NUMBER,
                     &places.value(&path),
                     "an account without quotes is a number, and loses zeros at its front",
                 )
@@ -94,8 +96,11 @@ fn bucket(
         None => None,
         Some(Ok(region)) => Some(region),
         Some(Err(why)) => {
-            read.problems
-                .push(source.error(&places.value(&at("region")), why.to_string()).at_key(key("region")));
+            read.problems.push(
+                source
+                    .problem(table::BAD_REGION, &places.value(&at("region")), why.to_string())
+                    .at_key(key("region")),
+            );
             None
         }
     };

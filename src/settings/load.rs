@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::checks;
+use super::checks::{self, table};
 use super::files::{self, Sources};
 use super::flat::{self, At, Flat};
 use super::inventory;
@@ -18,7 +18,7 @@ use super::{
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
-    BucketName, Environment, HostName, OsUser, Place, Problem, Problems, Schedule, Severity, Tier, Value,
+    BucketName, Check, Environment, HostName, OsUser, Place, Problem, Problems, Schedule, Tier, Value,
 };
 
 /// Reads and cross-checks an environment.
@@ -168,7 +168,7 @@ impl Found {
             None => true,
         });
         self.problems.list.sort_by(|a, b| {
-            let rank = |problem: &Problem| (problem.severity, problem.file.clone(), problem.place.clone());
+            let rank = |problem: &Problem| (problem.severity(), problem.file.clone(), problem.place.clone());
             rank(a).cmp(&rank(b))
         });
         self.problems
@@ -176,7 +176,8 @@ impl Found {
 }
 
 fn missing(name: &str, sources: &Sources) -> Problem {
-    let problem = Problem::of_file(name, Severity::Error, "there is no such file, so there are no settings");
+    let problem =
+        Problem::of_file(table::NO_SETTINGS, name, "there is no such file, so there are no settings");
     match &sources.at {
         files::Location::Directory(_) => problem.helped(
             "name the environment's directory with -e DIR, or begin one: a public.yml in an empty directory",
@@ -189,7 +190,7 @@ fn missing(name: &str, sources: &Sources) -> Problem {
 fn unread_inventory(sources: &Sources) -> Option<Problem> {
     let path = sources.beside("inventory.yml").filter(|path| path.exists())?;
     let message = "inventories in YAML are not read by this version, so no host is known";
-    let problem = Problem::of_file(&path.display().to_string(), Severity::Warning, message);
+    let problem = Problem::of_file(table::UNREAD_FILE, &path.display().to_string(), message);
     Some(problem.helped("write the hosts and groups that backups need into inventory.ini"))
 }
 
@@ -213,7 +214,9 @@ fn environment(
         let Some(entry) = map.get("deploy_env") else { continue };
         let Some(scalar) = entry.value.as_scalar() else {
             problems.push(
-                source.error(&entry.key_mark, "the environment's name must be a word").at_key("deploy_env"),
+                source
+                    .problem(table::WRONG_TYPE, &entry.key_mark, "the environment's name must be a word")
+                    .at_key("deploy_env"),
             );
             return None;
         };
@@ -222,10 +225,10 @@ fn environment(
         }
         return match evaluated(scalar, variables) {
             Ok(name) => Some((name, true)),
-            Err(why) => {
+            Err((check, why)) => {
                 // `flat` tells of the same key when it stands in public.yml.
                 if !std::ptr::eq(source, public_source) {
-                    problems.push(source.error(&entry.value.mark, why).at_key("deploy_env"));
+                    problems.push(source.problem(check, &entry.value.mark, why).at_key("deploy_env"));
                 }
                 None
             }
@@ -237,8 +240,8 @@ fn environment(
         Err(_) => {
             problems.push(
                 Problem::of_file(
+                    table::NO_NAME,
                     &public_source.name,
-                    Severity::Error,
                     format!(
                         "the environment has no name, and its directory `{}` cannot be one",
                         values::shown(&directory)
@@ -252,12 +255,12 @@ fn environment(
     }
 }
 
-fn evaluated(scalar: &Scalar, variables: &Variables<'_>) -> Result<Environment, String> {
+fn evaluated(scalar: &Scalar, variables: &Variables<'_>) -> Result<Environment, (Check, String)> {
     let text = match scalar.is_template() {
-        true => template::render(&scalar.text, variables)?,
+        true => template::render(&scalar.text, variables).map_err(|why| (table::BAD_TEMPLATE, why))?,
         false => scalar.text.trim().to_owned(),
     };
-    text.parse().map_err(|why| format!("`{}` cannot be used: {why}", values::shown(&text)))
+    text.parse().map_err(|why| (table::BAD_NAME, format!("`{}` cannot be used: {why}", values::shown(&text))))
 }
 
 fn storage(flat: &Flat, has_backups: bool) -> Storage {
@@ -344,7 +347,11 @@ fn postgresql(
             (Some(Ok(from)), _) => _ = read_from.insert(host.clone(), from),
             (_, Some(source)) if !variable.value.is_null() => problems.push(
                 source
-                    .error(&variable.mark, "pg_backup_from must name a host, the server to read from")
+                    .problem(
+                        table::BAD_NAME,
+                        &variable.mark,
+                        "pg_backup_from must name a host, the server to read from",
+                    )
                     .at_key("pg_backup_from"),
             ),
             _ => {}

@@ -5,7 +5,7 @@
 
 mod backups;
 mod buckets;
-mod checks;
+pub mod checks;
 mod files;
 mod flat;
 mod inventory;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::backups::BackupsFile;
+use super::checks::table;
 use super::scalar::{Meaning, Scalar, Style};
 use super::source::{Mark, Source};
 use super::template::{self, Variables};
@@ -87,21 +88,30 @@ pub fn read(
             mistakes.retain(|mistake| !unread.contains(&mistake.path));
             mistakes
         }
-        Err(why) => vec![Mistake { path: Vec::new(), at_key: true, message: why, label: None, help: None }],
+        Err(why) => vec![Mistake {
+            check: table::WRONG_TYPE,
+            path: Vec::new(),
+            at_key: true,
+            message: why,
+            label: None,
+            help: None,
+        }],
     };
     if readable && mistakes.is_empty() {
         match serde_json::from_value(json) {
             Ok(file) => return Some((file, places)),
-            Err(why) => {
-                problems.push(source.error(&places.key(&[]), format!("`backups` cannot be read: {why}")))
-            }
+            Err(why) => problems.push(source.problem(
+                table::WRONG_TYPE,
+                &places.key(&[]),
+                format!("`backups` cannot be read: {why}"),
+            )),
         }
     }
     for mistake in mistakes {
         let path: Vec<&str> = mistake.path.iter().map(String::as_str).collect();
         let mark = if mistake.at_key { places.key(&path) } else { places.value(&path) };
         let key = std::iter::once("backups").chain(path.iter().copied()).collect::<Vec<_>>().join(".");
-        let mut problem = source.error(&mark, mistake.message).at_key(shown_key(&key));
+        let mut problem = source.problem(mistake.check, &mark, mistake.message).at_key(shown_key(&key));
         problem.label = mistake.label;
         problem.help = mistake.help;
         problems.push(problem);
@@ -144,7 +154,11 @@ impl Reader<'_> {
             Content::Vaulted(_) => {
                 self.problems.push(
                     self.source
-                        .error(&node.mark, "this setting is encrypted, and plans show every setting")
+                        .problem(
+                            table::ENCRYPTED_SETTING,
+                            &node.mark,
+                            "this setting is encrypted, and plans show every setting",
+                        )
                         .helped("write it in plain; only passwords and keys belong into the vault"),
                 );
                 Some(self.unread())
@@ -184,7 +198,7 @@ impl Reader<'_> {
                 Err(why) => {
                     self.problems.push(
                         self.source
-                            .error(mark, format!("this template has no value: {why}"))
+                            .problem(table::BAD_TEMPLATE, mark, format!("this template has no value: {why}"))
                             .helped("use variables of public.yml, or write the value out"),
                     );
                     return Some(self.unread());

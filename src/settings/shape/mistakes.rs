@@ -7,9 +7,11 @@ use serde_json::Value as Json;
 
 use super::Places;
 use crate::settings::backups::BackupsFile;
+use crate::settings::checks::table;
 use crate::settings::scalar::{boolean, whole};
 use crate::settings::suggest;
 use crate::settings::values::shown;
+use crate::vocab::Check;
 
 /// The schema of `backups:` alone.
 pub(super) struct Schema {
@@ -19,6 +21,7 @@ pub(super) struct Schema {
 
 /// One mistake of shape, in words.
 pub(super) struct Mistake {
+    pub check: Check,
     /// The members that lead to it.
     pub path: Vec<String>,
     /// Whether the key is wrong rather than its value.
@@ -79,8 +82,8 @@ impl Schema {
     fn explain(&self, error: &ValidationError<'_>) -> Vec<Mistake> {
         let path = segments(error);
         let instance = error.instance();
-        let one = |message: String, label: Option<String>| {
-            vec![Mistake { path: path.clone(), at_key: false, message, label, help: None }]
+        let one = |check: Check, message: String, label: Option<String>| {
+            vec![Mistake { check, path: path.clone(), at_key: false, message, label, help: None }]
         };
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -90,6 +93,7 @@ impl Schema {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default().to_owned();
                 vec![Mistake {
+                    check: table::MISSING_KEY,
                     path,
                     at_key: true,
                     message: format!("`{name}` is missing, and there is no default for it"),
@@ -102,6 +106,7 @@ impl Schema {
                     wanted(kind).into_iter().filter(|kind| *kind != "null").map(in_words).collect();
                 let wanted = wanted.join(" or ");
                 one(
+                    table::WRONG_TYPE,
                     format!("this is {}, and {wanted} is needed", is_what(instance)),
                     Some(format!("must be {wanted}")),
                 )
@@ -110,6 +115,7 @@ impl Schema {
                 let options: Vec<&str> =
                     options.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
                 let mut mistakes = one(
+                    table::BAD_VALUE,
                     format!("this is {}, which is none of the values that are known", is_what(instance)),
                     Some(format!("must be {}", options.join(" or "))),
                 );
@@ -119,20 +125,32 @@ impl Schema {
                 }
                 mistakes
             }
-            ValidationErrorKind::Minimum { limit } => {
-                one(format!("{instance} is too few"), Some(format!("must be {limit} or more")))
-            }
-            ValidationErrorKind::Maximum { limit } => {
-                one(format!("{instance} is too many"), Some(format!("must be {limit} or less")))
-            }
+            ValidationErrorKind::Minimum { limit } => one(
+                table::OUT_OF_RANGE,
+                format!("{instance} is too few"),
+                Some(format!("must be {limit} or more")),
+            ),
+            ValidationErrorKind::Maximum { limit } => one(
+                table::OUT_OF_RANGE,
+                format!("{instance} is too many"),
+                Some(format!("must be {limit} or less")),
+            ),
             ValidationErrorKind::Pattern { pattern } => {
                 let wanted = pattern_in_words(pattern);
-                one(format!("{} is not {wanted}", is_what(instance)), Some(format!("must be {wanted}")))
+                one(
+                    table::BAD_VALUE,
+                    format!("{} is not {wanted}", is_what(instance)),
+                    Some(format!("must be {wanted}")),
+                )
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 self.best_branch(context, instance, &path)
             }
-            other => one(format!("{} does not fit ({})", is_what(instance), other.keyword()), None),
+            other => one(
+                table::BAD_VALUE,
+                format!("{} does not fit ({})", is_what(instance), other.keyword()),
+                None,
+            ),
         }
     }
 
@@ -174,6 +192,7 @@ impl Schema {
         wanted_here.dedup();
         let wanted_here = wanted_here.join(" or ");
         vec![Mistake {
+            check: table::WRONG_TYPE,
             path: path.to_vec(),
             at_key: false,
             message: format!("this is {}, and {wanted_here} is needed", is_what(instance)),
@@ -197,6 +216,7 @@ fn unknown_key(path: &[String], name: &str, known: &[&str]) -> Mistake {
     path.push(name.to_owned());
     let near = suggest::nearest(name, known.iter().copied());
     Mistake {
+        check: table::UNKNOWN_KEY,
         path,
         at_key: true,
         message: format!("there is no setting `{}` here, so it would do nothing", shown(name)),
