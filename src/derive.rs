@@ -66,7 +66,7 @@ impl Derivation<'_> {
             self.held.push(HeldBefore {
                 id: Id::cloud(Kind::Datastore, datastore.as_str()),
                 code: HeldCode::NoHost,
-                why: format!("on{since}, but no host is in [pg_backup]: nothing is backed up"),
+                why: format!("on{since}, but no host is in {}: nothing is backed up", postgresql.hosts_from),
                 datastore: Some(datastore.clone()),
             });
         }

@@ -8,7 +8,7 @@ use super::shape::Places;
 use super::source::Source;
 use super::tree::Entry;
 use super::values::shown;
-use super::{Backups, BucketSettings, Unsupported};
+use super::{Backups, BucketSettings, Unsupported, declared};
 use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName};
 
 /// Days after which the parts of an unfinished upload go, where nothing is written.
@@ -34,6 +34,9 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> Read {
             read.backups.buckets.insert(name, settings);
         }
     }
+    let (declared, mistakes) = declared::read(source, file, places);
+    read.backups.declared = declared;
+    read.problems.extend(mistakes);
     for (key, why) in file.unsupported() {
         read.unsupported.push(Unsupported {
             key: format!("backups.{key}"),
@@ -132,5 +135,6 @@ fn bucket(
         encryption: file.encryption.as_ref().map_or(Encryption::Aes256, |encryption| encryption.encryption()),
         block_public_access: file.public_access == PublicAccessFile::Blocked,
         tls_only: file.tls_only.unwrap_or(true),
+        object_lock_days: file.object_lock.map(|lock| lock.days),
     }
 }

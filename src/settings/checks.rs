@@ -3,13 +3,22 @@
 //!
 //! Pure. Place on the data's path: after reading, before [`Settings`] are handed on.
 
-mod other;
+mod hosts;
+mod places;
+mod schedules;
+mod secrets;
 mod storage;
+mod stores;
 pub mod table;
 
 use super::Settings;
-use super::flat::{At, Flat};
-use crate::vocab::{Check, Place, Problem};
+use super::flat::Flat;
+use super::shape::Places;
+use super::source::Source;
+use super::tree::Map;
+use crate::vocab::{Check, Problem};
+
+pub use secrets::veil;
 
 /// One line of the table.
 #[derive(Debug)]
@@ -20,13 +29,17 @@ pub struct Row {
 }
 
 /// A function of the table.
-pub(super) type Run = fn(&Context<'_>) -> Option<Problem>;
+pub(super) type Run = fn(&Context<'_>) -> Vec<Problem>;
 
 /// What the checks look at.
 #[derive(Debug)]
 pub struct Context<'a> {
     pub settings: &'a Settings,
     pub flat: &'a Flat,
+    /// `public.yml`, all of its keys, and where the members of `backups:` stand.
+    pub public: &'a Source,
+    pub top: &'a Map,
+    pub places: &'a Places,
     /// False where a single file is judged: nothing is known of inventory and vault.
     pub whole_environment: bool,
     pub has_inventory: bool,
@@ -34,30 +47,5 @@ pub struct Context<'a> {
 
 /// Runs every check that looks at whole settings.
 pub fn all(context: &Context<'_>) -> Vec<Problem> {
-    table::TABLE.iter().filter_map(|row| row.run).filter_map(|run| run(context)).collect()
-}
-
-impl<'a> Context<'a> {
-    fn at(&self, key: &str) -> Option<&'a At> {
-        self.flat.at(key)
-    }
-
-    /// A problem at a flat key's name.
-    fn key(&self, check: Check, key: &str, message: impl Into<String>) -> Option<Problem> {
-        let At { source, key: mark, .. } = self.at(key)?;
-        Some(source.problem(check, mark, message).at_key(key))
-    }
-
-    /// A problem at a flat key's value.
-    fn value(&self, check: Check, key: &str, message: impl Into<String>) -> Option<Problem> {
-        let value = &self.at(key)?.value;
-        let mut problem = self.key(check, key, message)?;
-        problem.place = problem.place.map(|place| Place { line: value.line, column: value.column, ..place });
-        problem.span = Some(value.span.clone());
-        Some(problem)
-    }
-
-    fn uploads(&self) -> bool {
-        self.settings.postgresql.method.is_some() && self.settings.postgresql.s3
-    }
+    table::TABLE.iter().filter_map(|row| row.run).flat_map(|run| run(context)).collect()
 }

@@ -197,18 +197,28 @@ fn value(
         None
     };
     match values::read(key, rendered.as_ref().unwrap_or(scalar)) {
-        Ok(value) => Some(One { value, at: Some(at) }),
+        Ok(value) => {
+            problems.extend(
+                values::doubt(scalar).filter(|_| rendered.is_none()).map(|doubt| told(&at, key, doubt)),
+            );
+            Some(One { value, at: Some(at) })
+        }
         Err(mistake) => {
-            let mut problem = at.source.problem(mistake.check, &at.value, mistake.message).at_key(key.name);
-            problem.label = mistake.label;
-            problem.help = mistake.help;
-            if mistake.is_secret {
-                problem.span = None;
-            }
-            problems.push(problem);
+            problems.push(told(&at, key, mistake));
             None
         }
     }
+}
+
+/// A mistake with its place.
+fn told(at: &At, key: &Key, mistake: values::Mistake) -> Problem {
+    let mut problem = at.source.problem(mistake.check, &at.value, mistake.message).at_key(key.name);
+    problem.label = mistake.label;
+    problem.help = mistake.help;
+    if mistake.is_secret {
+        problem.span = None;
+    }
+    problem
 }
 
 /// A value that the inventory gives to the hosts of the key's datastore; they must agree, since one setting holds

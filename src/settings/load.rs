@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::checks::{self, table};
+use super::direct;
 use super::files::{self, Sources};
 use super::flat::{self, At, Flat};
 use super::inventory;
@@ -12,9 +13,7 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{
-    Backups, Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values,
-};
+use super::{Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -84,14 +83,14 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let read = backups_entry
         .and_then(|entry| shape::read(&public_source, entry, &variables, &mut found.problems.list));
     let mut unsupported = switched_on(&flat, &public_source);
-    let backups = read.map_or_else(Backups::default, |(file, places)| {
-        let mut read = buckets::read(&public_source, &file, &places);
-        found.problems.list.append(&mut read.problems);
-        unsupported.append(&mut read.unsupported);
-        read.backups
-    });
+    let (file, places) = read.unwrap_or_default();
+    let mut read = buckets::read(&public_source, &file, &places);
+    found.problems.list.append(&mut read.problems);
+    unsupported.append(&mut read.unsupported);
+    let backups = read.backups;
 
-    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list);
+    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list)
+        .map(|own| direct::postgresql(own, &flat, &backups.declared, &inventory, &public_source, &places));
     let storage = storage(&flat, backups_entry.is_some());
     let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
         return Err(found.sorted());
@@ -111,6 +110,9 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let context = checks::Context {
         settings: &settings,
         flat: &flat,
+        public: &public_source,
+        top: &public,
+        places: &places,
         whole_environment: sources.is_environment(),
         has_inventory: inventory_source.is_some(),
     };
@@ -159,6 +161,10 @@ impl Found {
 
     /// Errors first, then by file and place: what a person should read first comes first, and always the same way.
     fn sorted(mut self) -> Problems {
+        for problem in &mut self.problems.list {
+            let text = self.problems.sources.get(&problem.file).map_or("", |text| text);
+            checks::veil(problem, text);
+        }
         let mut told = BTreeSet::new();
         self.problems.list.retain(|problem| match &problem.place {
             Some(place) => {
@@ -362,6 +368,7 @@ fn postgresql(
         method,
         switch: method.and(flat.at("backup_postgres")).map(|At { source, key, .. }| source.place(key)),
         hosts,
+        hosts_from: "[pg_backup]",
         read_from,
         user: "postgres".parse::<OsUser>().ok()?,
         directory: flat.text("postgresql_backup_dir")?.to_owned(),

@@ -1,7 +1,10 @@
 //! The shape of `backups:`: the tree as JSON, held against the schema, every mistake of shape in one run with its
 //! place and in words of our own.
 
+mod doubts;
 mod mistakes;
+mod prune;
+mod range;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +20,7 @@ use crate::vocab::Problem;
 use mistakes::{Mistake, Schema};
 
 /// Where each key and value of `backups:` stands, by path (`buckets/NAME/region`).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Places {
     keys: BTreeMap<Vec<String>, Mark>,
     values: BTreeMap<Vec<String>, Mark>,
@@ -61,7 +64,10 @@ fn nearest(marks: &BTreeMap<Vec<String>, Mark>, path: &[&str]) -> Mark {
     }
 }
 
-/// Reads `backups:`; `None` where its shape is wrong.
+/// What is missing once something is left out is left out too; nothing nests deeper than this.
+const MOST_ROUNDS: usize = 8;
+
+/// Reads `backups:`, its mistakes of shape told and left out; `None` where nothing can be read.
 pub fn read(
     source: &Source,
     entry: &Entry,
@@ -78,35 +84,48 @@ pub fn read(
     };
     reader.places.keys.insert(Vec::new(), entry.key_mark.clone());
     let mut json = reader.value(&entry.value).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
-    let Reader { places, problems: found, unread, .. } = reader;
-    let readable = found.is_empty();
+    let Reader { mut places, problems: found, unread, .. } = reader;
     problems.extend(found);
-    let mistakes = match Schema::new() {
-        Ok(schema) => {
-            schema.soften(&mut json, &places);
-            let mut mistakes = schema.mistakes(&json);
-            mistakes.retain(|mistake| !unread.contains(&mistake.path));
-            mistakes
-        }
-        Err(why) => vec![Mistake {
-            check: table::WRONG_TYPE,
-            path: Vec::new(),
-            at_key: true,
-            message: why,
-            label: None,
-            help: None,
-        }],
+    let cannot = |why: String, places: &Places| {
+        source.problem(table::WRONG_TYPE, &places.key(&[]), format!("`backups` cannot be read: {why}"))
     };
-    if readable && mistakes.is_empty() {
-        match serde_json::from_value(json) {
-            Ok(file) => return Some((file, places)),
-            Err(why) => problems.push(source.problem(
-                table::WRONG_TYPE,
-                &places.key(&[]),
-                format!("`backups` cannot be read: {why}"),
-            )),
+    let schema = match Schema::new() {
+        Ok(schema) => schema,
+        Err(why) => {
+            problems.push(cannot(why, &places));
+            return None;
+        }
+    };
+    schema.soften(&mut json, &places);
+    problems.extend(doubts::all(source, &json, &places));
+    let mistakes = schema.mistakes(&json);
+    let mut wrong: Vec<Vec<String>> = unread.clone();
+    wrong.extend(mistakes.iter().map(|mistake| mistake.path.clone()));
+    let told = mistakes.into_iter().filter(|mistake| !unread.contains(&mistake.path));
+    tell(told, source, &places, problems);
+    // What is left without the mistakes is judged too, so that every mistake is told at once.
+    for _ in 0..MOST_ROUNDS {
+        if wrong.is_empty() {
+            break;
+        }
+        prune::remove(&mut json, &mut places, &wrong);
+        wrong = schema.mistakes(&json).into_iter().map(|mistake| mistake.path).collect();
+    }
+    match serde_json::from_value(json) {
+        Ok(file) => Some((file, places)),
+        Err(why) => {
+            problems.push(cannot(why.to_string(), &places));
+            None
         }
     }
+}
+
+fn tell(
+    mistakes: impl Iterator<Item = Mistake>,
+    source: &Source,
+    places: &Places,
+    problems: &mut Vec<Problem>,
+) {
     for mistake in mistakes {
         let path: Vec<&str> = mistake.path.iter().map(String::as_str).collect();
         let mark = if mistake.at_key { places.key(&path) } else { places.value(&path) };
@@ -116,7 +135,6 @@ pub fn read(
         problem.help = mistake.help;
         problems.push(problem);
     }
-    None
 }
 
 fn shown_key(key: &str) -> String {

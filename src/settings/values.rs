@@ -48,7 +48,8 @@ pub fn shown(text: &str) -> String {
 /// The value of a key; `Null` where nothing is written, which equals leaving the key out.
 pub fn read(key: &Key, scalar: &Scalar) -> Result<Value, Mistake> {
     let meaning = scalar.meaning();
-    let text = scalar.text.trim();
+    let as_read = as_ansible_reads(scalar);
+    let text = as_read.as_deref().unwrap_or(scalar.text.trim());
     if matches!(meaning, Meaning::Null) || text.is_empty() {
         return match key.kind {
             Kind::Keep => Err(Mistake::new(
@@ -94,6 +95,23 @@ pub fn read(key: &Key, scalar: &Scalar) -> Result<Value, Mistake> {
         Kind::Addresses => addresses(text),
         Kind::Name => store_name(text),
     }
+}
+
+/// A number without quotes whose digits are not the number that Ansible reads: `010` is 8, `1.10` is 1.1.
+fn as_ansible_reads(scalar: &Scalar) -> Option<String> {
+    let number = match scalar.meaning() {
+        Meaning::Int(number) => number.to_string(),
+        Meaning::Float(number) => format!("{number:?}"),
+        _ => return None,
+    };
+    (number != scalar.text.trim().trim_start_matches('+')).then_some(number)
+}
+
+/// What is doubtful about a value that can be used.
+pub fn doubt(scalar: &Scalar) -> Option<Mistake> {
+    let number = as_ansible_reads(scalar)?;
+    let message = format!("`{}` without quotes is the number {number} to Ansible", shown(scalar.text.trim()));
+    Some(Mistake::new(table::UNQUOTED_NUMBER, message, "quote it, or write the number that is meant"))
 }
 
 fn name<T>(check: Check, text: &str) -> Result<Value, Mistake>
@@ -188,7 +206,7 @@ fn choice(key: &Key, text: &str, words: &[&str], or_false: bool) -> Result<Value
 }
 
 /// An absolute path: no `..`, and only characters that neither a shell nor cron(5) reads as anything else.
-fn path(text: &str) -> Result<Value, Mistake> {
+pub(super) fn path(text: &str) -> Result<Value, Mistake> {
     let wrong = |why: &str| {
         Mistake::new(table::BAD_PATH, format!("`{}` {why}", shown(text)), "must be an absolute path")
     };
@@ -246,7 +264,7 @@ fn endpoint(text: &str) -> Result<Value, Mistake> {
     }
 }
 
-fn addresses(text: &str) -> Result<Value, Mistake> {
+pub(super) fn addresses(text: &str) -> Result<Value, Mistake> {
     let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
     if addresses.is_empty() {
         return Ok(Value::Null);

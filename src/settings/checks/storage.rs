@@ -1,64 +1,167 @@
-//! Checks about the store: buckets, credentials, endpoint, region.
+//! Checks about the store: buckets, versions, credentials, endpoint, region, account.
 
+use chrono::TimeDelta;
+
+use super::stores::{Spot, Store, below};
 use super::{Context, table};
-use crate::settings::Vault;
-use crate::vocab::Problem;
+use crate::settings::declared::Who;
+use crate::settings::{BucketSettings, Vault};
+use crate::vocab::{BucketName, Problem, Tier};
 
 /// A dated key holds no host's name: the last host to upload would be the only one kept.
-pub(super) fn dated_keys_of_several_hosts(context: &Context<'_>) -> Option<Problem> {
-    let hosts = &context.settings.postgresql.hosts;
-    if !context.uploads() || context.settings.storage.versioned_keys || hosts.len() < 2 {
-        return None;
+pub(super) fn dated_keys_of_several_hosts(context: &Context<'_>) -> Vec<Problem> {
+    if context.settings.storage.versioned_keys {
+        return Vec::new();
     }
-    let message =
-        format!("{} hosts would upload under the same dated key, and overwrite each other", hosts.len());
-    let problem = context.value(table::DATED_KEYS, "aws_versioning_enabled", message)?;
-    Some(problem.helped(
-        "set aws_versioning_enabled: true, which names keys by host, or keep one host in [pg_backup]",
-    ))
+    let clash = |store: &Store| store.has_our_keys && store.upload.is_some() && store.hosts.len() > 1;
+    let problem = |store: Store| {
+        let message = format!(
+            "{} hosts would upload {} backups under the same dated key, and overwrite each other",
+            store.hosts.len(),
+            store.whose
+        );
+        let spot = Spot::Value("aws_versioning_enabled");
+        context.at_spot(table::DATED_KEYS, &spot, message).helped(
+            "set aws_versioning_enabled: true, which names keys by host, or let one host make these backups",
+        )
+    };
+    context.stores().into_iter().filter(clash).map(problem).collect()
 }
 
 /// The vault may live elsewhere, and a host may have a role of its own, so this is only doubtful.
-pub(super) fn upload_without_credentials(context: &Context<'_>) -> Option<Problem> {
+pub(super) fn upload_without_credentials(context: &Context<'_>) -> Vec<Problem> {
     let has_none = match &context.settings.vault {
         Vault::Absent => true,
         Vault::Locked { .. } => false,
         Vault::Open { secrets, .. } => secrets.s3.is_none(),
     };
-    if !context.whole_environment || !context.uploads() || !has_none {
-        return None;
+    if !context.whole_environment || !has_none {
+        return Vec::new();
     }
-    let message = "backups are to be uploaded, but the environment holds no credentials for it";
-    let problem = context.key(table::NO_CREDENTIALS, "postgres_s3", message)?;
-    Some(problem.helped(
-        "put AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY into vault.yml, unless the hosts have a role",
-    ))
+    let identities = &context.settings.backups.declared.identities;
+    let has_a_role = |bucket: &BucketName| {
+        let is_machine = |who: &Who| matches!(who, Who::Role { assumed_by: Some(by), .. } if by == "ec2");
+        identities.iter().any(|identity| is_machine(&identity.who) && identity.writes.contains(bucket))
+    };
+    let problem = |store: Store| {
+        let upload = store.upload.filter(|upload| !upload.by_role && !has_a_role(&upload.bucket))?;
+        let message =
+            format!("{} backups are to be uploaded, but the environment holds no credentials", store.whose);
+        let problem = context.at_spot(table::NO_CREDENTIALS, &key_of(upload.spot), message);
+        Some(problem.helped(
+            "put AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY into vault.yml, unless the hosts have a role",
+        ))
+    };
+    context.stores().into_iter().filter_map(problem).collect()
+}
+
+/// A switch is pointed at by its name.
+fn key_of(spot: Spot) -> Spot {
+    match spot {
+        Spot::Value(key) => Spot::Key(key),
+        other => other,
+    }
 }
 
 /// `aws_versioning_enabled` counts on the storage to keep old versions.
-pub(super) fn versions_of_an_unversioned_claim(context: &Context<'_>) -> Option<Problem> {
-    let bucket = context.settings.backups.buckets.get(&context.settings.postgresql.bucket)?;
-    if !context.uploads() || !context.settings.storage.versioned_keys || bucket.versioned {
-        return None;
+pub(super) fn versions_of_an_unversioned_claim(context: &Context<'_>) -> Vec<Problem> {
+    if !context.settings.storage.versioned_keys {
+        return Vec::new();
     }
-    let message =
-        "backups share one key per host, but nothing sees to it that this bucket keeps old versions";
-    let mut problem = Problem::of_file(table::UNMANAGED_VERSIONS, &bucket.place.file, message);
-    problem.place = Some(bucket.place.clone());
-    let problem = problem.at_key(format!("backups.buckets.{}", context.settings.postgresql.bucket));
-    Some(problem.helped("set versioning: enabled, or aws_versioning_enabled: false for dated keys"))
+    let stores = context.stores();
+    let unmanaged = context.settings.backups.buckets.iter().filter(|(name, bucket)| {
+        let writes = |store: &Store| {
+            store.has_our_keys && store.upload.as_ref().is_some_and(|upload| upload.bucket == **name)
+        };
+        !bucket.versioned && stores.iter().any(writes)
+    });
+    let problem = |(name, _): (&BucketName, &BucketSettings)| {
+        let message =
+            "backups share one key per host, but nothing sees to it that this bucket keeps old versions";
+        let spot = below(&["buckets", name.as_str(), "versioning"]);
+        let problem = context.at_spot(table::UNMANAGED_VERSIONS, &spot, message);
+        problem.helped("set versioning: enabled, or aws_versioning_enabled: false for dated keys")
+    };
+    unmanaged.map(problem).collect()
+}
+
+/// Elasticsearch deletes and overwrites the files of its repository by itself
+/// (<https://www.elastic.co/docs/deploy-manage/tools/snapshot-and-restore/s3-repository>).
+pub(super) fn object_lock_below_elasticsearch(context: &Context<'_>) -> Vec<Problem> {
+    let stores = context.stores();
+    let used =
+        stores.iter().filter(|store| store.name == "elasticsearch").filter_map(|store| store.upload.as_ref());
+    let problem = |bucket: &BucketName| {
+        context.settings.backups.buckets.get(bucket)?.object_lock_days?;
+        let message = "Elasticsearch deletes its old snapshots from this bucket by itself, and object lock would keep \
+                       every file of them";
+        let spot = below(&["buckets", bucket.as_str(), "object_lock"]);
+        let problem = context.at_spot(table::OBJECT_LOCK, &spot, message);
+        Some(problem.helped("remove object_lock; versioning and its lock protect the snapshots"))
+    };
+    used.filter_map(|upload| problem(&upload.bucket)).collect()
+}
+
+/// A backup that turns out to be broken must have an older one behind it: three times the time within which one is
+/// proven leaves room for two that failed.
+pub(super) fn versions_shorter_than_their_proof(context: &Context<'_>) -> Vec<Problem> {
+    let stores = context.stores();
+    let common = context.settings.backups.declared.objectives.verified_within;
+    let mut problems = Vec::new();
+    for (name, bucket) in &context.settings.backups.buckets {
+        let writers: Vec<&Store> = stores
+            .iter()
+            .filter(|store| store.upload.as_ref().is_some_and(|up| up.bucket == *name))
+            .collect();
+        let own = writers.iter().filter_map(|store| store.objectives.verified_within).max();
+        let Some(within) = own.or(common) else { continue };
+        let Some(needed) = within.checked_mul(3) else { continue };
+        // Tiers that somebody writes; where nobody is known to, those that are listed.
+        let made: Vec<Tier> =
+            writers.iter().flat_map(|store| store.runs.iter().filter_map(|run| run.tier)).collect();
+        let reaches = |tier: &Tier| match bucket.keep_versions.get(tier) {
+            None => made.contains(tier),
+            Some(keep) => TimeDelta::try_days(i64::from(keep.days)).is_none_or(|kept| kept >= needed),
+        };
+        if bucket.keep_versions.is_empty() || Tier::ALL.iter().any(reaches) {
+            continue;
+        }
+        let message = format!(
+            "no tier keeps its versions for {} days, three times objectives.verified_within: a broken backup could \
+             outlive every good one",
+            needed.num_days() + i64::from(needed > TimeDelta::days(needed.num_days()))
+        );
+        let spot = below(&["buckets", name.as_str(), "keep_versions"]);
+        let problem = context.at_spot(table::UNPROVEN_VERSIONS, &spot, message);
+        problems.push(problem.helped("keep one of the tiers longer, or prove backups more often"));
+    }
+    problems
 }
 
 /// A store that is not AWS's has no accounts to hold the settings to.
-pub(super) fn account_at_another_store(context: &Context<'_>) -> Option<Problem> {
-    context.settings.backups.account.as_ref()?;
-    let endpoint = context.settings.storage.endpoint.as_deref()?;
-    if is_aws(endpoint) {
-        return None;
+pub(super) fn account_at_another_store(context: &Context<'_>) -> Vec<Problem> {
+    let endpoint = context.settings.storage.endpoint.as_deref();
+    let elsewhere = endpoint.is_some_and(|endpoint| !is_aws(endpoint));
+    if context.settings.backups.account.is_none() || !elsewhere {
+        return Vec::new();
     }
     let message = "this store is not AWS's and has no accounts, so backups.account could never be checked";
-    let problem = context.value(table::ACCOUNT_ELSEWHERE, "aws_endpoint", message)?;
-    Some(problem.helped("remove backups.account, or aws_endpoint"))
+    let problem = context.at_spot(table::ACCOUNT_ELSEWHERE, &Spot::Value("aws_endpoint"), message);
+    vec![problem.helped("remove backups.account, or aws_endpoint")]
+}
+
+/// Whoever breaks the glass in another account is nobody that the bucket's policy of this one lets in by itself.
+pub(super) fn break_glass_of_another_account(context: &Context<'_>) -> Vec<Problem> {
+    let Some(account) = &context.settings.backups.account else { return Vec::new() };
+    let strangers =
+        context.settings.backups.declared.break_glass.iter().filter(|role| role.account != *account);
+    let problem = |role: &crate::settings::declared::Role| {
+        let message = format!("this role is of account {}, and the backups are in {account}", role.account);
+        let spot = below(&["break_glass", &role.at.to_string()]);
+        let problem = context.at_spot(table::FOREIGN_ACCOUNT, &spot, message);
+        problem.helped("name a role of the account in backups.account, or mend the account")
+    };
+    strangers.map(problem).collect()
 }
 
 fn is_aws(endpoint: &str) -> bool {
@@ -67,28 +170,65 @@ fn is_aws(endpoint: &str) -> bool {
     host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
 }
 
-pub(super) fn endpoint_without_tls(context: &Context<'_>) -> Option<Problem> {
-    let rest = context.settings.storage.endpoint.as_deref()?.strip_prefix("http://")?;
+pub(super) fn endpoint_without_tls(context: &Context<'_>) -> Vec<Problem> {
+    let endpoint = context.settings.storage.endpoint.as_deref();
+    let Some(rest) = endpoint.and_then(|endpoint| endpoint.strip_prefix("http://")) else {
+        return Vec::new();
+    };
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
     let is_here =
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     if is_here {
-        return None;
+        return Vec::new();
     }
     let message = "backups and their credentials' signatures would travel unencrypted";
-    context.value(table::NO_TLS, "aws_endpoint", message).map(|problem| problem.labelled("use https://"))
+    vec![context.at_spot(table::NO_TLS, &Spot::Value("aws_endpoint"), message).labelled("use https://")]
 }
 
 /// `eu-west2` is no region, and the first call would only time out.
-pub(super) fn region_that_aws_does_not_have(context: &Context<'_>) -> Option<Problem> {
-    let region = context.settings.storage.region.as_ref()?;
-    if context.settings.storage.endpoint.is_some() || looks_like_a_region(region.as_str()) {
-        return None;
+pub(super) fn region_that_aws_does_not_have(context: &Context<'_>) -> Vec<Problem> {
+    let mut regions: Vec<(&str, Spot)> = Vec::new();
+    if context.settings.storage.endpoint.is_none() {
+        let own = context.settings.storage.region.as_ref();
+        regions.extend(own.map(|region| (region.as_str(), Spot::Value("aws_region"))));
+        for (name, bucket) in &context.settings.backups.buckets {
+            let spot = below(&["buckets", name.as_str(), "region"]);
+            regions.extend(bucket.region.as_ref().map(|region| (region.as_str(), spot)));
+        }
     }
-    let message = format!("`{region}` does not look like a region of AWS");
-    context
-        .value(table::UNKNOWN_REGION, "aws_region", message)
-        .map(|problem| problem.labelled("such as eu-west-2"))
+    for (region, spot) in long_term_regions(context) {
+        regions.push((region, spot));
+    }
+    let strange = regions.into_iter().filter(|(region, _)| !looks_like_a_region(region));
+    let problem = |(region, spot): (&str, Spot)| {
+        let message = format!("`{region}` does not look like a region of AWS");
+        context.at_spot(table::UNKNOWN_REGION, &spot, message).labelled("such as eu-west-2")
+    };
+    strange.map(problem).collect()
+}
+
+fn long_term_regions<'a>(context: &'a Context<'_>) -> Vec<(&'a str, Spot)> {
+    let databases = context.settings.backups.declared.databases.iter();
+    databases
+        .filter_map(|database| {
+            let region = database.long_term.as_ref()?.region.as_ref()?;
+            let spot = below(&["databases", &database.at.to_string(), "long_term", "region"]);
+            Some((region.as_str(), spot))
+        })
+        .collect()
+}
+
+/// Copies are for the day on which a region is gone.
+pub(super) fn copies_in_the_same_region(context: &Context<'_>) -> Vec<Problem> {
+    let Some(own) = &context.settings.storage.region else { return Vec::new() };
+    let same = long_term_regions(context).into_iter().filter(|(region, _)| *region == own.as_str());
+    let problem = |(region, spot): (&str, Spot)| {
+        let message =
+            format!("copies would stay in {region}, where the database is, and be lost together with it");
+        let problem = context.at_spot(table::SAME_REGION, &spot, message);
+        problem.helped("name another region, or leave region out for snapshots without a copy")
+    };
+    same.map(problem).collect()
 }
 
 /// Two letters, words, a number, with dashes between.

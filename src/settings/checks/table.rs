@@ -4,7 +4,7 @@
 //!
 //! An error cannot be carried out or loses data; a warning is doubtful, or does nothing. A name never changes.
 
-use super::{Row, Run, other, storage};
+use super::{Row, Run, hosts, places, schedules, secrets, storage};
 use crate::vocab::{Check, Severity};
 
 /// Makes a constant and a row of each line, so that no check is without its row.
@@ -46,6 +46,15 @@ table! {
     BAD_VALUE: Error "bad-value", "a value is none of those that its key takes";
     OUT_OF_RANGE: Error "out-of-range", "a number is smaller or larger than what can be carried out";
     BAD_RETENTION: Error "bad-retention", "backups would be kept for no time, or for an impossible one";
+    BAD_ACCOUNT: Error "bad-account", "an AWS account is not twelve digits";
+    BAD_WINDOW: Error "bad-window", "a backup window of RDS is shorter than 30 minutes, or no time at all";
+    BAD_SCHEDULE: Error "bad-schedule", "a schedule is not one that cron reads";
+    NEVER_FIRES: Error "never-fires", "a schedule names a day that never comes";
+    BAD_NETWORK: Error "bad-network", "a network is not an address with the number of its bits";
+    BAD_PRINCIPAL: Error "bad-principal", "break-glass is not a role of IAM";
+    BAD_IDENTITY: Error "bad-identity", "an identity is not one role or one user";
+    NETWORK_WITHOUT_VPC: Error "network-without-vpc", "private networks are allowed without the VPC that they are in";
+    MIXED_NETWORKS: Error "mixed-networks", "private and public networks are allowed together";
     BAD_HOUR: Error "bad-hour", "an hour or a step of hours that no clock has";
     BAD_PATH: Error "bad-path", "a path is relative, leads upwards, or holds what a shell would read";
     BAD_NAME: Error "bad-name", "a name has characters that cannot stand where it is used";
@@ -69,14 +78,28 @@ table! {
     VAULT_DAMAGED: Error "vault-damaged", "a vault is not as Ansible writes it";
     PLAIN_SECRET: Warning "plain-secret", "a secret of vault.yml is not encrypted";
 
+    // Secrets
+    SECRET_IN_SETTINGS: Warning "secret-in-settings", "public.yml holds a secret in plain text", secrets::secrets_in_public_yml;
+
     // What the settings come to
     NO_NAME: Error "no-name", "the environment has no name";
-    NO_HOST: Warning "no-host", "backups are switched on, and no host makes them", other::backups_that_no_host_makes;
+    NO_HOST: Warning "no-host", "backups are switched on, and no host makes them", hosts::backups_that_no_host_makes;
+    UNKNOWN_HOST: Warning "unknown-host", "a word is no group and no host of the inventory", hosts::words_that_are_no_hosts;
+    DECLARED_TWICE: Error "declared-twice", "a datastore is declared by its flat keys and below `backups:`", hosts::declared_in_both_layers;
+    TWO_REPOSITORIES: Error "two-repositories", "Elasticsearch's snapshots go to a bucket and to a directory", hosts::both_elasticsearch_repositories;
+    DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name", places::names_that_stand_twice;
+    SHARED_DIRECTORY: Error "shared-directory", "two datastores have one backup directory on one host", places::directories_of_two_datastores;
+    DIRECTORY_IN_SOURCE: Warning "directory-in-source", "a backup directory lies in what is backed up", places::directories_inside_of_sources;
+    SHORT_RETENTION: Warning "short-retention", "backups go sooner than the next one is made", schedules::kept_shorter_than_the_interval;
+    CLOCK_CHANGE: Warning "clock-change", "a change of clocks skips a run or repeats it", schedules::clocks_that_change;
+    SCHEDULE_ORDER: Warning "schedule-order", "a job runs before the snapshot that it needs", schedules::runs_before_its_snapshot;
     DATED_KEYS: Error "dated-keys", "several hosts upload under the same dated key", storage::dated_keys_of_several_hosts;
     NO_CREDENTIALS: Warning "no-credentials", "backups are uploaded without credentials", storage::upload_without_credentials;
     UNMANAGED_VERSIONS: Warning "unmanaged-versions", "undated keys in a bucket whose versioning is not seen to", storage::versions_of_an_unversioned_claim;
+    UNPROVEN_VERSIONS: Warning "unproven-versions", "no tier is kept long enough for a broken backup to be noticed", storage::versions_shorter_than_their_proof;
+    OBJECT_LOCK: Error "object-lock", "object lock on a bucket whose objects are deleted by their writer", storage::object_lock_below_elasticsearch;
     ACCOUNT_ELSEWHERE: Error "account-elsewhere", "an AWS account is named, and the store is not AWS's", storage::account_at_another_store;
+    FOREIGN_ACCOUNT: Error "foreign-account", "break-glass is a role of another account", storage::break_glass_of_another_account;
+    SAME_REGION: Warning "same-region", "copies for the loss of a region stay in it", storage::copies_in_the_same_region;
     NO_TLS: Warning "no-tls", "backups travel unencrypted", storage::endpoint_without_tls;
-    TWO_REPOSITORIES: Error "two-repositories", "Elasticsearch's snapshots go to a bucket and to a directory", other::both_elasticsearch_repositories;
-    SHORT_RETENTION: Warning "short-retention", "backups go sooner than the next one is made", other::hourly_backups_that_go_at_once;
 }

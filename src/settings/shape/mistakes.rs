@@ -5,7 +5,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
-use super::Places;
+use super::{Places, range};
 use crate::settings::backups::BackupsFile;
 use crate::settings::checks::table;
 use crate::settings::scalar::{boolean, whole};
@@ -125,23 +125,18 @@ impl Schema {
                 }
                 mistakes
             }
-            ValidationErrorKind::Minimum { limit } => one(
-                table::OUT_OF_RANGE,
-                format!("{instance} is too few"),
-                Some(format!("must be {limit} or more")),
-            ),
-            ValidationErrorKind::Maximum { limit } => one(
-                table::OUT_OF_RANGE,
-                format!("{instance} is too many"),
-                Some(format!("must be {limit} or less")),
-            ),
+            ValidationErrorKind::Minimum { limit } => {
+                let (check, why) = range::too_small(&path, instance.as_ref());
+                one(check, why, Some(format!("must be {limit} or more")))
+            }
+            ValidationErrorKind::Maximum { limit } => {
+                let (check, why) = range::too_large(&path, instance.as_ref());
+                one(check, why, Some(format!("must be {limit} or less")))
+            }
             ValidationErrorKind::Pattern { pattern } => {
-                let wanted = pattern_in_words(pattern);
-                one(
-                    table::BAD_VALUE,
-                    format!("{} is not {wanted}", is_what(instance)),
-                    Some(format!("must be {wanted}")),
-                )
+                let (check, wanted) = range::pattern_in_words(pattern);
+                let is = is_what(instance);
+                one(check, format!("{is} is not {wanted}"), Some(format!("must be {wanted}")))
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 self.best_branch(context, instance, &path)
@@ -222,19 +217,6 @@ fn unknown_key(path: &[String], name: &str, known: &[&str]) -> Mistake {
         message: format!("there is no setting `{}` here, so it would do nothing", shown(name)),
         label: near.map(|near| format!("did you mean {near}?")),
         help: (near.is_none() && !known.is_empty()).then(|| format!("known here: {}", known.join(", "))),
-    }
-}
-
-/// The patterns of the schema, for people who do not read them.
-fn pattern_in_words(pattern: &str) -> &'static str {
-    match pattern {
-        r"^[0-9]{12}$" => "an AWS account of twelve digits, quoted",
-        r"^[1-9][0-9]{0,3}d$" => "a number of days such as 7d",
-        r"^[1-9][0-9]{0,4}(m|h|d|w)$" => "a duration such as 26h, 7d or 4w",
-        r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$" => "a window such as \"16:00-16:30\"",
-        r"^[a-z0-9_-]{1,32}$" => "a name of lower-case letters, digits, `-`, `_`",
-        pattern if pattern.starts_with("^arn:") => "the ARN of a KMS key",
-        _ => "of the right form",
     }
 }
 
