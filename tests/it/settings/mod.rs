@@ -6,6 +6,7 @@ mod everything;
 mod examples;
 mod folder;
 mod mistakes;
+mod sarif;
 mod schema;
 mod secrets;
 mod vault;
