@@ -67,7 +67,7 @@ impl Derivation<'_> {
             return;
         };
         if postgresql.hosts.is_empty() {
-            self.no_host(&datastore, postgresql.switch.as_ref(), "pg_backup");
+            self.no_host(&datastore, postgresql.switch.as_ref(), postgresql.hosts_from);
         }
         if postgresql.s3 {
             self.bucket(&postgresql.bucket, Some(&datastore), postgresql.switch.clone());

@@ -15,7 +15,7 @@ impl Derivation<'_> {
         let (true, Ok(datastore)) = (summary.enabled, summary.name.parse::<Datastore>()) else { return };
         let switch = summary.switch.clone();
         if summary.hosts.is_empty() {
-            self.no_host(&datastore, switch.as_ref(), summary.group);
+            self.no_host(&datastore, switch.as_ref(), &format!("[{}]", summary.group));
         }
         if summary.s3
             && let Ok(bucket) = summary.bucket.parse()
@@ -34,12 +34,12 @@ impl Derivation<'_> {
     }
 
     /// Nobody runs what is switched on.
-    pub(super) fn no_host(&mut self, datastore: &Datastore, switch: Option<&Place>, group: &str) {
+    pub(super) fn no_host(&mut self, datastore: &Datastore, switch: Option<&Place>, hosts_from: &str) {
         let since = switch.map(|place| format!(" since {place}")).unwrap_or_default();
         self.held.push(HeldBefore {
             id: Id::cloud(Kind::Datastore, datastore.as_str()),
             code: HeldCode::NoHost,
-            why: format!("on{since}, but no host is in [{group}]: nothing is backed up"),
+            why: format!("on{since}, but no host is in {hosts_from}: nothing is backed up"),
             datastore: Some(datastore.clone()),
         });
     }
