@@ -14,3 +14,4 @@ pub mod problems;
 pub mod sarif;
 pub mod settings;
 pub mod text;
+pub mod times;

@@ -112,7 +112,8 @@ fn default(key: &Key, flat: &Flat, environment: &str) -> Value {
         Fallback::Number(value) => Value::Number(value),
         Fallback::Text(text) => {
             let root = flat.text("encrypted_root").unwrap_or("/opt/data");
-            Value::text(text.replace("ENV", environment).replace("ROOT", root))
+            let version = flat.text("elasticsearch_version").unwrap_or_default();
+            Value::text(text.replace("ENV", environment).replace("ROOT", root).replace("VERSION", version))
         }
     }
 }

@@ -8,7 +8,6 @@ use super::direct;
 use super::files::{self, Sources};
 use super::flat::{self, At, Flat};
 use super::inventory;
-use super::keys::Part;
 use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
@@ -299,36 +298,16 @@ fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective
 
 /// Keys that are understood, switched on, and not carried out by this version.
 fn switched_on(flat: &Flat, public: &Source) -> Vec<Unsupported> {
-    let table: [(&str, Part, &str); 5] = [
-        ("backup_couch", Part::Couchdb, "CouchDB backups are not carried out by this version yet"),
-        (
-            "backup_blobdb",
-            Part::Blobdb,
-            "backups of the blob database are not carried out by this version yet",
-        ),
-        (
-            "backup_es_s3",
-            Part::Elasticsearch,
-            "Elasticsearch backups are not carried out by this version yet",
-        ),
-        (
-            "es_local_repo",
-            Part::Elasticsearch,
-            "Elasticsearch backups are not carried out by this version yet",
-        ),
-        ("check_s3_backups_email", Part::Common, "freshness checks are not mailed by this version yet"),
-    ];
-    let is_on = |name: &str| !matches!(flat.get(name), Value::Bool(false) | Value::Null);
-    let on = table.into_iter().filter(|(name, _, _)| is_on(name));
-    on.map(|(name, _, why)| Unsupported {
-        key: name.to_owned(),
-        place: flat.at(name).map_or_else(
-            || Place { file: public.name.clone(), line: 1, column: 1 },
-            |at| at.source.place(&at.key),
-        ),
-        why: why.to_owned(),
-    })
-    .collect()
+    let key = "check_s3_backups_email";
+    if flat.get(key).is_null() {
+        return Vec::new();
+    }
+    let place = flat.at(key).map_or_else(
+        || Place { file: public.name.clone(), line: 1, column: 1 },
+        |at| at.source.place(&at.key),
+    );
+    let why = "freshness checks are not mailed by this version yet".to_owned();
+    vec![Unsupported { key: key.to_owned(), place, why }]
 }
 
 /// PostgreSQL's settings; `None` where a needed one was refused.

@@ -21,6 +21,7 @@ mod source;
 mod suggest;
 pub mod summary;
 mod template;
+pub mod timeline;
 mod tree;
 mod values;
 pub mod vault;
