@@ -256,7 +256,7 @@ impl Context<'_> {
             let spot = |member: &str| below(&["files", &at, member]);
             Store {
                 name: format!("files-{}", own.name),
-                whose: format!("the tree {}'s", own.name),
+                whose: self.whose(&["files", &at, "name"], "the tree", &own.name),
                 switch: below(&["files", &at]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["files", &at, "hosts"]),
@@ -286,7 +286,7 @@ impl Context<'_> {
             let spot = |member: &str| below(&["dokku", &at, member]);
             Store {
                 name: format!("dokku-{}", own.service),
-                whose: format!("dokku's {}", own.service) + "'s",
+                whose: self.whose(&["dokku", &at, "service"], "dokku's", &own.service),
                 switch: below(&["dokku", &at]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["dokku", &at, "hosts"]),
@@ -310,6 +310,14 @@ impl Context<'_> {
         self.settings.backups.declared.dokku.iter().map(one).collect()
     }
 
+    /// Whose backups they are; a name that is wrong is not repeated.
+    fn whose(&self, path: &[&str], what: &str, name: &str) -> String {
+        match self.places.is_guess(&format!("backups.{}", path.join("."))) {
+            true => "these".to_owned(),
+            false => format!("{what} {name}'s"),
+        }
+    }
+
     /// Dumps of restored snapshots: the part of a database that a host makes.
     fn off_system(&self) -> Vec<Store> {
         let one = |database: &crate::settings::declared::Database| {
@@ -318,7 +326,7 @@ impl Context<'_> {
             let spot = |member: &str| below(&["databases", &at, "off_system", member]);
             Some(Store {
                 name: format!("rds-{}", database.identifier),
-                whose: format!("{}'s off-system", database.identifier),
+                whose: self.whose(&["databases", &at, "identifier"], "the database", &database.identifier),
                 switch: below(&["databases", &at, "off_system"]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["databases", &at, "off_system", "hosts"]),
