@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 
 use super::Context;
+use super::names::{NAMES, Names};
 use crate::settings::declared::{Direct, Objectives};
 use crate::settings::summary::DatastoreSummary;
 use crate::vocab::{BucketName, Check, HostName, Problem, Schedule, Tier, Value};
@@ -355,64 +356,3 @@ impl Context<'_> {
 fn words<S: AsRef<str>>(hosts: &[String], path: &[S]) -> Named {
     Named::Words(hosts.to_vec(), path.iter().map(|part| part.as_ref().to_owned()).collect())
 }
-
-/// What the four datastores of commcare-cloud call their keys.
-pub(super) struct Names {
-    pub name: &'static str,
-    pub whose: &'static str,
-    pub group: &'static str,
-    pub switch: &'static str,
-    pub s3: &'static str,
-    dir: &'static str,
-    source: &'static str,
-    hours: &'static str,
-    hourly: &'static str,
-}
-
-/// In the order of [`crate::settings::Settings::datastores`].
-pub(super) static NAMES: [&Names; 4] = [
-    &Names {
-        name: "postgresql",
-        whose: "PostgreSQL's",
-        group: "pg_backup",
-        switch: "backup_postgres",
-        s3: "postgres_s3",
-        dir: "postgresql_backup_dir",
-        source: "",
-        hours: "postgresql_backup_hours",
-        hourly: "postgres_backup_hourly",
-    },
-    &Names {
-        name: "couchdb",
-        whose: "CouchDB's",
-        group: "couchdb2",
-        switch: "backup_couch",
-        s3: "couch_s3",
-        dir: "couch_backup_dir",
-        source: "couch_data_dir",
-        hours: "couchdb_backup_hours",
-        hourly: "couch_backup_hourly",
-    },
-    &Names {
-        name: "blobdb",
-        whose: "the blob database's",
-        group: "shared_dir_host",
-        switch: "backup_blobdb",
-        s3: "blobdb_s3",
-        dir: "blobdb_backup_dir",
-        source: "blobdb_dir_path",
-        hours: "blobdb_backup_hours",
-        hourly: "blobdb_backup_hourly",
-    },
-    &Names {
-        name: "elasticsearch",
-        whose: "Elasticsearch's",
-        group: "elasticsearch",
-        switch: "backup_es_s3",
-        s3: "backup_es_s3",
-        dir: "",
-        source: "",
-        hours: "",
-        hourly: "",
-    },
-];
