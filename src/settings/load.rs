@@ -40,15 +40,8 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         let map = found.parse(&source).map;
         (source, map)
     });
-    let inventory_source = sources.beside("inventory.ini").and_then(|path| found.read(&path));
-    if inventory_source.is_none() {
-        found.problems.list.extend(unread_inventory(sources));
-    }
-    let inventory = inventory_source.as_ref().map_or_else(inventory::Read::default, |source| {
-        let (read, faults) = inventory::parse(source);
-        found.problems.list.extend(faults);
-        read
-    });
+    let mut inventory = inventory::read(sources, &mut found.problems.list);
+    found.know(std::mem::take(&mut inventory.sources));
     let vault = match sources.beside("vault.yml").and_then(|path| found.read_secret(&path)) {
         None => Vault::Absent,
         Some(source) => secrets::open(&source, sources.vault_password.as_ref(), &mut found.problems.list),
@@ -67,11 +60,12 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let name = named.as_ref().map_or("ENV", |(name, _)| name.as_str());
     variables.texts.insert("deploy_env".to_owned(), name.to_owned());
 
+    let own = (&public_source, &public);
+    inventory::connect(&mut inventory.inventory, own, &variables, &mut found.problems.list);
     let (flat, faults) = flat::read(&flat::Inputs {
         source: &public_source,
         public: &public,
-        inventory: &inventory,
-        inventory_source: inventory_source.as_ref(),
+        inventory: &inventory.inventory,
         variables: &variables,
         environment: name,
     });
@@ -91,7 +85,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         read.backups
     });
 
-    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list);
+    let postgresql = postgresql(&flat, &inventory.inventory, &variables, &mut found.problems.list);
     let storage = storage(&flat, backups_entry.is_some());
     let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
         return Err(found.sorted());
@@ -112,7 +106,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         settings: &settings,
         flat: &flat,
         whole_environment: sources.is_environment(),
-        has_inventory: inventory_source.is_some(),
+        has_inventory: inventory.is_there,
     };
     found.problems.list.extend(checks::all(&context));
     let problems = found.sorted();
@@ -129,6 +123,8 @@ struct Found {
     problems: Problems,
     /// Lines that are not even YAML of Ansible's kind; what follows from them is not worth telling.
     broken: BTreeSet<(Arc<str>, u32)>,
+    /// Files whose lines may hold passwords beside what is wrong.
+    inventory: BTreeMap<Arc<str>, Source>,
 }
 
 impl Found {
@@ -146,6 +142,14 @@ impl Found {
         parsed
     }
 
+    /// Has problems point into texts that were read elsewhere.
+    fn know(&mut self, sources: Vec<Source>) {
+        for source in sources {
+            self.problems.sources.insert(source.name.clone(), source.text.clone());
+            self.inventory.insert(source.name.clone(), source);
+        }
+    }
+
     /// As `read`, but no problem will ever quote the text.
     fn read_secret(&mut self, path: &std::path::Path) -> Option<Source> {
         match files::read(path) {
@@ -159,6 +163,11 @@ impl Found {
 
     /// Errors first, then by file and place: what a person should read first comes first, and always the same way.
     fn sorted(mut self) -> Problems {
+        for problem in &mut self.problems.list {
+            if let Some(source) = self.inventory.get(&problem.file) {
+                inventory::veil(source, problem);
+            }
+        }
         let mut told = BTreeSet::new();
         self.problems.list.retain(|problem| match &problem.place {
             Some(place) => {
@@ -183,14 +192,6 @@ fn missing(name: &str, sources: &Sources) -> Problem {
         ),
         files::Location::File(_) => problem.helped("check the path"),
     }
-}
-
-/// An inventory that Ansible would read and this version does not.
-fn unread_inventory(sources: &Sources) -> Option<Problem> {
-    let path = sources.beside("inventory.yml").filter(|path| path.exists())?;
-    let message = "inventories in YAML are not read by this version, so no host is known";
-    let problem = Problem::of_file(&path.display().to_string(), Severity::Warning, message);
-    Some(problem.helped("write the hosts and groups that backups need into inventory.ini"))
 }
 
 fn group_names(inventory: &Inventory) -> BTreeMap<String, Vec<String>> {
@@ -325,8 +326,8 @@ fn switched_on(flat: &Flat, public: &Source) -> Vec<Unsupported> {
 /// PostgreSQL's settings; `None` where a needed one was refused.
 fn postgresql(
     flat: &Flat,
-    inventory: &inventory::Read,
-    inventory_source: Option<&Source>,
+    inventory: &Inventory,
+    variables: &Variables<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Postgresql> {
     let method = match flat.text("backup_postgres") {
@@ -334,22 +335,8 @@ fn postgresql(
         Some("dump") => Some(Method::Dump),
         _ => None,
     };
-    let hosts = inventory.inventory.hosts_of("pg_backup");
-    let mut read_from = BTreeMap::new();
-    for host in &hosts {
-        let Some(variable) = inventory.variables.get(host).and_then(|all| all.get("pg_backup_from")) else {
-            continue;
-        };
-        match (variable.value.as_text().map(str::parse::<HostName>), inventory_source) {
-            (Some(Ok(from)), _) => _ = read_from.insert(host.clone(), from),
-            (_, Some(source)) if !variable.value.is_null() => problems.push(
-                source
-                    .error(&variable.mark, "pg_backup_from must name a host, the server to read from")
-                    .at_key("pg_backup_from"),
-            ),
-            _ => {}
-        }
-    }
+    let hosts = inventory.hosts_of("pg_backup");
+    let read_from = inventory::read_from(inventory, &hosts, variables, problems);
     let hourly = flat.is("postgres_backup_hourly");
     Some(Postgresql {
         method,
