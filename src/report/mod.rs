@@ -13,3 +13,4 @@ mod plan_words;
 pub mod problems;
 pub mod settings;
 pub mod text;
+pub mod times;

@@ -39,7 +39,8 @@ pub fn json(problems: &Problems) -> Json {
             "line": problem.place.as_ref().map(|place| place.line),
             "column": problem.place.as_ref().map(|place| place.column),
             "key": problem.key,
-            "severity": problem.severity,
+            "severity": problem.severity(),
+            "check": problem.check.name,
             "message": problem.message,
             "help": help(problem),
         })
@@ -52,7 +53,7 @@ pub fn json(problems: &Problems) -> Json {
 pub fn github(problems: &Problems) -> String {
     let mut text = String::new();
     for problem in in_order(problems) {
-        let kind = match problem.severity {
+        let kind = match problem.severity() {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
@@ -60,6 +61,7 @@ pub fn github(problems: &Problems) -> String {
         if let Some(place) = &problem.place {
             at.push_str(&format!(",line={},col={}", place.line, place.column));
         }
+        at.push_str(&format!(",title={}", property(problem.check.name)));
         let message = match help(problem) {
             Some(help) => format!("{}\n{help}", problem.message),
             None => problem.message.clone(),
@@ -84,7 +86,7 @@ fn help(problem: &Problem) -> Option<String> {
 }
 
 fn in_order(problems: &Problems) -> impl Iterator<Item = &Problem> {
-    let of = |severity| problems.list.iter().filter(move |problem| problem.severity == severity);
+    let of = |severity| problems.list.iter().filter(move |problem| problem.severity() == severity);
     of(Severity::Error).chain(of(Severity::Warning))
 }
 
@@ -103,13 +105,14 @@ fn count(problems: &Problems, where_: &str) -> String {
 }
 
 fn one(problem: &Problem, problems: &Problems, renderer: &Renderer) -> String {
-    let level = match problem.severity {
+    let level = match problem.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let indent = if problem.is_error() { "error: ".len() } else { "warning: ".len() };
+    let kind = if problem.is_error() { "error" } else { "warning" };
+    let indent = kind.len() + problem.check.name.len() + "[]: ".len();
     let title = broken(&harmless(&problem.message), indent, indent);
-    let mut group = Group::with_title(level.primary_title(title));
+    let mut group = Group::with_title(level.primary_title(title).id(problem.check.name));
     let file = harmless(&problem.file);
     let quoted = quoted(problem, problems);
     let gutter = problem.place.as_ref().map_or(1, |place| place.line.to_string().len());

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::checks::table;
 use super::files::Sources;
 use super::keys::Part;
 use super::scalar::Meaning;
@@ -33,7 +34,7 @@ use super::source::Source;
 use super::tree::{self, Content, Node};
 use super::values::shown;
 use super::{Inventory, InventoryHost};
-use crate::vocab::{HostName, Problem, Severity, Value};
+use crate::vocab::{HostName, Problem, Value};
 use beside::Beside;
 use model::{ALL, Model};
 use opener::{Opener, Text};
@@ -76,7 +77,7 @@ pub fn read(sources: &Sources, problems: &mut Vec<Problem>) -> Read {
         }
         Ok(Text::Closed(name)) => {
             let message = "the inventory is encrypted and stays closed, so no host is known";
-            problems.push(opener::closed(&name, Severity::Warning, message));
+            problems.push(opener::closed(&name, message));
             Model::default()
         }
         Ok(Text::Absent) => return found,
@@ -88,7 +89,7 @@ pub fn read(sources: &Sources, problems: &mut Vec<Problem>) -> Read {
     let resolved = match model.resolve() {
         Ok(resolved) => resolved,
         Err(why) => {
-            problems.push(Problem::of_file(&path.display().to_string(), Severity::Error, why));
+            problems.push(Problem::of_file(table::TOO_LARGE, &path.display().to_string(), why));
             return found;
         }
     };
@@ -107,7 +108,7 @@ fn choose(sources: &Sources, problems: &mut Vec<Problem>) -> Option<PathBuf> {
     for other in there {
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let message = format!("this inventory is not read, since {} is there as well", name(&chosen));
-        let problem = Problem::of_file(&other.display().to_string(), Severity::Warning, message);
+        let problem = Problem::of_file(table::UNREAD_FILE, &other.display().to_string(), message);
         problems.push(problem.helped("one inventory is read: join the two, and remove one"));
     }
     Some(chosen)
@@ -132,7 +133,7 @@ fn parse(source: &Source, problems: &mut Vec<Problem>) -> Model {
     }
     if let Some(plugin) = yaml::plugin(&parsed.map) {
         let message = "a dynamic inventory is not asked for its hosts, so no host is known";
-        let problem = source.warning(&plugin.key_mark, message);
+        let problem = source.problem(table::UNREAD_FILE, &plugin.key_mark, message);
         problems.push(
             problem.helped("write its answer beside it: ansible-inventory --list --yaml > inventory.yml"),
         );
@@ -151,8 +152,12 @@ fn joined(model: &mut Model, resolved: &model::Resolved, beside: &mut Beside<'_>
             Err(why) => {
                 let message = format!("`{}` is no host: {why}", shown(&host.name));
                 beside.problems.push(match backs_up {
-                    true => host.source.error(&host.mark, message),
-                    false => host.source.warning(&host.mark, format!("{message}; it is left out")),
+                    true => host.source.problem(table::BAD_NAME, &host.mark, message),
+                    false => host.source.problem(
+                        table::UNUSABLE_HOST,
+                        &host.mark,
+                        format!("{message}; it is left out"),
+                    ),
                 });
                 None
             }
@@ -234,7 +239,7 @@ pub fn veil(source: &Source, problem: &mut Problem) {
     let line = source.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let line = line.to_ascii_lowercase();
     if ["pass", "pwd", "secret", "token", "credential", "access_key"].iter().any(|word| line.contains(word)) {
-        *problem = opener::veiled(std::mem::replace(problem, Problem::of_file("", Severity::Error, "")));
+        opener::veil(problem);
     }
 }
 

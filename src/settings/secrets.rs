@@ -2,11 +2,12 @@
 //!
 //! Must never put plain text into a problem: what it says of the vault is a place and a key at most.
 
+use super::checks::table;
 use super::source::{Mark, Source};
 use super::tree::{self, Content, Map, Node};
 use super::vault::{self, Envelope, VaultError, VaultPassword};
 use super::{S3Keys, Secrets, Vault};
-use crate::vocab::{Problem, Secret, Severity};
+use crate::vocab::{Problem, Secret};
 
 /// Where keys may stand besides the top: commcare-cloud had them there at one time or another.
 const HOUSES: [&str; 2] = ["localsettings_private", "secrets"];
@@ -54,9 +55,11 @@ fn opened(source: &Source, password: &VaultPassword) -> Result<Source, Box<Probl
     let plain = decrypt(&source.text, password).map_err(|why| Box::new(why.problem(source, &mark)))?;
     match std::str::from_utf8(&plain) {
         Ok(text) => Ok(Source::new(&source.name, text)),
-        Err(_) => {
-            Err(Box::new(source.error(&mark, "what is encrypted is not UTF-8, so it cannot be settings")))
-        }
+        Err(_) => Err(Box::new(source.problem(
+            table::VAULT_DAMAGED,
+            &mark,
+            "what is encrypted is not UTF-8, so it cannot be settings",
+        ))),
     }
 }
 
@@ -70,13 +73,13 @@ impl Closed {
     fn problem(self, source: &Source, mark: &Mark) -> Problem {
         match self {
             Closed::Password(path, why) => Problem::of_file(
+                table::VAULT_PASSWORD,
                 &path,
-                Severity::Error,
                 format!("the vault's password cannot be had: it {why}"),
             )
             .helped("name a file that holds it, or a program that prints it, with --vault-password-file"),
             Closed::Vault(VaultError::Password, label) => {
-                let problem = source.error(mark, VaultError::Password.to_string());
+                let problem = source.problem(table::VAULT_PASSWORD, mark, VaultError::Password.to_string());
                 match label {
                     Some(label) => problem.helped(format!(
                         "this vault wants the password that is labelled {}",
@@ -86,7 +89,7 @@ impl Closed {
                 }
             }
             Closed::Vault(error, _) => source
-                .error(mark, error.to_string())
+                .problem(table::VAULT_DAMAGED, mark, error.to_string())
                 .helped("restore the file from version control, or encrypt it again"),
         }
     }
@@ -150,7 +153,8 @@ impl Finder<'_> {
                 if !self.whole {
                     let mut warning = self
                         .source
-                        .warning(
+                        .problem(
+                            table::PLAIN_SECRET,
                             &node.mark,
                             format!("{key} is not encrypted: who reads this file can write to the bucket"),
                         )

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::opener::{self, Opener, Text};
 use super::scope::{Layer, Variable};
+use crate::settings::checks::table;
 use crate::settings::files::{self, Kind, Sources};
 use crate::settings::source::Source;
 use crate::settings::tree;
-use crate::vocab::{Problem, Severity};
+use crate::vocab::Problem;
 
 /// Endings of a file of variables, in the order in which Ansible looks for them: the first that is there hides the rest.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
@@ -55,7 +56,7 @@ impl<'a> Beside<'a> {
                 _ => {
                     let message = "is no directory, and Ansible skips it";
                     let name = path.display().to_string();
-                    problems.push(Problem::of_file(&name, Severity::Warning, message));
+                    problems.push(Problem::of_file(table::SKIPPED_ENTRY, &name, message));
                     Vec::new()
                 }
             };
@@ -109,7 +110,7 @@ impl<'a> Beside<'a> {
         if depth > MAX_DEPTH {
             let message =
                 format!("directories nest deeper than {MAX_DEPTH} levels here, so they are not read");
-            let problem = Problem::of_file(&directory.display().to_string(), Severity::Error, message);
+            let problem = Problem::of_file(table::TOO_LARGE, &directory.display().to_string(), message);
             return self
                 .problems
                 .push(problem.helped("is there a link that leads back to a directory above it?"));
@@ -141,7 +142,7 @@ impl<'a> Beside<'a> {
             let most = format!("{MAX_ENTRIES} files or {} MiB", MAX_BYTES >> 20);
             let message =
                 format!("group_vars and host_vars hold more than {most}; from here on they are not read");
-            self.problems.push(Problem::of_file(&at.display().to_string(), Severity::Error, message));
+            self.problems.push(Problem::of_file(table::TOO_LARGE, &at.display().to_string(), message));
         }
         !self.is_full
     }
@@ -159,7 +160,7 @@ impl<'a> Beside<'a> {
                     if matters {
                         let message =
                             "is encrypted and stays closed: settings of backups in it are not known";
-                        self.problems.push(opener::closed(&name, Severity::Warning, message));
+                        self.problems.push(opener::closed(&name, message));
                     }
                     continue;
                 }

@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Scope;
+use crate::settings::checks::table;
 use crate::settings::scalar::{Meaning, Scalar, Style, whole};
 use crate::settings::source::{Mark, Source};
 use crate::settings::template::{self, Variables};
 use crate::settings::tree::{Content, Map, Node};
 use crate::settings::values::shown;
 use crate::settings::{Connection, Inventory, InventoryHost};
-use crate::vocab::{HostName, OsUser, Problem, Severity};
+use crate::vocab::{HostName, OsUser, Problem};
 
 const HOST: &[&str] = &["ansible_host", "ansible_ssh_host"];
 const PORT: &[&str] = &["ansible_port", "ansible_ssh_port"];
@@ -38,14 +39,10 @@ pub fn connect(
         fill(host, &Lookup { scope: &scope, own, variables }, &mut faults);
         for fault in faults {
             host.cannot_connect.get_or_insert(fault.why.clone());
-            let severity = if host.backs_up { Severity::Error } else { Severity::Warning };
+            let check = if host.backs_up { table::BAD_CONNECTION } else { table::UNUSABLE_HOST };
             // A group's variable is wrong once, however many hosts have it.
-            if told.insert((severity, fault.source.name.clone(), fault.mark.line, fault.why.clone())) {
-                let problem = match severity {
-                    Severity::Error => fault.source.error(&fault.mark, fault.why),
-                    Severity::Warning => fault.source.warning(&fault.mark, fault.why),
-                };
-                problems.push(problem.at_key(fault.name));
+            if told.insert((check.name, fault.source.name.clone(), fault.mark.line, fault.why.clone())) {
+                problems.push(fault.source.problem(check, &fault.mark, fault.why).at_key(fault.name));
             }
         }
         if let Connection::Other(name) = &host.connection {
@@ -120,7 +117,7 @@ pub fn read_from(
             Ok(from) => _ = found.insert(host.clone(), from),
             Err(why) => {
                 if told.insert((variable.source.name.clone(), variable.mark.line, why.clone())) {
-                    problems.push(variable.source.error(&variable.mark, why).at_key(NAME));
+                    problems.push(variable.source.problem(table::BAD_NAME, &variable.mark, why).at_key(NAME));
                 }
             }
         }

@@ -11,6 +11,7 @@ use super::Variable;
 use super::line::{self, Section, Word};
 use super::model::{ALL, Model, UNGROUPED};
 use super::{literal, pattern};
+use crate::settings::checks::table;
 use crate::settings::source::{Mark, Source};
 use crate::settings::suggest;
 use crate::settings::values::shown;
@@ -32,7 +33,7 @@ pub fn parse(source: &Source) -> (Model, Vec<Problem>) {
             (read >= MAX_LINES).then(|| format!("the inventory holds more than {MAX_LINES} lines"));
         if let Some(why) = too_large.or(too_long) {
             let why = format!("{why}; from here on it is not read");
-            reader.problems.push(source.error(&line.whole(), why));
+            reader.problems.push(source.problem(table::TOO_LARGE, &line.whole(), why));
             break;
         }
     }
@@ -69,7 +70,7 @@ impl Line<'_> {
     }
 
     fn error(&self, why: impl Into<String>) -> Problem {
-        self.source.error(&self.whole(), why)
+        self.source.problem(table::INVENTORY_SYNTAX, &self.whole(), why)
     }
 }
 
@@ -176,7 +177,7 @@ impl Reader {
 
     fn add_child(&mut self, source: &Source, parent: usize, child: usize, mark: &Mark) {
         if let Err(why) = self.model.add_child(parent, child) {
-            let problem = source.error(mark, why);
+            let problem = source.problem(table::GROUP_CYCLE, mark, why);
             self.problems.push(problem.labelled("this group already holds it"));
         }
     }
@@ -199,21 +200,29 @@ impl Reader {
         let mark = line.word(host);
         let (names, port) = match pattern::hosts(&host.text) {
             Ok(found) => found,
-            Err(why) => return self.problems.push(line.source.error(&mark, why)),
+            Err(why) => return self.problems.push(line.source.problem(table::INVENTORY_SYNTAX, &mark, why)),
         };
         if host.text.trim().ends_with(':') && port.is_none() {
             let why = format!("`{}` ends with `:`, and the port behind it is missing", shown(&host.text));
-            return self.problems.push(line.source.error(&mark, why));
+            return self.problems.push(line.source.problem(table::INVENTORY_SYNTAX, &mark, why));
         }
         if names.iter().any(|name| name.trim() == "---") {
             let why = "`---` begins a document of YAML, and this is an inventory in INI";
             return self.problems.push(line.error(why).helped("name the file inventory.yml"));
         }
         if names.is_empty() {
-            self.problems.push(line.source.warning(&mark, "this range runs backwards and makes no host"));
+            self.problems.push(line.source.problem(
+                table::SKIPPED_ENTRY,
+                &mark,
+                "this range runs backwards and makes no host",
+            ));
         }
         if names.iter().any(String::is_empty) {
-            return self.problems.push(line.source.error(&mark, "the host's name is empty"));
+            return self.problems.push(line.source.problem(
+                table::INVENTORY_SYNTAX,
+                &mark,
+                "the host's name is empty",
+            ));
         }
         let group = self.model.group(group);
         for name in &names {
@@ -223,7 +232,7 @@ impl Reader {
             let mark = line.word(word);
             let Some((key, value)) = word.text.split_once('=') else {
                 let why = format!("`{}` is not `name=value`", shown(&word.text));
-                let problem = line.source.error(&mark, why);
+                let problem = line.source.problem(table::INVENTORY_SYNTAX, &mark, why);
                 self.problems.push(
                     problem.helped("one host a line, its variables behind it; quote values with spaces"),
                 );
@@ -246,7 +255,9 @@ impl Reader {
         let complain = |(name, pending): (&String, &Pending)| {
             let message =
                 format!("there is no group `{}`, and Ansible would refuse the inventory", shown(name));
-            let problem = source.error(&pending.mark, message).labelled("no section defines it");
+            let problem = source
+                .problem(table::UNKNOWN_GROUP, &pending.mark, message)
+                .labelled("no section defines it");
             match suggest::nearest(name, known()) {
                 Some(near) => problem.helped(format!("did you mean {near}?")),
                 None => problem.helped(format!("add a section [{}], which may be empty", shown(name))),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Variable;
 use super::scope::Layer;
+use crate::settings::checks::table;
 use crate::settings::scalar::{Meaning, whole};
 use crate::settings::source::{Mark, Source};
 use crate::settings::tree::Node;
@@ -281,7 +282,8 @@ fn priority(variable: &Variable) -> Result<i64, Box<Problem>> {
         Meaning::Null => None,
     };
     let why = "ansible_group_priority must be a whole number, and Ansible would refuse the inventory";
-    number(&variable.node).ok_or_else(|| Box::new(variable.source.error(&variable.mark, why)))
+    number(&variable.node)
+        .ok_or_else(|| Box::new(variable.source.problem(table::INVENTORY_SYNTAX, &variable.mark, why)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::super::files::{self, Sources};
 use super::super::source::Source;
 use super::super::vault;
-use crate::vocab::{Problem, Severity};
+use crate::settings::checks::table;
+use crate::vocab::Problem;
 
 /// A file's text.
 pub enum Text {
@@ -65,21 +66,20 @@ impl<'a> Opener<'a> {
 }
 
 /// That a file stays closed, and how to open it.
-pub fn closed(name: &str, severity: Severity, message: &str) -> Problem {
-    Problem::of_file(name, severity, message)
+pub fn closed(name: &str, message: &str) -> Problem {
+    Problem::of_file(table::CLOSED_FILE, name, message)
         .helped("give its password with --vault-password-file, or move what is no secret into plain files")
 }
 
 /// A problem of decrypted text keeps its line and loses everything that quotes the text.
-pub fn anonymous(fault: Problem) -> Problem {
-    let line = fault.place.as_ref().map_or(0, |place| place.line);
-    let fault = veiled(fault);
-    let message = format!("line {line} of what is encrypted: {}", fault.message);
-    Problem { place: None, message, ..fault }
+pub fn anonymous(mut fault: Problem) -> Problem {
+    let line = fault.place.take().map_or(0, |place| place.line);
+    veil(&mut fault);
+    Problem { message: format!("line {line} of what is encrypted: {}", fault.message), ..fault }
 }
 
-/// What is wrong without the words it is wrong with.
-pub fn veiled(fault: Problem) -> Problem {
+/// Leaves what is wrong, without the words it is wrong with.
+pub fn veil(fault: &mut Problem) {
     let mut message = String::new();
     for (index, part) in fault.message.split('`').enumerate() {
         message.push_str(match (index % 2, part) {
@@ -88,5 +88,5 @@ pub fn veiled(fault: Problem) -> Problem {
             _ => "(secret)",
         });
     }
-    Problem { span: None, label: None, message, ..fault }
+    (fault.message, fault.span, fault.label) = (message, None, None);
 }

@@ -7,6 +7,7 @@
 use super::Variable;
 use super::model::Model;
 use super::pattern;
+use crate::settings::checks::table;
 use crate::settings::scalar::Meaning;
 use crate::settings::source::{Mark, Source};
 use crate::settings::tree::{Content, Entry, Map, Node};
@@ -65,18 +66,19 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn warn(&mut self, mark: &Mark, message: String) {
-        self.problems.push(self.source.warning(mark, message));
+        self.problems.push(self.source.problem(table::SKIPPED_ENTRY, mark, message));
     }
 
     fn fail(&mut self, mark: &Mark, message: String) {
-        self.problems.push(self.source.error(mark, message));
+        self.problems.push(self.source.problem(table::INVENTORY_SYNTAX, mark, message));
     }
 
     /// More than any fleet has is told once, and nothing is added to it.
     fn has_room(&mut self, mark: &Mark) -> bool {
         if let Some(why) = self.model.is_too_large().filter(|_| !self.is_full) {
             self.is_full = true;
-            self.fail(mark, format!("{why}; from here on it is not read"));
+            let why = format!("{why}; from here on it is not read");
+            self.problems.push(self.source.problem(table::TOO_LARGE, mark, why));
         }
         !self.is_full
     }
@@ -126,7 +128,8 @@ impl Reader<'_> {
                 &single
             }
             _ if is_section => {
-                let problem = self.source.error(
+                let problem = self.source.problem(
+                    table::INVENTORY_SYNTAX,
                     &section.key_mark,
                     format!("`{}` of a group must be a mapping, and Ansible would refuse this", section.key),
                 );
@@ -162,7 +165,7 @@ impl Reader<'_> {
         match child {
             Some(child) => {
                 if let Err(why) = self.model.add_child(parent, child) {
-                    self.fail(&entry.key_mark, why);
+                    self.problems.push(self.source.problem(table::GROUP_CYCLE, &entry.key_mark, why));
                 }
             }
             None if self.is_full => {}

@@ -1,11 +1,13 @@
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 
+mod cases;
 mod commands;
 mod environments;
 mod everything;
 mod examples;
-mod folder;
+pub mod folder;
 mod mistakes;
 mod schema;
 mod secrets;
+mod times;
 mod vault;
