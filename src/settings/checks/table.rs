@@ -75,7 +75,7 @@ table! {
     GROUP_CYCLE: Error "group-cycle", "a group of the inventory holds itself";
     SKIPPED_ENTRY: Warning "skipped-entry", "the inventory holds something that Ansible skips";
     BAD_CONNECTION: Error "bad-connection", "a host that backs something up cannot be connected to as it is written";
-    UNUSABLE_HOST: Warning "unusable-host", "a host that backs nothing up has a name or a connection that cannot be used";
+    UNUSABLE_HOST: Warning "unusable-host", "a host has a name or a connection that cannot be used, and Ansible takes it";
     CLOSED_FILE: Warning "closed-file", "an inventory or variables beside it are encrypted, and no password opens them";
 
     // Vault

@@ -6,6 +6,7 @@ mod environments;
 mod everything;
 mod examples;
 pub mod folder;
+mod inventory;
 mod mistakes;
 mod schema;
 mod secrets;
