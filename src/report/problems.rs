@@ -80,12 +80,12 @@ fn property(text: &str) -> String {
 }
 
 /// What is under the caret and what to do, in one line for programs.
-fn help(problem: &Problem) -> Option<String> {
+pub(super) fn help(problem: &Problem) -> Option<String> {
     let parts: Vec<&str> = problem.label.iter().chain(&problem.help).map(String::as_str).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn in_order(problems: &Problems) -> impl Iterator<Item = &Problem> {
+pub(super) fn in_order(problems: &Problems) -> impl Iterator<Item = &Problem> {
     let of = |severity| problems.list.iter().filter(move |problem| problem.severity() == severity);
     of(Severity::Error).chain(of(Severity::Warning))
 }

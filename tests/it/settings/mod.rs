@@ -1,12 +1,14 @@
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 
 mod cases;
+mod checks;
 mod commands;
 mod environments;
 mod everything;
 mod examples;
 pub mod folder;
 mod mistakes;
+mod sarif;
 mod schema;
 mod secrets;
 mod times;
