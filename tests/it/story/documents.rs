@@ -21,7 +21,8 @@ fn the_committed_schemas_are_the_programs_own() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     let names: BTreeSet<&str> = documents::NAMES.into_iter().chain(["public"]).collect();
     for name in &names {
-        let committed = std::fs::read_to_string(folder.join(format!("{name}.schema.json"))).unwrap_or_default();
+        let committed =
+            std::fs::read_to_string(folder.join(format!("{name}.schema.json"))).unwrap_or_default();
         assert!(committed == format!("{:#}\n", made(name)), "the schema of {name} moved: run `make schemas`");
     }
     assert_eq!(std::fs::read_dir(folder).expect("schemas").count(), names.len(), "a schema of nothing");
@@ -33,10 +34,8 @@ fn holds(name: &str, answer: &Answer) {
     let mut schema = made(name);
     close(&mut schema);
     let validator = jsonschema::draft202012::new(&schema).expect("a schema");
-    let errors: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{answer}");
 }
 
