@@ -215,7 +215,8 @@ pub(super) fn path(text: &str) -> Result<Value, Mistake> {
             .help("write the path from / on"));
     }
     if let Some(c) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"/-_.+@,=:".contains(*c)) {
-        return Err(wrong(&format!("has the character {c:?}, which a shell or cron may read as a command"))
+        let c = if c == ' ' { "a space".to_owned() } else { format!("the character {c:?}") };
+        return Err(wrong(&format!("has {c}, which a shell or cron may read as a command"))
             .help("use letters, digits and / - _ . + @ , = : only"));
     }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();

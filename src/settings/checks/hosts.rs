@@ -123,7 +123,7 @@ pub(super) fn declared_in_both_layers(context: &Context<'_>) -> Vec<Problem> {
     let is_on = |key: &str| context.flat.text(key).is_some() || context.flat.is(key);
     let both = NAMES.iter().filter(|names| is_declared(names.name) && is_on(names.switch));
     let problem = |names: &&super::stores::Names| {
-        let message = format!("{} backups are declared here and by {}", names.whose, names.switch);
+        let message = format!("{} backups are declared here and in backups.{}", names.whose, names.name);
         context
             .at_spot(table::DECLARED_TWICE, &Spot::Key(names.switch), capital(&message))
             .helped(format!("keep one of them: remove backups.{}, or {}", names.name, names.switch))

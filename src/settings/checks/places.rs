@@ -43,8 +43,13 @@ pub(super) fn directories_inside_of_sources(context: &Context<'_>) -> Vec<Proble
         });
         if let Some((other, source)) = around {
             let message = format!(
-                "the backups of {} lie in {source}, which {} backs up: each holds all those before it",
-                store.name, other.name
+                "the backups of {} lie in {source}, which {}: each would hold all those before it",
+                store.name,
+                if other.name == store.name {
+                    "they are made of".to_owned()
+                } else {
+                    format!("{} backs up", other.name)
+                }
             );
             let problem = context.at_spot(table::DIRECTORY_IN_SOURCE, spot, message);
             problems.push(problem.helped("choose a directory outside of it"));

@@ -8,7 +8,7 @@ use crate::vocab::Check;
 /// The patterns of the schema, for people who do not read them.
 pub(super) fn pattern_in_words(pattern: &str) -> (Check, &'static str) {
     match pattern {
-        r"^[0-9]{12}$" => (table::BAD_ACCOUNT, "an AWS account of twelve digits, quoted"),
+        r"^[0-9]{12}$" => (table::BAD_ACCOUNT, "an AWS account of twelve digits"),
         r"^[1-9][0-9]{0,3}d$" => (table::BAD_VALUE, "a number of days such as 7d"),
         r"^[1-9][0-9]{0,4}(m|h|d|w)$" => (table::BAD_VALUE, "a duration such as 26h, 7d or 4w"),
         r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$" => {

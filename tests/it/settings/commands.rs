@@ -42,7 +42,7 @@ fn validate_answers_with_its_exit_code() {
     assert_eq!(code(&reconcile(&bad, &["validate"])), 1);
     assert_eq!(code(&reconcile(&bad, &["validate", "public.yml"])), 1);
     assert_eq!(code(&reconcile(&bad, &["validate", "nowhere"])), 1);
-    assert_eq!(code(&reconcile(&good, &["validate", "--output", "sarif"])), 64);
+    assert_eq!(code(&reconcile(&good, &["validate", "--output", "markdown"])), 64);
     assert_eq!(code(&reconcile(&good, &["validate", "--nonsense"])), 64);
 }
 

@@ -1,6 +1,7 @@
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 
 mod cases;
+mod checks;
 mod commands;
 mod environments;
 mod everything;
@@ -8,6 +9,7 @@ mod examples;
 pub mod folder;
 mod inventory;
 mod mistakes;
+mod sarif;
 mod schema;
 mod secrets;
 mod times;
