@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # Tools of the tests that come from PyPI live here; the tests find them by this variable.
 export RECONCILE_VENV ?= $(CURDIR)/.venv
 
-.PHONY: help build dist demo test lint quick bench fmt schemas tools clean
+.PHONY: help build dist demo test lint quick bench fuzz fmt schemas tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,15 +36,17 @@ bench: ## Measure against baselines of the same run, in release
 	scripts/install-test-tools --bench
 	cargo bench --locked --no-fail-fast --bench '*'
 
+fuzz: ## Feed readers of settings with made-up input for ten minutes each; needs cargo-fuzz
+	scripts/fuzz 600
+
 fmt: ## Format the code
 	cargo fmt
 
 schemas: ## Write every file of schemas/ again from the types
 	cargo build --locked
-	@for file in schemas/*.json; do \
-	  [[ -e $$file ]] || { echo "schemas/ holds no file to write again" >&2; exit 1; }; \
-	  name=$$(basename "$$file"); \
-	  target/debug/reconcile schema "$${name%%.*}" > "$$file.new" && mv "$$file.new" "$$file"; \
+	@for name in public plan report problems settings desired; do \
+	  target/debug/reconcile schema $$name > schemas/$$name.schema.json.new; \
+	  mv schemas/$$name.schema.json{.new,}; \
 	done
 
 tools: ## Install what the tests need and this machine lacks (Debian; asks for sudo only then)

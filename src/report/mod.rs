@@ -5,9 +5,9 @@
 //! secret or let a control character of somebody's file reach a terminal.
 
 pub mod desired;
+pub mod documents;
 pub mod jobs;
 pub mod plan;
-mod plan_json;
 mod plan_markdown;
 mod plan_words;
 pub mod problems;

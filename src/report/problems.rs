@@ -1,8 +1,9 @@
 //! Problems of settings: carets for people, one JSON document for programs, annotations for GitHub.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
+use super::documents;
 use super::text::{WIDTH, broken, counted, harmless};
 use crate::vocab::{Problem, Problems, Severity};
 
@@ -33,19 +34,18 @@ pub fn text(problems: &Problems, where_: &str) -> String {
 
 /// `reconcile.problems/1`.
 pub fn json(problems: &Problems) -> Json {
-    let one = |problem: &Problem| {
-        json!({
-            "file": &*problem.file,
-            "line": problem.place.as_ref().map(|place| place.line),
-            "column": problem.place.as_ref().map(|place| place.column),
-            "key": problem.key,
-            "severity": problem.severity(),
-            "check": problem.check.name,
-            "message": problem.message,
-            "help": help(problem),
-        })
+    let one = |problem: &Problem| documents::problems::Problem {
+        file: problem.file.to_string(),
+        line: problem.place.as_ref().map(|place| place.line),
+        column: problem.place.as_ref().map(|place| place.column),
+        key: problem.key.clone(),
+        severity: problem.severity(),
+        check: problem.check.name,
+        message: problem.message.clone(),
+        help: help(problem),
     };
-    json!({"format": "reconcile.problems/1", "problems": in_order(problems).map(one).collect::<Vec<_>>()})
+    let problems = in_order(problems).map(one).collect();
+    documents::json(&documents::problems::Problems { format: documents::problems::FORMAT, problems })
 }
 
 /// Workflow commands that GitHub shows beside the lines of a pull request

@@ -46,7 +46,8 @@ fn look_at(source: &Source, key: &str, node: &Node, problems: &mut Vec<Problem>)
         Content::Scalar(scalar) if scalar.is_template() => {}
         Content::Scalar(scalar) => {
             let text = scalar.text.trim();
-            if !(has_key_id(text) || is_secret_key(key) && is_like_a_secret(text)) {
+            let is_secret = has_key_id(text) || is_secret_key(key) && is_like_a_secret(text);
+            if !is_secret {
                 return;
             }
             let message = "this looks like a secret, and everybody who reads this file has it";
