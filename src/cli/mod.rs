@@ -15,6 +15,7 @@ mod list;
 mod output;
 mod place;
 mod plan;
+mod prompt;
 mod run;
 mod sandbox;
 mod sandbox_run;
@@ -22,6 +23,7 @@ mod schema;
 mod show;
 mod surroundings;
 mod validate;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,8 @@ pub enum Command {
     List(list::List),
     /// Run a job on this host, as cron does
     Run(run::Run),
+    /// Show, encrypt and decrypt files of an Ansible vault
+    Vault(vault::VaultArgs),
     /// Play a host's cron in a sandbox; show it, or reset it
     Sandbox(sandbox::SandboxArgs),
     /// Print a JSON Schema, for editors
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
+        Command::Vault(args) => args.run(&cli.global, &mut out),
         Command::Sandbox(args) => args.run(&cli.global, &mut out),
         Command::Schema(args) => args.run(&mut out),
     };

@@ -12,9 +12,7 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{
-    Backups, Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values,
-};
+use super::{Backups, Effective, Inventory, Settings, Storage, Unsupported, buckets, secrets, shape, values};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -49,10 +47,13 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         found.problems.list.extend(faults);
         read
     });
-    let vault = match sources.beside("vault.yml").and_then(|path| found.read_secret(&path)) {
-        None => Vault::Absent,
-        Some(source) => secrets::open(&source, sources.vault_password.as_ref(), &mut found.problems.list),
+    let secrets = secrets::Inputs {
+        vault: sources.beside("vault.yml").and_then(|path| found.read_secret(&path)),
+        public: (&public_source, &public),
+        group_vars: sources.group_vars_of_all().iter().filter_map(|path| found.read_secret(path)).collect(),
+        keyring: &sources.keyring,
     };
+    let vault = secrets::open(secrets, &mut found.problems.list);
     if !complete {
         return Err(found.sorted());
     }
