@@ -1,10 +1,10 @@
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 
 mod commands;
-mod environments;
+pub mod environments;
 mod everything;
 mod examples;
-mod folder;
+pub mod folder;
 mod mistakes;
 mod schema;
 mod secrets;

@@ -1,5 +1,6 @@
 //! What tests share: other people's servers, started and ended with the test that needs them.
 
+pub mod ansible;
 pub mod moto;
 pub mod postgres;
 
