@@ -169,7 +169,7 @@ impl Global {
     pub(super) fn keyring(&self, ask: Ask) -> Keyring {
         let mut keyring = Keyring::new(self.vault_id.iter().cloned());
         if let Some(file) = &self.vault_password_file {
-            keyring.add(DEFAULT_LABEL, VaultPassword::File(file.clone()));
+            keyring.add(DEFAULT_LABEL, VaultPassword::of_file(file));
         }
         let given = || std::env::var("RECONCILE_VAULT_PASSWORD").ok().filter(|password| !password.is_empty());
         if keyring.is_empty()

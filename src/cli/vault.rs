@@ -221,8 +221,8 @@ impl Rekey {
             .collect::<Result<Vec<_>, Failure>>()?;
         let mut new = Keyring::new(self.new_vault_id.iter().cloned()).asking(asking(prompt::new_password));
         if new.is_empty() {
-            let file = self.new_vault_password_file.clone();
-            new.add(DEFAULT_LABEL, file.map_or(VaultPassword::Prompt, VaultPassword::File));
+            let file = &self.new_vault_password_file;
+            new.add(DEFAULT_LABEL, file.as_deref().map_or(VaultPassword::Prompt, VaultPassword::of_file));
         }
         let writer = Writer { label: new.labels().concat(), from: new.labels().concat(), keyring: new };
         let key = writer.key()?;

@@ -12,7 +12,9 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{Backups, Effective, Inventory, Settings, Storage, Unsupported, buckets, secrets, shape, values};
+use super::{
+    Backups, Effective, Inventory, Keyring, Settings, Storage, Unsupported, buckets, secrets, shape, values,
+};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -47,11 +49,13 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         found.problems.list.extend(faults);
         read
     });
+    // A file judged by itself has no vault, and nobody is asked for its password.
+    let no_keys = Keyring::default();
     let secrets = secrets::Inputs {
         vault: sources.beside("vault.yml").and_then(|path| found.read_secret(&path)),
         public: (&public_source, &public),
         group_vars: sources.group_vars_of_all().iter().filter_map(|path| found.read_secret(path)).collect(),
-        keyring: &sources.keyring,
+        keyring: if sources.is_environment() { &sources.keyring } else { &no_keys },
     };
     let vault = secrets::open(secrets, &mut found.problems.list);
     if !complete {

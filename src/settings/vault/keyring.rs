@@ -4,7 +4,7 @@
 //! hand a password to anything but the cipher.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -41,7 +41,7 @@ impl FromStr for VaultId {
         let password = match source {
             "" => return Err("no file is named: write LABEL@FILE, LABEL@prompt or FILE".to_owned()),
             "prompt" | "prompt_ask_vault_pass" => VaultPassword::Prompt,
-            file => VaultPassword::File(at_home(file)),
+            file => VaultPassword::of_file(Path::new(file)),
         };
         Ok(VaultId { label: label.to_owned(), password, written: written.to_owned() })
     }
@@ -50,14 +50,6 @@ impl FromStr for VaultId {
 impl fmt::Display for VaultId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
-    }
-}
-
-/// A shell leaves the `~` of `LABEL@~/FILE` as it is; Ansible does not.
-fn at_home(file: &str) -> PathBuf {
-    match (file.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(below), Some(home)) => home.join(below),
-        _ => PathBuf::from(file),
     }
 }
 

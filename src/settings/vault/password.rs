@@ -36,6 +36,14 @@ pub enum VaultPassword {
 pub type Ask = fn(label: &str) -> Result<Zeroizing<Vec<u8>>, String>;
 
 impl VaultPassword {
+    /// A shell leaves the `~` of `LABEL@~/FILE`, and of many a variable, as it is; Ansible does not.
+    pub fn of_file(file: &Path) -> Self {
+        VaultPassword::File(match (file.strip_prefix("~"), std::env::home_dir()) {
+            (Ok(below), Some(home)) => home.join(below),
+            _ => file.to_owned(),
+        })
+    }
+
     /// The password as Ansible understands it, then as it stands where that differs. A program runs without a shell and
     /// is stopped after a minute. Empty only where a person gave none.
     ///

@@ -137,6 +137,9 @@ fn an_environment_asks_only_where_something_is_encrypted() {
     let (code, _, said, _) = talk(validate(), Talk(&[("Vault password: ", "\n")]));
     assert_eq!(code, 0, "{said}");
     assert_eq!(desk.run(&["validate"]).good(), b"no problems in .\n");
+    // A file judged by itself has no vault.
+    let (code, _, said, _) = talk(desk.program(&["validate", "public.yml"]), Talk(&[]));
+    assert_eq!(code, 0, "{said}");
     let asked = desk.run(&["validate", "--vault-id", "prod@prompt"]).failed(1);
     assert!(asked.contains("there is no terminal to ask on"), "{asked}");
 }

@@ -149,6 +149,10 @@ fn the_password_may_stand_in_the_environment() {
     let mut view = desk.program(&["vault", "view", "-"]);
     view.env("ANSIBLE_VAULT_PASSWORD_FILE", "password").env("RECONCILE_VAULT_PASSWORD", "not this one");
     assert_eq!(super::answer(view, &sealed).good(), b"text");
+    // Neither a shell nor anybody else has put the home directory in its place.
+    let mut view = desk.program(&["vault", "view", "-"]);
+    view.env("ANSIBLE_VAULT_PASSWORD_FILE", "~/password").current_dir("/");
+    assert_eq!(super::answer(view, &sealed).good(), b"text");
 }
 
 #[test]
