@@ -41,10 +41,9 @@ fmt: ## Format the code
 
 schemas: ## Write every file of schemas/ again from the types
 	cargo build --locked
-	@for file in schemas/*.json; do \
-	  [[ -e $$file ]] || { echo "schemas/ holds no file to write again" >&2; exit 1; }; \
-	  name=$$(basename "$$file"); \
-	  target/debug/reconcile schema "$${name%%.*}" > "$$file.new" && mv "$$file.new" "$$file"; \
+	@for name in public plan report problems settings desired; do \
+	  target/debug/reconcile schema $$name > schemas/$$name.schema.json.new; \
+	  mv schemas/$$name.schema.json{.new,}; \
 	done
 
 tools: ## Install what the tests need and this machine lacks (Debian; asks for sudo only then)

@@ -3,6 +3,8 @@
 //! Place on the data's path: between settings and plan. Must never look at reality: the same settings give the same
 //! ids and resources, on whatever day and machine.
 
+mod awaiting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::datastores::names::remote_prefix;
@@ -18,6 +20,9 @@ pub fn desired(settings: &Settings) -> Desired {
     let mut derivation = Derivation { settings, resources: BTreeMap::new(), held: Vec::new() };
     derivation.hold_unsupported();
     derivation.postgresql();
+    for summary in settings.datastores().iter().filter(|summary| summary.name != postgresql::desired::NAME) {
+        derivation.awaiting(summary);
+    }
     derivation.declared_buckets();
     let Derivation { resources, held, .. } = derivation;
     let vault_digest = match &settings.vault {
@@ -62,13 +67,7 @@ impl Derivation<'_> {
             return;
         };
         if postgresql.hosts.is_empty() {
-            let since = postgresql.switch.as_ref().map(|place| format!(" since {place}")).unwrap_or_default();
-            self.held.push(HeldBefore {
-                id: Id::cloud(Kind::Datastore, datastore.as_str()),
-                code: HeldCode::NoHost,
-                why: format!("on{since}, but no host is in [pg_backup]: nothing is backed up"),
-                datastore: Some(datastore.clone()),
-            });
+            self.no_host(&datastore, postgresql.switch.as_ref(), postgresql.hosts_from);
         }
         if postgresql.s3 {
             self.bucket(&postgresql.bucket, Some(&datastore), postgresql.switch.clone());

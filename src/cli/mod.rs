@@ -11,14 +11,18 @@ mod apply;
 mod environment;
 mod failure;
 mod global;
+mod init;
 mod list;
+mod manual;
 mod output;
 mod place;
 mod plan;
 mod prompt;
+mod retention;
 mod run;
 mod sandbox;
 mod sandbox_run;
+mod schedule;
 mod schema;
 mod show;
 mod surroundings;
@@ -49,6 +53,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     // One variant a verb, in the order of the help text; the doc comment is the help line.
+    /// Begin an environment: a small commented public.yml and an inventory
+    Init(init::Init),
     /// Check the settings: no network, no credentials
     Validate(validate::Validate),
     /// Show the effective settings, or what should be
@@ -67,8 +73,16 @@ pub enum Command {
     Vault(vault::VaultArgs),
     /// Play a host's cron in a sandbox; show it, or reset it
     Sandbox(sandbox::SandboxArgs),
+    /// Tell when a cron expression fires; without one, when the environment's backups run
+    Schedule(schedule::ScheduleArgs),
+    /// Tell which backups a retention policy keeps, and why
+    Retention(retention::Retention),
     /// Print a JSON Schema, for editors
     Schema(schema::Schema),
+    /// Print what a shell needs to complete commands
+    Completions(manual::Completions),
+    /// Print the manual page, or write those of all commands
+    Man(manual::Man),
 }
 
 /// Parses the arguments of the process and runs the verb.
@@ -85,6 +99,7 @@ pub fn main() -> ExitCode {
     cli.global.start_logging();
     let mut out = Output::new(&cli.global);
     let result = match &cli.command {
+        Command::Init(args) => args.run(&cli.global, &mut out),
         Command::Validate(args) => args.run(&cli.global, &mut out),
         Command::Show(args) => args.run(&cli.global, &mut out),
         Command::Plan(args) => args.run(&cli.global, &mut out),
@@ -94,7 +109,11 @@ pub fn main() -> ExitCode {
         Command::Run(args) => args.run(&cli.global, &mut out),
         Command::Vault(args) => args.run(&cli.global, &mut out),
         Command::Sandbox(args) => args.run(&cli.global, &mut out),
+        Command::Schedule(args) => args.run(&cli.global, &mut out),
+        Command::Retention(args) => args.run(&mut out),
         Command::Schema(args) => args.run(&mut out),
+        Command::Completions(args) => args.run(&mut out),
+        Command::Man(args) => args.run(&mut out),
     };
     match result {
         Ok(exit) => exit,

@@ -83,7 +83,11 @@ impl Output {
         match self.format {
             Format::Json => self.json(&report::problems::json(problems)),
             Format::Github => self.result(&report::problems::github(problems)),
-            Format::Text | Format::Markdown | Format::Sarif => self.warnings(problems, where_),
+            Format::Sarif => {
+                let here = std::env::current_dir().unwrap_or_else(|_| std::path::PathBuf::from("/"));
+                self.json(&report::sarif::sarif(problems, &here));
+            }
+            Format::Text | Format::Markdown => self.warnings(problems, where_),
         }
     }
 

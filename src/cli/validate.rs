@@ -22,7 +22,7 @@ pub struct Validate {
 impl Validate {
     /// Loads the settings and tells what is wrong with them.
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
-        out.expect_format("validate", &[Format::Text, Format::Json, Format::Github])?;
+        out.expect_format("validate", &[Format::Text, Format::Json, Format::Github, Format::Sarif])?;
         let mut sources = global.sources();
         if let Some(path) = &self.path {
             sources.at = location(path);

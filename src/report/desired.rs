@@ -1,7 +1,8 @@
 //! `show desired`: what should be, without a look at reality.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
+use super::documents;
 use super::plan_words::field_lines;
 use super::text::{BOLD, one_line, styled, wrapped};
 use crate::state::Desired;
@@ -9,20 +10,18 @@ use crate::vocab::Value;
 
 /// `reconcile.desired/1`.
 pub fn desired_json(desired: &Desired) -> Json {
-    let resources: Vec<Json> = desired
-        .resources
-        .iter()
-        .map(|(id, wanted)| {
-            let spec: serde_json::Map<String, Json> = wanted
-                .resource
-                .fields()
-                .into_iter()
-                .filter_map(|field| Some((field.name, field.value?.to_json())))
-                .collect();
-            json!({"id": id, "kind": id.kind().name(), "spec": spec})
-        })
-        .collect();
-    json!({"format": "reconcile.desired/1", "resources": resources})
+    let resources = desired.resources.iter().map(|(id, wanted)| {
+        let fields = wanted.resource.fields().into_iter();
+        documents::desired::Resource {
+            id: id.to_string(),
+            kind: id.kind().name(),
+            spec: fields.filter_map(|field| Some((field.name.to_string(), field.value?.to_json()))).collect(),
+        }
+    });
+    documents::json(&documents::desired::Desired {
+        format: documents::desired::FORMAT,
+        resources: resources.collect(),
+    })
 }
 
 /// One paragraph per resource.

@@ -1,15 +1,17 @@
 //! Views: what is decided elsewhere, made readable: for people (text), for programs (JSON), for reviews (Markdown,
-//! GitHub). docs/output-style.md says what they look like.
+//! GitHub, SARIF). docs/output-style.md says what they look like.
 //!
 //! Place on the data's path: last. Views only make text; they decide nothing, read no clock, and must never print a
 //! secret or let a control character of somebody's file reach a terminal.
 
 pub mod desired;
+pub mod documents;
 pub mod jobs;
 pub mod plan;
-mod plan_json;
 mod plan_markdown;
 mod plan_words;
 pub mod problems;
+pub mod sarif;
 pub mod settings;
 pub mod text;
+pub mod times;

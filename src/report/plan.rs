@@ -3,7 +3,7 @@
 use anstyle::Style;
 use chrono::{DateTime, Utc};
 
-pub use super::plan_json::{plan as plan_json, report as report_json};
+pub use super::documents::plan::{plan as plan_json, report as report_json};
 pub use super::plan_markdown::plan as plan_markdown;
 use super::plan_words::{FieldLine, field_lines, short_schedule};
 pub use super::plan_words::{apply_line, next_run, refusal};

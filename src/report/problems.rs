@@ -1,8 +1,9 @@
 //! Problems of settings: carets for people, one JSON document for programs, annotations for GitHub.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
+use super::documents;
 use super::text::{WIDTH, broken, counted, harmless};
 use crate::vocab::{Problem, Problems, Severity};
 
@@ -33,18 +34,18 @@ pub fn text(problems: &Problems, where_: &str) -> String {
 
 /// `reconcile.problems/1`.
 pub fn json(problems: &Problems) -> Json {
-    let one = |problem: &Problem| {
-        json!({
-            "file": &*problem.file,
-            "line": problem.place.as_ref().map(|place| place.line),
-            "column": problem.place.as_ref().map(|place| place.column),
-            "key": problem.key,
-            "severity": problem.severity,
-            "message": problem.message,
-            "help": help(problem),
-        })
+    let one = |problem: &Problem| documents::problems::Problem {
+        file: problem.file.to_string(),
+        line: problem.place.as_ref().map(|place| place.line),
+        column: problem.place.as_ref().map(|place| place.column),
+        key: problem.key.clone(),
+        severity: problem.severity(),
+        check: problem.check.name,
+        message: problem.message.clone(),
+        help: help(problem),
     };
-    json!({"format": "reconcile.problems/1", "problems": in_order(problems).map(one).collect::<Vec<_>>()})
+    let problems = in_order(problems).map(one).collect();
+    documents::json(&documents::problems::Problems { format: documents::problems::FORMAT, problems })
 }
 
 /// Workflow commands that GitHub shows beside the lines of a pull request
@@ -52,7 +53,7 @@ pub fn json(problems: &Problems) -> Json {
 pub fn github(problems: &Problems) -> String {
     let mut text = String::new();
     for problem in in_order(problems) {
-        let kind = match problem.severity {
+        let kind = match problem.severity() {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
@@ -60,6 +61,7 @@ pub fn github(problems: &Problems) -> String {
         if let Some(place) = &problem.place {
             at.push_str(&format!(",line={},col={}", place.line, place.column));
         }
+        at.push_str(&format!(",title={}", property(problem.check.name)));
         let message = match help(problem) {
             Some(help) => format!("{}\n{help}", problem.message),
             None => problem.message.clone(),
@@ -78,13 +80,13 @@ fn property(text: &str) -> String {
 }
 
 /// What is under the caret and what to do, in one line for programs.
-fn help(problem: &Problem) -> Option<String> {
+pub(super) fn help(problem: &Problem) -> Option<String> {
     let parts: Vec<&str> = problem.label.iter().chain(&problem.help).map(String::as_str).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn in_order(problems: &Problems) -> impl Iterator<Item = &Problem> {
-    let of = |severity| problems.list.iter().filter(move |problem| problem.severity == severity);
+pub(super) fn in_order(problems: &Problems) -> impl Iterator<Item = &Problem> {
+    let of = |severity| problems.list.iter().filter(move |problem| problem.severity() == severity);
     of(Severity::Error).chain(of(Severity::Warning))
 }
 
@@ -103,13 +105,14 @@ fn count(problems: &Problems, where_: &str) -> String {
 }
 
 fn one(problem: &Problem, problems: &Problems, renderer: &Renderer) -> String {
-    let level = match problem.severity {
+    let level = match problem.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let indent = if problem.is_error() { "error: ".len() } else { "warning: ".len() };
+    let kind = if problem.is_error() { "error" } else { "warning" };
+    let indent = kind.len() + problem.check.name.len() + "[]: ".len();
     let title = broken(&harmless(&problem.message), indent, indent);
-    let mut group = Group::with_title(level.primary_title(title));
+    let mut group = Group::with_title(level.primary_title(title).id(problem.check.name));
     let file = harmless(&problem.file);
     let quoted = quoted(problem, problems);
     let gutter = problem.place.as_ref().map_or(1, |place| place.line.to_string().len());

@@ -1,10 +1,12 @@
 //! `show settings`: every flat key with its effective value and where that came from, and what each datastore's
 //! settings come to.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
+use super::documents;
+use super::documents::settings::{Datastore, Setting, TierDocument};
 use super::text::{BOLD, DIM, WIDTH, broken, harmless, one_line, styled};
-use crate::settings::summary::DatastoreSummary;
+use crate::settings::summary::{DatastoreSummary, TierSummary};
 use crate::settings::{Effective, Origin, Settings, Unsupported};
 use crate::vocab::Value;
 
@@ -15,17 +17,15 @@ const PLACE_COLUMN: usize = 63;
 
 /// `reconcile.settings/1`.
 pub fn json(settings: &Settings) -> Json {
-    let flat = settings
-        .flat
-        .iter()
-        .map(|(name, one)| ((*name).to_owned(), json!({"value": one.value.to_json(), "from": from(one)})));
+    let flat = settings.flat.iter();
     let datastores = settings.datastores();
-    let datastores = datastores.iter().map(|one| (one.name.to_owned(), datastore(one)));
-    json!({
-        "format": "reconcile.settings/1",
-        "environment": settings.environment.as_str(),
-        "settings": flat.collect::<Map<_, _>>(),
-        "datastores": datastores.collect::<Map<_, _>>(),
+    documents::json(&documents::settings::Settings {
+        format: documents::settings::FORMAT,
+        environment: settings.environment.to_string(),
+        settings: flat
+            .map(|(name, one)| (*name, Setting { value: one.value.to_json(), from: from(one) }))
+            .collect(),
+        datastores: datastores.iter().map(|one| (one.name, datastore(one))).collect(),
     })
 }
 
@@ -36,29 +36,28 @@ fn from(one: &Effective) -> String {
     }
 }
 
-fn datastore(one: &DatastoreSummary) -> Json {
-    let tiers: Vec<Json> = one
-        .tiers
-        .iter()
-        .map(|tier| json!({"tier": tier.tier.name(), "schedule": tier.schedule, "keep": tier.keep}))
-        .collect();
-    let problems: &[&str] = if one.has_no_host() { &["no-host"] } else { &[] };
-    json!({
-        "enabled": one.enabled,
-        "hosts": one.hosts,
-        "method": one.method,
-        "user": one.user,
-        "dir": one.dir,
-        "source_dir": one.source_dir,
-        "s3": one.s3,
-        "bucket": one.bucket,
-        "days": one.days,
-        "weeks": one.weeks,
-        "hours": one.hours,
-        "hourly": one.hourly,
-        "tiers": tiers,
-        "problems": problems,
-    })
+fn datastore(one: &DatastoreSummary) -> Datastore {
+    let tier = |tier: &TierSummary| TierDocument {
+        tier: tier.tier,
+        schedule: tier.schedule.clone(),
+        keep: tier.keep.clone(),
+    };
+    Datastore {
+        enabled: one.enabled,
+        hosts: one.hosts.iter().map(ToString::to_string).collect(),
+        method: one.method,
+        user: one.user.clone(),
+        dir: one.dir.clone(),
+        source_dir: one.source_dir.clone(),
+        s3: one.s3,
+        bucket: one.bucket.clone(),
+        days: one.days,
+        weeks: one.weeks,
+        hours: one.hours,
+        hourly: one.hourly,
+        tiers: one.tiers.iter().map(tier).collect(),
+        problems: if one.has_no_host() { vec!["no-host"] } else { Vec::new() },
+    }
 }
 
 /// The same for people: what runs where first, then every key that is written, then the defaults.

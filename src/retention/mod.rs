@@ -3,6 +3,7 @@
 //! Place on the data's path: what a plan would lose and what a job removes are both decided here. Must never remove
 //! anything itself, and never let go of the newest proven backup.
 
+pub mod calendar;
 pub mod local;
 pub mod versions;
 

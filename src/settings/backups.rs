@@ -1,15 +1,23 @@
 //! The key `backups:` as it is written: types that give the schema (their comments are its descriptions) and that a
 //! tree of the right shape becomes.
 //!
-//! What this version carries out is `account` and `buckets`; the shapes of the rest are in `later`.
+//! What this version carries out is `account`, `buckets` and `postgresql`; the rest is read and checked all the same.
 
-mod later;
+mod access;
+mod alerts;
+mod sources;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+
+pub use access::{Identity, Networks};
+pub use alerts::{Alerts, Smtp, Tls};
+pub use sources::{
+    Database, DirectElasticsearch, DirectPostgresql, DirectTree, Dokku, Duration, Files, KeepLocally,
+    MethodFile, Objectives, OffSystem,
+};
 
 use crate::vocab::{Encryption, KeepVersions, Tier};
 
@@ -24,39 +32,29 @@ pub struct BackupsFile {
     /// The buckets that hold backups, by name; what is listed here gets all of this by default
     pub buckets: BTreeMap<String, BucketFile>,
 
-    /// The only principals who may weaken or destroy: ARNs of roles that exist; no sessions, not root
-    #[schemars(with = "Vec<String>", example = ["arn:aws:iam::123456789012:role/OrganizationAdmin"])]
-    break_glass: Option<IgnoredAny>,
+    /// The only principals who may weaken or destroy: ARNs of roles that exist; no sessions, no users, not root
+    #[schemars(example = ["arn:aws:iam::123456789012:role/OrganizationAdmin"])]
+    pub break_glass: Option<Vec<String>>,
     /// What every datastore is held to
-    #[schemars(with = "later::Objectives")]
-    objectives: Option<IgnoredAny>,
+    pub objectives: Option<Objectives>,
     /// Who writes backups; the least privilege is derived
-    #[schemars(with = "Vec<later::Identity>")]
-    identities: Option<IgnoredAny>,
+    pub identities: Option<Vec<Identity>>,
     /// Databases of Amazon RDS; never created, never deleted
-    #[schemars(with = "Vec<later::Database>")]
-    databases: Option<IgnoredAny>,
+    pub databases: Option<Vec<Database>>,
     /// Directory trees
-    #[schemars(with = "Vec<later::Files>")]
-    files: Option<IgnoredAny>,
-    /// Services of dokku-postgres
-    #[schemars(with = "Vec<later::Dokku>")]
-    dokku: Option<IgnoredAny>,
+    pub files: Option<Vec<Files>>,
+    /// Services of dokku-postgres and their own backup schedule
+    pub dokku: Option<Vec<Dokku>>,
     /// Who hears of what went wrong
-    #[schemars(with = "later::Alerts")]
-    alerts: Option<IgnoredAny>,
-    /// PostgreSQL, declared directly
-    #[schemars(with = "later::Direct")]
-    postgresql: Option<IgnoredAny>,
-    /// CouchDB, declared directly
-    #[schemars(with = "later::Direct")]
-    couchdb: Option<IgnoredAny>,
-    /// Directory of blobs, declared directly
-    #[schemars(with = "later::Direct")]
-    blobdb: Option<IgnoredAny>,
-    /// Elasticsearch, declared directly
-    #[schemars(with = "later::Direct")]
-    elasticsearch: Option<IgnoredAny>,
+    pub alerts: Option<Alerts>,
+    /// PostgreSQL, declared directly in place of backup_postgres and its keys
+    pub postgresql: Option<DirectPostgresql>,
+    /// CouchDB, declared directly in place of backup_couch and its keys
+    pub couchdb: Option<DirectTree>,
+    /// The directory of blobs, declared directly in place of backup_blobdb and its keys
+    pub blobdb: Option<DirectTree>,
+    /// Elasticsearch, declared directly in place of backup_es_s3 and its keys
+    pub elasticsearch: Option<DirectElasticsearch>,
 }
 
 /// One bucket
@@ -73,8 +71,7 @@ pub struct BucketFile {
     /// How long noncurrent versions live, per tier; a tier that is absent keeps them for ever
     pub keep_versions: KeepTiers,
     /// Object lock; irreversible, and covers new versions only; default: none
-    #[schemars(with = "later::ObjectLock")]
-    pub object_lock: Option<IgnoredAny>,
+    pub object_lock: Option<ObjectLock>,
     /// After how many days the parts of an unfinished upload go; default: 7d
     #[schemars(example = "7d", regex(pattern = r"^[1-9][0-9]{0,3}d$"))]
     pub abort_uploads_after: Option<String>,
@@ -84,6 +81,26 @@ pub struct BucketFile {
     pub public_access: PublicAccessFile,
     /// Refuse requests without TLS; default: true
     pub tls_only: Option<bool>,
+}
+
+/// Object lock of new versions
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectLock {
+    /// governance can be lifted by those who may; compliance by nobody, not even the account's root
+    pub mode: LockMode,
+    /// How many days a version cannot be removed
+    #[schemars(range(min = 1, max = 36500), example = 30)]
+    pub days: u32,
+}
+
+/// `mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum LockMode {
+    Governance,
+    Compliance,
 }
 
 /// `versioning`.
@@ -193,32 +210,35 @@ impl BackupsFile {
             files,
             dokku,
             alerts,
-            postgresql,
+            postgresql: _,
             couchdb,
             blobdb,
             elasticsearch,
         } = self;
         let members = [
-            ("break_glass", break_glass, "nobody is kept from destroying backups by this version yet"),
-            ("objectives", objectives, "backups are not held to objectives by this version yet"),
-            ("identities", identities, "roles and users are not managed by this version yet"),
-            ("databases", databases, "Amazon RDS is not managed by this version yet"),
-            ("files", files, "directory trees are not backed up by this version yet"),
-            ("dokku", dokku, "dokku's backups are not managed by this version yet"),
-            ("alerts", alerts, "nobody is alerted by this version yet"),
             (
-                "postgresql",
-                postgresql,
-                "this version reads PostgreSQL's settings from backup_postgres and its keys",
+                "break_glass",
+                break_glass.is_some(),
+                "nobody is kept from destroying backups by this version yet",
             ),
-            ("couchdb", couchdb, "CouchDB backups are not carried out by this version yet"),
-            ("blobdb", blobdb, "backups of the blob database are not carried out by this version yet"),
-            ("elasticsearch", elasticsearch, "Elasticsearch backups are not carried out by this version yet"),
+            ("objectives", objectives.is_some(), "backups are not held to objectives by this version yet"),
+            ("identities", identities.is_some(), "roles and users are not managed by this version yet"),
+            ("databases", databases.is_some(), "Amazon RDS is not managed by this version yet"),
+            ("files", files.is_some(), "directory trees are not backed up by this version yet"),
+            ("dokku", dokku.is_some(), "dokku's backups are not managed by this version yet"),
+            ("alerts", alerts.is_some(), "nobody is alerted by this version yet"),
+            ("couchdb", couchdb.is_some(), "CouchDB backups are not carried out by this version yet"),
+            (
+                "blobdb",
+                blobdb.is_some(),
+                "backups of the blob database are not carried out by this version yet",
+            ),
+            (
+                "elasticsearch",
+                elasticsearch.is_some(),
+                "Elasticsearch backups are not carried out by this version yet",
+            ),
         ];
-        members
-            .into_iter()
-            .filter(|(_, member, _)| member.is_some())
-            .map(|(key, _, why)| (key, why))
-            .collect()
+        members.into_iter().filter(|(_, is_there, _)| *is_there).map(|(key, _, why)| (key, why)).collect()
     }
 }

@@ -2,12 +2,13 @@
 //! filled in; and what this version leaves undone.
 
 use super::backups::{BackupsFile, BucketFile, PublicAccessFile, VersioningFile};
+use super::checks::table;
 use super::scalar::{Meaning, Style};
 use super::shape::Places;
 use super::source::Source;
 use super::tree::Entry;
 use super::values::shown;
-use super::{Backups, BucketSettings, Unsupported};
+use super::{Backups, BucketSettings, Unsupported, declared};
 use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName};
 
 /// Days after which the parts of an unfinished upload go, where nothing is written.
@@ -33,6 +34,9 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> Read {
             read.backups.buckets.insert(name, settings);
         }
     }
+    let (declared, mistakes) = declared::read(source, file, places);
+    read.backups.declared = declared;
+    read.problems.extend(mistakes);
     for (key, why) in file.unsupported() {
         read.unsupported.push(Unsupported {
             key: format!("backups.{key}"),
@@ -50,7 +54,7 @@ pub fn bad_names(source: &Source, backups: &Entry) -> Vec<Problem> {
     let problem = |entry: &Entry| {
         let why = entry.key.parse::<BucketName>().err()?;
         let message = format!("`{}` cannot be a bucket: {why}", shown(&entry.key));
-        Some(source.error(&entry.key_mark, message).at_key("backups.buckets"))
+        Some(source.problem(table::BAD_BUCKET_NAME, &entry.key_mark, message).at_key("backups.buckets"))
     };
     entries.filter_map(problem).collect()
 }
@@ -70,7 +74,8 @@ fn account(
     if is_number {
         problems.push(
             source
-                .warning(
+                .problem(
+                    table::UNQUOTED_NUMBER,
                     &places.value(&path),
                     "an account without quotes is a number, and loses zeros at its front",
                 )
@@ -94,8 +99,11 @@ fn bucket(
         None => None,
         Some(Ok(region)) => Some(region),
         Some(Err(why)) => {
-            read.problems
-                .push(source.error(&places.value(&at("region")), why.to_string()).at_key(key("region")));
+            read.problems.push(
+                source
+                    .problem(table::BAD_REGION, &places.value(&at("region")), why.to_string())
+                    .at_key(key("region")),
+            );
             None
         }
     };
@@ -127,5 +135,6 @@ fn bucket(
         encryption: file.encryption.as_ref().map_or(Encryption::Aes256, |encryption| encryption.encryption()),
         block_public_access: file.public_access == PublicAccessFile::Blocked,
         tls_only: file.tls_only.unwrap_or(true),
+        object_lock_days: file.object_lock.map(|lock| lock.days),
     }
 }

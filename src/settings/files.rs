@@ -8,9 +8,10 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::checks::table;
 use super::source::Source;
 use super::vault::{DEFAULT_LABEL, Keyring, VaultPassword};
-use crate::vocab::{Problem, Severity};
+use crate::vocab::Problem;
 
 /// Files above this many bytes are refused before they are parsed; real ones stay below 100 KiB.
 pub const MAX_BYTES: u64 = 4 << 20;
@@ -155,7 +156,7 @@ pub fn read(path: &Path) -> Result<Option<Source>, Box<Problem>> {
 }
 
 pub(super) fn bytes(path: &Path, name: &str) -> Result<Option<Vec<u8>>, Box<Problem>> {
-    let problem = |message: String| Box::new(Problem::of_file(name, Severity::Error, message));
+    let problem = |message: String| Box::new(Problem::of_file(table::UNREADABLE_FILE, name, message));
     let cannot = |error: std::io::Error| {
         problem(format!("cannot be read: {}", reason(&error)))
             .helped("check that the path is right and that this user may read the file")
@@ -188,8 +189,8 @@ fn read_at_most(file: File) -> std::io::Result<Vec<u8>> {
 
 fn too_large(name: &str) -> Problem {
     Problem::of_file(
+        table::TOO_LARGE,
         name,
-        Severity::Error,
         format!("is larger than {} MiB, so it is not read", MAX_BYTES >> 20),
     )
     .helped("settings are a few kilobytes; is this the right file?")
@@ -202,7 +203,11 @@ fn not_utf8(name: &str, bytes: &[u8], valid: usize) -> Problem {
     let mark = source.mark_at(valid, valid);
     let byte = bytes.get(valid).copied().unwrap_or_default();
     let mut problem = source
-        .error(&mark, format!("the byte 0x{byte:02x} is not UTF-8, so the file cannot be read as text"))
+        .problem(
+            table::NOT_UTF8,
+            &mark,
+            format!("the byte 0x{byte:02x} is not UTF-8, so the file cannot be read as text"),
+        )
         .helped("save the file as UTF-8: iconv -f latin1 -t utf-8");
     problem.span = None;
     problem

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::checks::table;
 use super::inventory::{self, Variable};
 use super::keys::{Fallback, KEYS, Key, Part, RETIRED};
 use super::scalar::{Scalar, Style};
@@ -13,7 +14,7 @@ use super::template::{self, Variables};
 use super::tree::{Content, Entry, Map};
 use super::values::{self, shown};
 use super::{Effective, Origin};
-use crate::vocab::{Problem, Value};
+use crate::vocab::{Check, Problem, Value};
 
 /// How many keys are compared with ours; real files have a few hundred.
 const MAX_JUDGED: usize = 5_000;
@@ -111,7 +112,8 @@ fn default(key: &Key, flat: &Flat, environment: &str) -> Value {
         Fallback::Number(value) => Value::Number(value),
         Fallback::Text(text) => {
             let root = flat.text("encrypted_root").unwrap_or("/opt/data");
-            Value::text(text.replace("ENV", environment).replace("ROOT", root))
+            let version = flat.text("elasticsearch_version").unwrap_or_default();
+            Value::text(text.replace("ENV", environment).replace("ROOT", root).replace("VERSION", version))
         }
     }
 }
@@ -121,7 +123,10 @@ fn written(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -> Optio
     let own = inputs.public.get(key.name);
     let other = key.also.iter().find_map(|name| inputs.public.get(name));
     if let Some(other) = other {
-        let warning = inputs.source.warning(&other.key_mark, "this is an old spelling").at_key(&other.key);
+        let warning = inputs
+            .source
+            .problem(table::OLD_SPELLING, &other.key_mark, "this is an old spelling")
+            .at_key(&other.key);
         problems.push(match own {
             Some(_) => warning.labelled(format!("{} is read instead", key.name)).helped("remove it"),
             None => warning.labelled(format!("the name is {}", key.name)),
@@ -141,7 +146,11 @@ fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec
         Content::Vaulted(_) => {
             problems.push(
                 source
-                    .error(&at.key, "this setting is encrypted, and plans show every setting")
+                    .problem(
+                        table::ENCRYPTED_SETTING,
+                        &at.key,
+                        "this setting is encrypted, and plans show every setting",
+                    )
                     .helped("write it in plain; only passwords and keys belong into the vault")
                     .at_key(key.name),
             );
@@ -150,7 +159,11 @@ fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec
         Content::List(_) | Content::Map(_) => {
             problems.push(
                 source
-                    .error(&at.key, "a single value is needed here, and this is a collection")
+                    .problem(
+                        table::WRONG_TYPE,
+                        &at.key,
+                        "a single value is needed here, and this is a collection",
+                    )
                     .labelled("must be one value")
                     .helped(key.meaning)
                     .at_key(key.name),
@@ -174,7 +187,7 @@ fn value(
             Err(why) => {
                 problems.push(
                     at.source
-                        .error(&at.value, format!("this template has no value: {why}"))
+                        .problem(table::BAD_TEMPLATE, &at.value, format!("this template has no value: {why}"))
                         .helped("use variables of public.yml, or write the value out")
                         .at_key(key.name),
                 );
@@ -185,18 +198,28 @@ fn value(
         None
     };
     match values::read(key, rendered.as_ref().unwrap_or(scalar)) {
-        Ok(value) => Some(One { value, at: Some(at) }),
+        Ok(value) => {
+            problems.extend(
+                values::doubt(scalar).filter(|_| rendered.is_none()).map(|doubt| told(&at, key, doubt)),
+            );
+            Some(One { value, at: Some(at) })
+        }
         Err(mistake) => {
-            let mut problem = at.source.error(&at.value, mistake.message).at_key(key.name);
-            problem.label = mistake.label;
-            problem.help = mistake.help;
-            if mistake.is_secret {
-                problem.span = None;
-            }
-            problems.push(problem);
+            problems.push(told(&at, key, mistake));
             None
         }
     }
+}
+
+/// A mistake with its place.
+fn told(at: &At, key: &Key, mistake: values::Mistake) -> Problem {
+    let mut problem = at.source.problem(mistake.check, &at.value, mistake.message).at_key(key.name);
+    problem.label = mistake.label;
+    problem.help = mistake.help;
+    if mistake.is_secret {
+        problem.span = None;
+    }
+    problem
 }
 
 /// A value that the inventory gives to the hosts of the key's datastore; they must agree, since one setting holds
@@ -220,7 +243,11 @@ fn from_inventory(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -
     if given.iter().any(|other| other.map(|variable| &variable.value) != Some(&first.value)) {
         problems.push(
             source
-                .warning(&at.key, format!("hosts of [{group}] differ in this setting, so it is not used"))
+                .problem(
+                    table::HOSTS_DIFFER,
+                    &at.key,
+                    format!("hosts of [{group}] differ in this setting, so it is not used"),
+                )
                 .helped(format!("set {} in public.yml, for all of them", key.name))
                 .at_key(key.name),
         );
@@ -239,22 +266,26 @@ fn from_inventory(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -
 fn strangers(source: &Source, public: &Map) -> Vec<Problem> {
     let known =
         |name: &str| name == "backups" || KEYS.iter().any(|key| key.name == name || key.also.contains(&name));
-    let unread =
-        |entry: &Entry| source.warning(&entry.key_mark, "nothing reads this key").at_key(shown(&entry.key));
+    let unread = |check: Check, entry: &Entry| {
+        source.problem(check, &entry.key_mark, "nothing reads this key").at_key(shown(&entry.key))
+    };
     let problem = |entry: &Entry| {
         let name = entry.key.as_str();
         if known(name) {
             return None;
         }
         if let Some((_, instead)) = RETIRED.iter().find(|(retired, _)| *retired == name) {
-            return Some(unread(entry).helped(*instead));
+            return Some(unread(table::UNREAD_KEY, entry).helped(*instead));
         }
-        let meant = KEYS
-            .iter()
-            .find(|key| key.never.contains(&name))
-            .map(|key| key.name)
-            .or_else(|| suggest::nearest(name, KEYS.iter().map(|key| key.name).chain(["backups"])))?;
-        Some(unread(entry).labelled(format!("did you mean {meant}?")))
+        let documented = KEYS.iter().find(|key| key.never.contains(&name)).map(|key| key.name);
+        let (check, meant) = match documented {
+            Some(meant) => (table::UNREAD_KEY, meant),
+            None => {
+                let names = KEYS.iter().map(|key| key.name).chain(["backups"]);
+                (table::NEAR_MISS, suggest::nearest(name, names)?)
+            }
+        };
+        Some(unread(check, entry).labelled(format!("did you mean {meant}?")))
     };
     public.entries.iter().take(MAX_JUDGED).filter_map(problem).collect()
 }

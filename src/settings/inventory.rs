@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Inventory;
+use super::checks::table;
 use super::source::{Mark, Source};
 use super::values::shown;
 use crate::vocab::{HostName, NameError, Problem, Value};
@@ -58,7 +59,11 @@ pub fn parse(source: &Source) -> (Read, Vec<Problem>) {
 
 fn too_large(source: &Source, mark: &Mark) -> Problem {
     let most = format!("{MAX_LINES} lines, {MAX_HOSTS} hosts or {MAX_GROUPS} groups");
-    source.error(mark, format!("the inventory holds more than {most}; from here on it is not read"))
+    source.problem(
+        table::TOO_LARGE,
+        mark,
+        format!("the inventory holds more than {most}; from here on it is not read"),
+    )
 }
 
 /// Inventories hold passwords more often than they should; a line that seems to is named, and not quoted.
@@ -149,7 +154,7 @@ struct Groups {
 
 impl Groups {
     fn line(&mut self, line: &Line<'_>) {
-        let error = |why: String| line.source.error(&line.whole(), why);
+        let error = |why: String| line.source.problem(table::INVENTORY_SYNTAX, &line.whole(), why);
         if line.text.starts_with('[') && !line.text.contains('=') {
             return match line::section(line.text) {
                 Ok(section) => self.enter(section, line.whole()),
@@ -202,7 +207,11 @@ impl Groups {
                 }
                 None => self.problems.push(
                     line.source
-                        .error(&line.word(word), format!("`{}` is not `name=value`", shown(&word.text)))
+                        .problem(
+                            table::INVENTORY_SYNTAX,
+                            &line.word(word),
+                            format!("`{}` is not `name=value`", shown(&word.text)),
+                        )
                         .helped("one host a line, its variables behind it; quote values with spaces"),
                 ),
             }
@@ -210,7 +219,7 @@ impl Groups {
         let mark = line.word(pattern);
         let (names, port) = match line::hosts(&pattern.text) {
             Ok(found) => found,
-            Err(why) => return self.problems.push(line.source.error(&mark, why)),
+            Err(why) => return self.problems.push(line.source.problem(table::INVENTORY_SYNTAX, &mark, why)),
         };
         if let Some(port) = port {
             let variable = Variable { value: Value::Number(port.into()), mark: mark.clone() };
@@ -222,7 +231,7 @@ impl Groups {
                 Err(error) => {
                     let why: NameError = error;
                     let message = format!("`{}` is no host: {why}", shown(&name));
-                    return self.problems.push(line.source.error(&mark, message));
+                    return self.problems.push(line.source.problem(table::BAD_NAME, &mark, message));
                 }
             }
         }

@@ -287,6 +287,20 @@ pub static KEYS: &[Key] = &[
         "Whether Elasticsearch's snapshots go to a local directory; not together with backup_es_s3",
     ),
     key(
+        "elasticsearch_version",
+        Elasticsearch,
+        Kind::Name,
+        Text("6.8.23"),
+        "The version of Elasticsearch; part of its data directory's name",
+    ),
+    key(
+        "elasticsearch_data_dir",
+        Elasticsearch,
+        Kind::Path,
+        Text("ROOT/elasticsearch-VERSION"),
+        "Where Elasticsearch keeps its data",
+    ),
+    key(
         "es_repository_name",
         Elasticsearch,
         Kind::Name,

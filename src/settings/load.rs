@@ -3,22 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::checks;
+use super::checks::{self, table};
+use super::direct;
 use super::files::{self, Sources};
 use super::flat::{self, At, Flat};
 use super::inventory;
-use super::keys::Part;
 use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{
-    Backups, Effective, Inventory, Keyring, Settings, Storage, Unsupported, buckets, secrets, shape, values,
-};
+use super::{Effective, Inventory, Keyring, Settings, Storage, Unsupported, buckets, secrets, shape, values};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
-    BucketName, Environment, HostName, OsUser, Place, Problem, Problems, Schedule, Severity, Tier, Value,
+    BucketName, Check, Environment, HostName, OsUser, Place, Problem, Problems, Schedule, Tier, Value,
 };
 
 /// Reads and cross-checks an environment.
@@ -89,14 +87,14 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let read = backups_entry
         .and_then(|entry| shape::read(&public_source, entry, &variables, &mut found.problems.list));
     let mut unsupported = switched_on(&flat, &public_source);
-    let backups = read.map_or_else(Backups::default, |(file, places)| {
-        let mut read = buckets::read(&public_source, &file, &places);
-        found.problems.list.append(&mut read.problems);
-        unsupported.append(&mut read.unsupported);
-        read.backups
-    });
+    let (file, places) = read.unwrap_or_default();
+    let mut read = buckets::read(&public_source, &file, &places);
+    found.problems.list.append(&mut read.problems);
+    unsupported.append(&mut read.unsupported);
+    let backups = read.backups;
 
-    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list);
+    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list)
+        .map(|own| direct::postgresql(own, &flat, &backups.declared, &inventory, &public_source, &places));
     let storage = storage(&flat, backups_entry.is_some());
     let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
         return Err(found.sorted());
@@ -116,6 +114,9 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let context = checks::Context {
         settings: &settings,
         flat: &flat,
+        public: &public_source,
+        top: &public,
+        places: &places,
         whole_environment: sources.is_environment(),
         has_inventory: inventory_source.is_some(),
     };
@@ -164,6 +165,10 @@ impl Found {
 
     /// Errors first, then by file and place: what a person should read first comes first, and always the same way.
     fn sorted(mut self) -> Problems {
+        for problem in &mut self.problems.list {
+            let text = self.problems.sources.get(&problem.file).map_or("", |text| text);
+            checks::veil(problem, text);
+        }
         let mut told = BTreeSet::new();
         self.problems.list.retain(|problem| match &problem.place {
             Some(place) => {
@@ -173,7 +178,7 @@ impl Found {
             None => true,
         });
         self.problems.list.sort_by(|a, b| {
-            let rank = |problem: &Problem| (problem.severity, problem.file.clone(), problem.place.clone());
+            let rank = |problem: &Problem| (problem.severity(), problem.file.clone(), problem.place.clone());
             rank(a).cmp(&rank(b))
         });
         self.problems
@@ -181,7 +186,8 @@ impl Found {
 }
 
 fn missing(name: &str, sources: &Sources) -> Problem {
-    let problem = Problem::of_file(name, Severity::Error, "there is no such file, so there are no settings");
+    let problem =
+        Problem::of_file(table::NO_SETTINGS, name, "there is no such file, so there are no settings");
     match &sources.at {
         files::Location::Directory(_) => problem.helped(
             "name the environment's directory with -e DIR, or begin one: a public.yml in an empty directory",
@@ -194,7 +200,7 @@ fn missing(name: &str, sources: &Sources) -> Problem {
 fn unread_inventory(sources: &Sources) -> Option<Problem> {
     let path = sources.beside("inventory.yml").filter(|path| path.exists())?;
     let message = "inventories in YAML are not read by this version, so no host is known";
-    let problem = Problem::of_file(&path.display().to_string(), Severity::Warning, message);
+    let problem = Problem::of_file(table::UNREAD_FILE, &path.display().to_string(), message);
     Some(problem.helped("write the hosts and groups that backups need into inventory.ini"))
 }
 
@@ -218,7 +224,9 @@ fn environment(
         let Some(entry) = map.get("deploy_env") else { continue };
         let Some(scalar) = entry.value.as_scalar() else {
             problems.push(
-                source.error(&entry.key_mark, "the environment's name must be a word").at_key("deploy_env"),
+                source
+                    .problem(table::WRONG_TYPE, &entry.key_mark, "the environment's name must be a word")
+                    .at_key("deploy_env"),
             );
             return None;
         };
@@ -227,10 +235,10 @@ fn environment(
         }
         return match evaluated(scalar, variables) {
             Ok(name) => Some((name, true)),
-            Err(why) => {
+            Err((check, why)) => {
                 // `flat` tells of the same key when it stands in public.yml.
                 if !std::ptr::eq(source, public_source) {
-                    problems.push(source.error(&entry.value.mark, why).at_key("deploy_env"));
+                    problems.push(source.problem(check, &entry.value.mark, why).at_key("deploy_env"));
                 }
                 None
             }
@@ -242,8 +250,8 @@ fn environment(
         Err(_) => {
             problems.push(
                 Problem::of_file(
+                    table::NO_NAME,
                     &public_source.name,
-                    Severity::Error,
                     format!(
                         "the environment has no name, and its directory `{}` cannot be one",
                         values::shown(&directory)
@@ -257,12 +265,12 @@ fn environment(
     }
 }
 
-fn evaluated(scalar: &Scalar, variables: &Variables<'_>) -> Result<Environment, String> {
+fn evaluated(scalar: &Scalar, variables: &Variables<'_>) -> Result<Environment, (Check, String)> {
     let text = match scalar.is_template() {
-        true => template::render(&scalar.text, variables)?,
+        true => template::render(&scalar.text, variables).map_err(|why| (table::BAD_TEMPLATE, why))?,
         false => scalar.text.trim().to_owned(),
     };
-    text.parse().map_err(|why| format!("`{}` cannot be used: {why}", values::shown(&text)))
+    text.parse().map_err(|why| (table::BAD_NAME, format!("`{}` cannot be used: {why}", values::shown(&text))))
 }
 
 fn storage(flat: &Flat, has_backups: bool) -> Storage {
@@ -295,36 +303,16 @@ fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective
 
 /// Keys that are understood, switched on, and not carried out by this version.
 fn switched_on(flat: &Flat, public: &Source) -> Vec<Unsupported> {
-    let table: [(&str, Part, &str); 5] = [
-        ("backup_couch", Part::Couchdb, "CouchDB backups are not carried out by this version yet"),
-        (
-            "backup_blobdb",
-            Part::Blobdb,
-            "backups of the blob database are not carried out by this version yet",
-        ),
-        (
-            "backup_es_s3",
-            Part::Elasticsearch,
-            "Elasticsearch backups are not carried out by this version yet",
-        ),
-        (
-            "es_local_repo",
-            Part::Elasticsearch,
-            "Elasticsearch backups are not carried out by this version yet",
-        ),
-        ("check_s3_backups_email", Part::Common, "freshness checks are not mailed by this version yet"),
-    ];
-    let is_on = |name: &str| !matches!(flat.get(name), Value::Bool(false) | Value::Null);
-    let on = table.into_iter().filter(|(name, _, _)| is_on(name));
-    on.map(|(name, _, why)| Unsupported {
-        key: name.to_owned(),
-        place: flat.at(name).map_or_else(
-            || Place { file: public.name.clone(), line: 1, column: 1 },
-            |at| at.source.place(&at.key),
-        ),
-        why: why.to_owned(),
-    })
-    .collect()
+    let key = "check_s3_backups_email";
+    if flat.get(key).is_null() {
+        return Vec::new();
+    }
+    let place = flat.at(key).map_or_else(
+        || Place { file: public.name.clone(), line: 1, column: 1 },
+        |at| at.source.place(&at.key),
+    );
+    let why = "freshness checks are not mailed by this version yet".to_owned();
+    vec![Unsupported { key: key.to_owned(), place, why }]
 }
 
 /// PostgreSQL's settings; `None` where a needed one was refused.
@@ -349,7 +337,11 @@ fn postgresql(
             (Some(Ok(from)), _) => _ = read_from.insert(host.clone(), from),
             (_, Some(source)) if !variable.value.is_null() => problems.push(
                 source
-                    .error(&variable.mark, "pg_backup_from must name a host, the server to read from")
+                    .problem(
+                        table::BAD_NAME,
+                        &variable.mark,
+                        "pg_backup_from must name a host, the server to read from",
+                    )
                     .at_key("pg_backup_from"),
             ),
             _ => {}
@@ -360,6 +352,7 @@ fn postgresql(
         method,
         switch: method.and(flat.at("backup_postgres")).map(|At { source, key, .. }| source.place(key)),
         hosts,
+        hosts_from: "[pg_backup]",
         read_from,
         user: "postgres".parse::<OsUser>().ok()?,
         directory: flat.text("postgresql_backup_dir")?.to_owned(),

@@ -5,7 +5,9 @@
 
 mod backups;
 mod buckets;
-mod checks;
+pub mod checks;
+pub mod declared;
+mod direct;
 mod files;
 mod flat;
 mod inventory;
@@ -20,6 +22,7 @@ mod source;
 mod suggest;
 pub mod summary;
 mod template;
+pub mod timeline;
 mod tree;
 mod values;
 pub mod vault;
@@ -89,6 +92,8 @@ pub struct Backups {
     /// The only account that may be touched.
     pub account: Option<AccountId>,
     pub buckets: BTreeMap<BucketName, BucketSettings>,
+    /// Everything else.
+    pub declared: declared::Declared,
 }
 
 /// One bucket of `backups.buckets`, defaults filled in.
@@ -105,6 +110,8 @@ pub struct BucketSettings {
     /// `public_access: blocked` (default), or not managed at all where the settings say `unmanaged`.
     pub block_public_access: bool,
     pub tls_only: bool,
+    /// `object_lock`: how many days a new version cannot be removed.
+    pub object_lock_days: Option<u32>,
 }
 
 /// The hosts and groups of the inventory, children and variables resolved.
@@ -129,6 +136,31 @@ impl Inventory {
         let is_skipped = |host: &HostName| skipped.is_some_and(|skipped| skipped.contains(host));
         let members = self.groups.get(group).into_iter().flatten();
         members.filter(|host| !is_skipped(host)).cloned().collect()
+    }
+}
+
+impl Inventory {
+    /// The hosts that these groups or hosts come to, each once, less those of `[ansible_skip]`.
+    pub fn members(&self, words: &[String]) -> Vec<HostName> {
+        let skipped = self.groups.get("ansible_skip");
+        let mut members: Vec<HostName> = Vec::new();
+        for word in words {
+            let hosts = match self.groups.contains_key(word) {
+                true => self.hosts_of(word),
+                false => self.hosts.keys().filter(|host| host.as_str() == word).cloned().collect(),
+            };
+            for host in hosts {
+                if !members.contains(&host) && !skipped.is_some_and(|skipped| skipped.contains(&host)) {
+                    members.push(host);
+                }
+            }
+        }
+        members
+    }
+
+    /// Whether a word names a group or a host.
+    pub fn knows(&self, word: &str) -> bool {
+        self.groups.contains_key(word) || self.hosts.keys().any(|host| host.as_str() == word)
     }
 }
 

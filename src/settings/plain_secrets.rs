@@ -1,5 +1,6 @@
 //! Secrets that stand in a vault which nobody encrypted: each is told with its place, none is quoted.
 
+use super::checks::table;
 use super::scalar::Meaning;
 use super::source::Source;
 use super::tree::{Content, Map, Node};
@@ -28,7 +29,7 @@ pub fn warning(source: &Source, node: &Node, name: &str, path: &str) -> Problem 
         _ => "who reads this file has it",
     };
     let mut warning = source
-        .warning(&node.mark, format!("{} is not encrypted: {why}", shown(name)))
+        .problem(table::PLAIN_SECRET, &node.mark, format!("{} is not encrypted: {why}", shown(name)))
         .helped(match source.name.ends_with("vault.yml") {
             true => format!("reconcile vault encrypt {}", source.name),
             false => "move it to vault.yml, or write what `reconcile vault encrypt-string` prints".to_owned(),

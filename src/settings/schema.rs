@@ -52,8 +52,9 @@ fn one(key: &Key) -> Json {
         Fallback::Bool(value) => schema["default"] = value.into(),
         Fallback::Number(value) => schema["default"] = value.into(),
         // A default that depends on the environment is told in words.
-        Fallback::Text(text) if text.contains("ENV") || text.contains("ROOT") => {
+        Fallback::Text(text) if ["ENV", "ROOT", "VERSION"].iter().any(|word| text.contains(word)) => {
             let text = text.replace("ENV", "{{ deploy_env }}").replace("ROOT", "{{ encrypted_root }}");
+            let text = text.replace("VERSION", "{{ elasticsearch_version }}");
             schema["description"] = format!("{}. Default: {text}", key.meaning).into();
         }
         Fallback::Text(text) => schema["default"] = text.into(),

@@ -2,6 +2,7 @@
 //!
 //! Must never put plain text into a problem: what it says of a vault is a place and a key at most.
 
+use super::checks::table;
 use super::plain_secrets;
 use super::source::Source;
 use super::tree::{self, Content, Map, Node, Parsed};
@@ -79,7 +80,7 @@ impl Finder<'_> {
             }
         }
         let (source, map) = public;
-        let mut answer = self.keys(source, map, Hidden::No);
+        let mut answer = self.keys(source, map, Hidden::InPublic);
         let mut rest = group_vars.iter();
         while let (Answer::Nothing, Some(source)) = (&answer, rest.next()) {
             answer = self.in_file(source, Hidden::No);
@@ -92,7 +93,7 @@ impl Finder<'_> {
         if !vault::is_envelope(source.text.as_bytes()) {
             self.sealed.push(source.text.trim().to_owned());
         }
-        self.in_file(source, Hidden::Told)
+        self.in_file(source, Hidden::InVault)
     }
 
     /// A file that is encrypted as a whole, or not at all, or in parts.
@@ -100,7 +101,7 @@ impl Finder<'_> {
         if !vault::is_envelope(source.text.as_bytes()) {
             let Parsed { mut map, problems, .. } = tree::parse(source);
             self.problems.extend(problems.into_iter().map(|fault| anonymous(fault, false)));
-            if hidden == Hidden::Told {
+            if hidden == Hidden::InVault {
                 self.problems.extend(plain_secrets::warnings(source, &map));
             }
             let answer = self.keys(source, &map, hidden);
@@ -133,7 +134,7 @@ impl Finder<'_> {
             Ok(text) => Ok(Source::new(&source.name, text)),
             Err(_) => {
                 let message = "what is encrypted is not UTF-8, so it cannot be settings";
-                Err(Some(Box::new(source.error(&source.mark_at(0, 0), message))))
+                Err(Some(Box::new(source.problem(table::VAULT_DAMAGED, &source.mark_at(0, 0), message))))
             }
         }
     }
@@ -173,14 +174,14 @@ impl Finder<'_> {
     }
 
     fn inline(&mut self, source: &Source, node: &Node, text: &str, key: &str, hidden: Hidden) -> Found {
-        // The whole vault's text is counted already.
-        if hidden == Hidden::No {
+        // The vault's text is counted already, as a whole.
+        if hidden == Hidden::No || hidden == Hidden::InPublic {
             self.sealed.push(text.trim().to_owned());
         }
         let header = match hidden {
             // Places in what is encrypted mean nothing to a person.
             Hidden::Yes => Place { file: source.name.clone(), line: 1, column: 1 },
-            Hidden::No | Hidden::Told => header(source, node),
+            Hidden::No | Hidden::InVault | Hidden::InPublic => header(source, node),
         };
         let opened =
             Envelope::parse(text).map_err(Closed::Damaged).and_then(|envelope| self.keyring.open(&envelope));
@@ -192,7 +193,10 @@ impl Finder<'_> {
             },
             Ok(Err(_)) => {
                 let message = format!("what is encrypted here is not UTF-8, so {key} cannot be read");
-                let problem = Problem { place: Some(header), ..source.error(&node.mark, message) };
+                let problem = Problem {
+                    place: Some(header),
+                    ..source.problem(table::VAULT_DAMAGED, &node.mark, message)
+                };
                 self.problems.push(Problem { span: None, ..problem }.at_key(key));
                 Found::Locked
             }
@@ -210,8 +214,10 @@ enum Hidden {
     /// The file was encrypted as a whole.
     Yes,
     No,
-    /// They can, and all of them were warned of.
-    Told,
+    /// They can, and all of them are warned of, whether they are keys or not.
+    InVault,
+    /// They can, and another check looks for them.
+    InPublic,
 }
 
 /// Where the header of an inline value stands: lines of a block follow the key's.

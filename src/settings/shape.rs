@@ -1,13 +1,17 @@
 //! The shape of `backups:`: the tree as JSON, held against the schema, every mistake of shape in one run with its
 //! place and in words of our own.
 
+mod doubts;
 mod mistakes;
+mod prune;
+mod range;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use super::backups::BackupsFile;
+use super::checks::table;
 use super::scalar::{Meaning, Scalar, Style};
 use super::source::{Mark, Source};
 use super::template::{self, Variables};
@@ -16,7 +20,7 @@ use crate::vocab::Problem;
 use mistakes::{Mistake, Schema};
 
 /// Where each key and value of `backups:` stands, by path (`buckets/NAME/region`).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Places {
     keys: BTreeMap<Vec<String>, Mark>,
     values: BTreeMap<Vec<String>, Mark>,
@@ -60,7 +64,10 @@ fn nearest(marks: &BTreeMap<Vec<String>, Mark>, path: &[&str]) -> Mark {
     }
 }
 
-/// Reads `backups:`; `None` where its shape is wrong.
+/// What is missing once something is left out is left out too; nothing nests deeper than this.
+const MOST_ROUNDS: usize = 8;
+
+/// Reads `backups:`, its mistakes of shape told and left out; `None` where nothing can be read.
 pub fn read(
     source: &Source,
     entry: &Entry,
@@ -77,36 +84,57 @@ pub fn read(
     };
     reader.places.keys.insert(Vec::new(), entry.key_mark.clone());
     let mut json = reader.value(&entry.value).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
-    let Reader { places, problems: found, unread, .. } = reader;
-    let readable = found.is_empty();
+    let Reader { mut places, problems: found, unread, .. } = reader;
     problems.extend(found);
-    let mistakes = match Schema::new() {
-        Ok(schema) => {
-            schema.soften(&mut json, &places);
-            let mut mistakes = schema.mistakes(&json);
-            mistakes.retain(|mistake| !unread.contains(&mistake.path));
-            mistakes
-        }
-        Err(why) => vec![Mistake { path: Vec::new(), at_key: true, message: why, label: None, help: None }],
+    let cannot = |why: String, places: &Places| {
+        source.problem(table::WRONG_TYPE, &places.key(&[]), format!("`backups` cannot be read: {why}"))
     };
-    if readable && mistakes.is_empty() {
-        match serde_json::from_value(json) {
-            Ok(file) => return Some((file, places)),
-            Err(why) => {
-                problems.push(source.error(&places.key(&[]), format!("`backups` cannot be read: {why}")))
-            }
+    let schema = match Schema::new() {
+        Ok(schema) => schema,
+        Err(why) => {
+            problems.push(cannot(why, &places));
+            return None;
+        }
+    };
+    schema.soften(&mut json, &places);
+    problems.extend(doubts::all(source, &json, &places));
+    let mistakes = schema.mistakes(&json);
+    let mut wrong: Vec<Vec<String>> = unread.clone();
+    wrong.extend(mistakes.iter().map(|mistake| mistake.path.clone()));
+    let told = mistakes.into_iter().filter(|mistake| !unread.contains(&mistake.path));
+    tell(told, source, &places, problems);
+    // What is left without the mistakes is judged too, so that every mistake is told at once.
+    for _ in 0..MOST_ROUNDS {
+        if wrong.is_empty() {
+            break;
+        }
+        prune::remove(&mut json, &mut places, &wrong);
+        wrong = schema.mistakes(&json).into_iter().map(|mistake| mistake.path).collect();
+    }
+    match serde_json::from_value(json) {
+        Ok(file) => Some((file, places)),
+        Err(why) => {
+            problems.push(cannot(why.to_string(), &places));
+            None
         }
     }
+}
+
+fn tell(
+    mistakes: impl Iterator<Item = Mistake>,
+    source: &Source,
+    places: &Places,
+    problems: &mut Vec<Problem>,
+) {
     for mistake in mistakes {
         let path: Vec<&str> = mistake.path.iter().map(String::as_str).collect();
         let mark = if mistake.at_key { places.key(&path) } else { places.value(&path) };
         let key = std::iter::once("backups").chain(path.iter().copied()).collect::<Vec<_>>().join(".");
-        let mut problem = source.error(&mark, mistake.message).at_key(shown_key(&key));
+        let mut problem = source.problem(mistake.check, &mark, mistake.message).at_key(shown_key(&key));
         problem.label = mistake.label;
         problem.help = mistake.help;
         problems.push(problem);
     }
-    None
 }
 
 fn shown_key(key: &str) -> String {
@@ -144,7 +172,11 @@ impl Reader<'_> {
             Content::Vaulted(_) => {
                 self.problems.push(
                     self.source
-                        .error(&node.mark, "this setting is encrypted, and plans show every setting")
+                        .problem(
+                            table::ENCRYPTED_SETTING,
+                            &node.mark,
+                            "this setting is encrypted, and plans show every setting",
+                        )
                         .helped("write it in plain; only passwords and keys belong into the vault"),
                 );
                 Some(self.unread())
@@ -184,7 +216,7 @@ impl Reader<'_> {
                 Err(why) => {
                     self.problems.push(
                         self.source
-                            .error(mark, format!("this template has no value: {why}"))
+                            .problem(table::BAD_TEMPLATE, mark, format!("this template has no value: {why}"))
                             .helped("use variables of public.yml, or write the value out"),
                     );
                     return Some(self.unread());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
-use crate::vocab::{Place, Problem, Severity, Span};
+use crate::vocab::{Check, Place, Problem, Span};
 
 /// Where something stands in a text; line and column count from one, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,19 +31,12 @@ impl Source {
         Place { file: self.name.clone(), line: mark.line, column: mark.column }
     }
 
-    pub fn error(&self, mark: &Mark, message: impl Into<String>) -> Problem {
-        self.problem(mark, Severity::Error, message)
-    }
-
-    pub fn warning(&self, mark: &Mark, message: impl Into<String>) -> Problem {
-        self.problem(mark, Severity::Warning, message)
-    }
-
-    fn problem(&self, mark: &Mark, severity: Severity, message: impl Into<String>) -> Problem {
+    /// A problem of a kind, at a place of this text.
+    pub fn problem(&self, check: Check, mark: &Mark, message: impl Into<String>) -> Problem {
         Problem {
             place: Some(self.place(mark)),
             span: Some(mark.span.clone()),
-            ..Problem::of_file(&self.name, severity, message)
+            ..Problem::of_file(check, &self.name, message)
         }
     }
 

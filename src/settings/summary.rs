@@ -1,14 +1,18 @@
 //! What each datastore's settings come to, in one shape for all of them: for `show settings`, so that a person sees
 //! what would run where, also of datastores that this version does not carry out.
 
-use super::Settings;
-use crate::vocab::{HostName, Tier};
+use super::{Origin, Settings};
+use crate::vocab::{HostName, Place, Tier};
 
 /// One datastore's effective settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatastoreSummary {
     pub name: &'static str,
     pub enabled: bool,
+    /// Where it is switched on.
+    pub switch: Option<Place>,
+    /// The group of the inventory whose hosts run it.
+    pub group: &'static str,
     pub hosts: Vec<HostName>,
     /// How PostgreSQL is dumped; the others have one way.
     pub method: Option<&'static str>,
@@ -104,6 +108,8 @@ impl Settings {
         DatastoreSummary {
             name: "postgresql",
             enabled: own.method.is_some(),
+            switch: own.switch.clone(),
+            group: "pg_backup",
             hosts: own.hosts.clone(),
             method: own.method.map(|method| method.name()),
             user: own.user.to_string(),
@@ -135,6 +141,8 @@ impl Settings {
         DatastoreSummary {
             name: names.name,
             enabled: self.is_on(names.switch),
+            switch: self.place(names.switch),
+            group: names.group,
             hosts: self.inventory.hosts_of(names.group),
             method: None,
             user,
@@ -158,11 +166,13 @@ impl Settings {
         DatastoreSummary {
             name: "elasticsearch",
             enabled: self.is_on("backup_es_s3") || self.is_on("es_local_repo"),
+            switch: self.place(if self.is_on("backup_es_s3") { "backup_es_s3" } else { "es_local_repo" }),
+            group: "elasticsearch",
             hosts: self.inventory.hosts_of("elasticsearch").into_iter().take(1).collect(),
             method: None,
             user: "root".to_owned(),
             dir: None,
-            source_dir: None,
+            source_dir: Some(self.text("elasticsearch_data_dir")),
             s3: self.is_on("backup_es_s3"),
             bucket: self.text("es_snapshot_bucket"),
             days,
@@ -175,6 +185,13 @@ impl Settings {
 
     fn is_on(&self, key: &str) -> bool {
         self.flat.get(key).is_some_and(|one| one.value == true.into())
+    }
+
+    fn place(&self, key: &str) -> Option<Place> {
+        match &self.flat.get(key)?.from {
+            Origin::Written(place) => Some(place.clone()),
+            Origin::Default => None,
+        }
     }
 
     fn text(&self, key: &str) -> String {

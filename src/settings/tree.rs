@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 use zeroize::Zeroize;
 
+use super::checks::table;
 use super::scalar::{Scalar, Style};
 use super::source::{Mark, Source};
 use crate::vocab::Problem;
@@ -112,7 +113,11 @@ pub fn parse(source: &Source) -> Parsed {
         Some(node) => {
             problems.push(
                 source
-                    .error(&node.mark, "the file must hold keys and values, and this is neither")
+                    .problem(
+                        table::YAML_SYNTAX,
+                        &node.mark,
+                        "the file must hold keys and values, and this is neither",
+                    )
                     .labelled("expected `key: value`"),
             );
             complete = false;
@@ -170,7 +175,7 @@ impl<'a> Builder<'a> {
             self.source.text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let mark = mark(at.line(), at.col(), start..start + end);
         self.source
-            .error(&mark, format!("this is not YAML: {}", in_words(error)))
+            .problem(table::YAML_SYNTAX, &mark, format!("this is not YAML: {}", in_words(error)))
             .helped("everything after this place is unread; mend it and validate again")
     }
 
@@ -184,7 +189,11 @@ impl<'a> Builder<'a> {
                 Event::DocumentStart(..) if top.is_some() => {
                     return Err(Box::new(
                         self.source
-                            .error(&mark, "a second document begins here, and Ansible would refuse the file")
+                            .problem(
+                                table::YAML_SYNTAX,
+                                &mark,
+                                "a second document begins here, and Ansible would refuse the file",
+                            )
                             .helped("join the two: one file holds one document"),
                     ));
                 }
@@ -197,9 +206,11 @@ impl<'a> Builder<'a> {
     fn node(&mut self, event: Event<'a>, mark: Mark, depth: usize) -> Fallible<Node> {
         self.spend(1, &mark)?;
         if depth > MAX_DEPTH {
-            return Err(Box::new(
-                self.source.error(&mark, format!("values nest deeper than {MAX_DEPTH} levels")),
-            ));
+            return Err(Box::new(self.source.problem(
+                table::TOO_LARGE,
+                &mark,
+                format!("values nest deeper than {MAX_DEPTH} levels"),
+            )));
         }
         let before = self.nodes;
         let (anchor, node) = match event {
@@ -217,13 +228,23 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(id) => {
                 let Some((node, nodes)) = self.anchors.get(&id) else {
-                    return Err(Box::new(self.source.error(&mark, "this repeats a value that holds itself")));
+                    return Err(Box::new(self.source.problem(
+                        table::YAML_SYNTAX,
+                        &mark,
+                        "this repeats a value that holds itself",
+                    )));
                 };
                 let (node, nodes) = (node.clone(), *nodes);
                 self.spend(nodes, &mark)?;
                 (0, node)
             }
-            _ => return Err(Box::new(self.source.error(&mark, "a value is missing here"))),
+            _ => {
+                return Err(Box::new(self.source.problem(
+                    table::YAML_SYNTAX,
+                    &mark,
+                    "a value is missing here",
+                )));
+            }
         };
         if anchor != 0 {
             // The copy that later aliases repeat costs as much as the value: anchors around anchors add up.
@@ -240,7 +261,11 @@ impl<'a> Builder<'a> {
         if self.nodes > MAX_NODES {
             return Err(Box::new(
                 self.source
-                    .error(mark, format!("the file holds more than {MAX_NODES} values, aliases counted"))
+                    .problem(
+                        table::TOO_LARGE,
+                        mark,
+                        format!("the file holds more than {MAX_NODES} values, aliases counted"),
+                    )
                     .helped("write the values out where they are needed, or split the file"),
             ));
         }
@@ -277,7 +302,11 @@ impl<'a> Builder<'a> {
             let Content::Scalar(Scalar { text: key, .. }) = key.content else {
                 self.problems.push(
                     self.source
-                        .error(&key_mark, "a key must be a single word, and this is a collection")
+                        .problem(
+                            table::YAML_SYNTAX,
+                            &key_mark,
+                            "a key must be a single word, and this is a collection",
+                        )
                         .helped("if this should be a template, quote it: \"{{ .. }}\""),
                 );
                 continue;
@@ -285,7 +314,11 @@ impl<'a> Builder<'a> {
             if let Some(first) = seen.insert(key.clone(), key_mark.line) {
                 self.problems.push(
                     self.source
-                        .error(&key_mark, format!("`{key}` is set twice, and only one of them would count"))
+                        .problem(
+                            table::DUPLICATE_KEY,
+                            &key_mark,
+                            format!("`{key}` is set twice, and only one of them would count"),
+                        )
                         .labelled(format!("first set on line {first}"))
                         .helped("remove one of them")
                         .at_key(key),
@@ -309,7 +342,11 @@ impl<'a> Builder<'a> {
             };
             for node in maps {
                 let Content::Map(other) = node.content else {
-                    self.problems.push(self.source.error(&mark, "`<<` merges mappings, and this is none"));
+                    self.problems.push(self.source.problem(
+                        table::YAML_SYNTAX,
+                        &mark,
+                        "`<<` merges mappings, and this is none",
+                    ));
                     continue;
                 };
                 for entry in other.entries {
@@ -360,7 +397,11 @@ impl<'a> Builder<'a> {
         let mark = self.tag_mark.clone().unwrap_or_else(|| mark.clone());
         self.problems.push(
             self.source
-                .error(&mark, format!("the tag `{}` is not one that Ansible reads", tag.original()))
+                .problem(
+                    table::UNKNOWN_TAG,
+                    &mark,
+                    format!("the tag `{}` is not one that Ansible reads", tag.original()),
+                )
                 .helped("remove the tag; `!vault` and `!unsafe` are the ones to use"),
         );
     }

@@ -1,13 +1,15 @@
 //! What the value of a flat key must be: pure functions from what is written to what it means, or to what is wrong
 //! with it.
 
+use super::checks::table;
 use super::keys::{Key, Kind, MOST_KEPT, Part};
 use super::scalar::{Meaning, Scalar, boolean, whole};
-use crate::vocab::{BucketName, Environment, HostName, OsUser, RegionName, Value};
+use crate::vocab::{BucketName, Check, Environment, HostName, OsUser, RegionName, Value};
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
+    pub check: Check,
     /// What is wrong and why it matters.
     pub message: String,
     /// What it must be, for under the caret.
@@ -18,8 +20,8 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    fn new(message: impl Into<String>, label: impl Into<String>) -> Self {
-        Mistake { message: message.into(), label: Some(label.into()), help: None, is_secret: false }
+    fn new(check: Check, message: impl Into<String>, label: impl Into<String>) -> Self {
+        Mistake { check, message: message.into(), label: Some(label.into()), help: None, is_secret: false }
     }
 
     fn secret(mut self) -> Self {
@@ -46,10 +48,12 @@ pub fn shown(text: &str) -> String {
 /// The value of a key; `Null` where nothing is written, which equals leaving the key out.
 pub fn read(key: &Key, scalar: &Scalar) -> Result<Value, Mistake> {
     let meaning = scalar.meaning();
-    let text = scalar.text.trim();
+    let as_read = as_ansible_reads(scalar);
+    let text = as_read.as_deref().unwrap_or(scalar.text.trim());
     if matches!(meaning, Meaning::Null) || text.is_empty() {
         return match key.kind {
             Kind::Keep => Err(Mistake::new(
+                table::BAD_RETENTION,
                 format!("nothing is written, so how many {} are kept would be a guess", unit(key)),
                 "must be 1 or more",
             )
@@ -61,6 +65,7 @@ pub fn read(key: &Key, scalar: &Scalar) -> Result<Value, Mistake> {
         && !matches!(key.kind, Kind::Endpoint | Kind::HostOrFalse)
     {
         return Err(Mistake::new(
+            table::UNQUOTED_TIME,
             format!("`{text}` without quotes is the number {number} to Ansible"),
             match key.kind {
                 Kind::Hour { least, most } => format!("must be a whole number from {least} to {most}"),
@@ -70,17 +75,21 @@ pub fn read(key: &Key, scalar: &Scalar) -> Result<Value, Mistake> {
     }
     match key.kind {
         Kind::Bool => boolean(text).map(Value::Bool).ok_or_else(|| {
-            Mistake::new(format!("`{}` is neither true nor false", shown(text)), "must be true or false")
+            Mistake::new(
+                table::BAD_VALUE,
+                format!("`{}` is neither true nor false", shown(text)),
+                "must be true or false",
+            )
         }),
         Kind::Hour { least, most } => hour(text, least, most),
         Kind::Keep => keep(key, text),
         Kind::Choice { words, or_false } => choice(key, text, words, or_false),
         Kind::HostOrFalse if boolean(text) == Some(false) => Ok(Value::Bool(false)),
-        Kind::HostOrFalse => name::<HostName>(text),
-        Kind::Environment => name::<Environment>(text),
-        Kind::Bucket => name::<BucketName>(text),
-        Kind::Region => name::<RegionName>(text),
-        Kind::OsUser => name::<OsUser>(text),
+        Kind::HostOrFalse => name::<HostName>(table::BAD_NAME, text),
+        Kind::Environment => name::<Environment>(table::BAD_NAME, text),
+        Kind::Bucket => name::<BucketName>(table::BAD_BUCKET_NAME, text),
+        Kind::Region => name::<RegionName>(table::BAD_REGION, text),
+        Kind::OsUser => name::<OsUser>(table::BAD_NAME, text),
         Kind::Path => path(text),
         Kind::Endpoint => endpoint(text),
         Kind::Addresses => addresses(text),
@@ -88,16 +97,35 @@ pub fn read(key: &Key, scalar: &Scalar) -> Result<Value, Mistake> {
     }
 }
 
-fn name<T>(text: &str) -> Result<Value, Mistake>
+/// A number without quotes whose digits are not the number that Ansible reads: `010` is 8, `1.10` is 1.1.
+fn as_ansible_reads(scalar: &Scalar) -> Option<String> {
+    let number = match scalar.meaning() {
+        Meaning::Int(number) => number.to_string(),
+        Meaning::Float(number) => format!("{number:?}"),
+        _ => return None,
+    };
+    (number != scalar.text.trim().trim_start_matches('+')).then_some(number)
+}
+
+/// What is doubtful about a value that can be used.
+pub fn doubt(scalar: &Scalar) -> Option<Mistake> {
+    let number = as_ansible_reads(scalar)?;
+    let message = format!("`{}` without quotes is the number {number} to Ansible", shown(scalar.text.trim()));
+    Some(Mistake::new(table::UNQUOTED_NUMBER, message, "quote it, or write the number that is meant"))
+}
+
+fn name<T>(check: Check, text: &str) -> Result<Value, Mistake>
 where
     T: std::str::FromStr + std::fmt::Display,
     T::Err: std::fmt::Display,
 {
     match text.parse::<T>() {
         Ok(name) => Ok(Value::text(name.to_string())),
-        Err(why) => {
-            Err(Mistake::new(format!("`{}` cannot be used: {why}", shown(text)), "not a name that works"))
-        }
+        Err(why) => Err(Mistake::new(
+            check,
+            format!("`{}` cannot be used: {why}", shown(text)),
+            "not a name that works",
+        )),
     }
 }
 
@@ -105,6 +133,7 @@ fn hour(text: &str, least: i64, most: i64) -> Result<Value, Mistake> {
     match whole(text).filter(|hour| (least..=most).contains(hour)) {
         Some(hour) => Ok(Value::Number(hour)),
         None => Err(Mistake::new(
+            table::BAD_HOUR,
             format!(
                 "`{}` is no number of hours from {least} to {most}, so cron could not run it",
                 shown(text)
@@ -140,11 +169,13 @@ fn keep(key: &Key, text: &str) -> Result<Value, Mistake> {
     match whole(text) {
         Some(count) if (1..=MOST_KEPT).contains(&count) => Ok(Value::Number(count)),
         Some(count) if count < 1 => Err(Mistake::new(
+            table::BAD_RETENTION,
             format!("{count} {unit} would delete every backup as soon as it is made"),
             "must be 1 or more",
         )
         .help(help)),
         _ => Err(Mistake::new(
+            table::BAD_RETENTION,
             format!("`{}` is no number of {unit} that backups can be kept", shown(text)),
             format!("must be a whole number from 1 to {MOST_KEPT}"),
         )
@@ -164,6 +195,7 @@ fn choice(key: &Key, text: &str, words: &[&str], or_false: bool) -> Result<Value
         allowed.push_str(" or false");
     }
     let mistake = Mistake::new(
+        table::BAD_VALUE,
         format!("`{}` is no value of {}, so nothing would be backed up", shown(text), key.name),
         format!("must be {allowed}"),
     );
@@ -174,14 +206,17 @@ fn choice(key: &Key, text: &str, words: &[&str], or_false: bool) -> Result<Value
 }
 
 /// An absolute path: no `..`, and only characters that neither a shell nor cron(5) reads as anything else.
-fn path(text: &str) -> Result<Value, Mistake> {
-    let wrong = |why: &str| Mistake::new(format!("`{}` {why}", shown(text)), "must be an absolute path");
+pub(super) fn path(text: &str) -> Result<Value, Mistake> {
+    let wrong = |why: &str| {
+        Mistake::new(table::BAD_PATH, format!("`{}` {why}", shown(text)), "must be an absolute path")
+    };
     if !text.starts_with('/') {
         return Err(wrong("is relative, and a job has no working directory to count on")
             .help("write the path from / on"));
     }
     if let Some(c) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"/-_.+@,=:".contains(*c)) {
-        return Err(wrong(&format!("has the character {c:?}, which a shell or cron may read as a command"))
+        let c = if c == ' ' { "a space".to_owned() } else { format!("the character {c:?}") };
+        return Err(wrong(&format!("has {c}, which a shell or cron may read as a command"))
             .help("use letters, digits and / - _ . + @ , = : only"));
     }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
@@ -198,13 +233,18 @@ fn path(text: &str) -> Result<Value, Mistake> {
 fn endpoint(text: &str) -> Result<Value, Mistake> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
     let wrong = |why: &str| {
-        Mistake::new(format!("`{}` is no endpoint: {why}", shown(text)), "must be a host or an https:// URL")
+        Mistake::new(
+            table::BAD_ENDPOINT,
+            format!("`{}` is no endpoint: {why}", shown(text)),
+            "must be a host or an https:// URL",
+        )
     };
     if !["http", "https"].contains(&scheme) {
         return Err(wrong("only http and https are spoken"));
     }
     if rest.contains('@') {
         return Err(Mistake::new(
+            table::BAD_ENDPOINT,
             "an endpoint holds no user and no password, and this file is not encrypted",
             "must be a host or an https:// URL",
         )
@@ -225,13 +265,14 @@ fn endpoint(text: &str) -> Result<Value, Mistake> {
     }
 }
 
-fn addresses(text: &str) -> Result<Value, Mistake> {
+pub(super) fn addresses(text: &str) -> Result<Value, Mistake> {
     let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
     if addresses.is_empty() {
         return Ok(Value::Null);
     }
     match addresses.iter().find(|address| !is_address(address)) {
         Some(bad) => Err(Mistake::new(
+            table::BAD_ADDRESS,
             format!("`{}` is no mail address, so nobody would hear of missing backups", shown(bad)),
             "must be addresses with commas between",
         )),
@@ -251,6 +292,7 @@ fn is_address(text: &str) -> bool {
 fn store_name(text: &str) -> Result<Value, Mistake> {
     match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.".contains(*c)) {
         Some(c) => Err(Mistake::new(
+            table::BAD_NAME,
             format!("`{}` has the character {c:?}", shown(text)),
             "only letters, digits, `-`, `_`, `.` are allowed",
         )),

@@ -12,7 +12,7 @@ pub use observed::{Caller, HostFacts, HostSighting, JobFailure, Observed, Owner,
 use serde::Serialize;
 
 /// Why something that settings ask for is not in the plan's changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeldCode {
     /// It could not be seen, so nothing may be said or done about it.

@@ -4,6 +4,7 @@
 //! Place on the data's path: below everything. Must never read a clock, a file or the network, and must never
 //! use another module of this crate.
 
+mod check;
 mod clock;
 mod id;
 mod job;
@@ -15,6 +16,7 @@ mod secret;
 mod storage;
 mod value;
 
+pub use check::Check;
 pub use clock::Clock;
 pub use id::{Id, IdError, Kind};
 pub use job::{JobCommand, JobCommandError, JobKind, Tier};

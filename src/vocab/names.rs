@@ -99,6 +99,7 @@ fn only(text: &str, what: &str, max: usize, allowed: fn(char) -> bool, say: &str
         return Err(format!("{what} is longer than {max} characters"));
     }
     match text.chars().find(|c| !allowed(*c)) {
+        Some(' ') => Err(format!("{what} has a space: only {say} are allowed")),
         Some(c) => Err(format!("{what} has the character {c:?}: only {say} are allowed")),
         None => Ok(()),
     }

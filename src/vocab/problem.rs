@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Check;
+
 /// Whether the settings can be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Cannot be carried out, or loses data.
@@ -44,7 +46,8 @@ pub struct Problem {
     pub span: Option<Span>,
     /// The key's path, such as `backups.buckets.NAME.versioning`.
     pub key: Option<String>,
-    pub severity: Severity,
+    /// Which kind of problem, and with it how grave.
+    pub check: Check,
     /// What is wrong and why it matters, without the place; one sentence, no full stop.
     pub message: String,
     /// A few words under the caret.
@@ -55,13 +58,13 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of a whole file, without a line.
-    pub fn of_file(file: &str, severity: Severity, message: impl Into<String>) -> Self {
+    pub fn of_file(check: Check, file: &str, message: impl Into<String>) -> Self {
         Problem {
             place: None,
             file: file.into(),
             span: None,
             key: None,
-            severity,
+            check,
             message: message.into(),
             label: None,
             help: None,
@@ -86,8 +89,12 @@ impl Problem {
         self
     }
 
+    pub fn severity(&self) -> Severity {
+        self.check.severity
+    }
+
     pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error
+        self.severity() == Severity::Error
     }
 }
 

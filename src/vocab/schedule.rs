@@ -40,14 +40,120 @@ impl Schedule {
     }
 }
 
+/// The text is known to be one that cron reads. What croner reads otherwise is said in its words.
 fn parse(text: &str) -> Result<Cron, croner::errors::CronError> {
-    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text)
+    let (text, days_are_both) = match text {
+        "@midnight" => ("@daily".to_owned(), false),
+        word if word.starts_with('@') => (word.to_owned(), false),
+        fields => {
+            // `*,5` is every value; croner knows `*` only alone.
+            let plain = |field: &str| match field.split(',').any(|item| item == "*") {
+                true => "*".to_owned(),
+                false => field.to_owned(),
+            };
+            let fields: Vec<String> = fields.split(' ').map(plain).collect();
+            // crontab(5): either of the day fields is enough, unless one of them begins with `*`.
+            let stars = [2, 4].into_iter().filter_map(|day| fields.get(day)).any(|day| day.starts_with('*'));
+            (fields.join(" "), stars)
+        }
+    };
+    CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .dom_and_dow(days_are_both)
+        .build()
+        .parse(&text)
+}
+
+/// One of the five fields, as crontab(5) has them.
+struct Field {
+    name: &'static str,
+    least: u32,
+    most: u32,
+    /// Names that stand for numbers, the first for `least`.
+    names: &'static [&'static str],
+}
+
+const FIELDS: [Field; 5] = [
+    Field { name: "minute", least: 0, most: 59, names: &[] },
+    Field { name: "hour", least: 0, most: 23, names: &[] },
+    Field { name: "day of the month", least: 1, most: 31, names: &[] },
+    Field {
+        name: "month",
+        least: 1,
+        most: 12,
+        names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    },
+    Field {
+        name: "day of the week",
+        least: 0,
+        most: 7,
+        names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+    },
+];
+
+impl Field {
+    /// Refuses what cron would refuse or read as something else than it says; the extensions of other programs, such
+    /// as `L`, `#` and `?`, are among it.
+    fn check(&self, text: &str) -> Result<(), String> {
+        text.split(',').try_for_each(|item| self.item(item))
+    }
+
+    fn item(&self, item: &str) -> Result<(), String> {
+        let name = self.name;
+        if item.is_empty() {
+            return Err(format!("the list of the {name} has an empty place"));
+        }
+        let (range, step) = match item.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
+            None => (item, None),
+        };
+        match range.split_once('-') {
+            _ if range == "*" => {}
+            Some((from, to)) => {
+                let (from, to) = (self.value(from)?, self.value(to)?);
+                if from > to {
+                    return Err(format!("the {name} goes from {from} back to {to}; write two ranges"));
+                }
+            }
+            None => {
+                let value = self.value(range)?;
+                if let Some(step) = step {
+                    let meant = format!("{value}-{}/{step}", self.most);
+                    return Err(format!("cron reads {item} as {value} alone; write {meant}"));
+                }
+            }
+        }
+        match step.map(|step| (step, digits(step))) {
+            None | Some((_, Some(1..))) => Ok(()),
+            Some((step, _)) => Err(format!("`{step}` is no step of the {name}: a number from 1 is")),
+        }
+    }
+
+    fn value(&self, text: &str) -> Result<u32, String> {
+        let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        if let Some(value) = named.and_then(|at| u32::try_from(at).ok()) {
+            return Ok(value + self.least);
+        }
+        match digits(text) {
+            Some(value) if (self.least..=self.most).contains(&value) => Ok(value),
+            _ => Err(format!("`{text}` is no {}: {} to {} are", self.name, self.least, self.most)),
+        }
+    }
+}
+
+fn digits(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        if text.chars().any(|c| c != '\t' && c.is_control()) {
+            return Err(ScheduleError("a schedule is one line without control characters".to_owned()));
+        }
         let trimmed = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if let Some(word) = trimmed.strip_prefix('@') {
             const WORDS: [&str; 7] =
@@ -58,11 +164,17 @@ impl FromStr for Schedule {
                 )));
             }
         } else {
-            let fields = trimmed.split(' ').filter(|field| !field.is_empty()).count();
-            if fields != 5 {
+            let fields: Vec<&str> = trimmed.split(' ').filter(|field| !field.is_empty()).collect();
+            if fields.len() != FIELDS.len() {
                 return Err(ScheduleError(format!(
-                    "a schedule has five fields (minute hour day month weekday), this has {fields}"
+                    "a schedule has five fields (minute hour day month weekday), this has {}",
+                    fields.len()
                 )));
+            }
+            for (field, text) in FIELDS.iter().zip(fields) {
+                field
+                    .check(text)
+                    .map_err(|why| ScheduleError(format!("`{trimmed}` is not a schedule: {why}")))?;
             }
         }
         parse(&trimmed).map_err(|error| ScheduleError(format!("`{trimmed}` is not a schedule: {error}")))?;
@@ -92,6 +204,8 @@ impl fmt::Display for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -105,10 +219,82 @@ mod tests {
         assert!(!schedule.fires_at("2026-11-22T16:00:00Z".parse().expect("instant"), Tz::UTC));
     }
 
+    fn next(text: &str, count: usize) -> Vec<String> {
+        let saturday = "2026-11-21T12:00:00Z".parse().expect("instant");
+        let schedule: Schedule = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        let runs = schedule.next(saturday, Tz::UTC, count);
+        runs.iter().map(|at| at.format("%a %d %H:%M").to_string()).collect()
+    }
+
+    #[test]
+    fn fields_mean_what_crontab_5_says() {
+        assert_eq!(next("@midnight", 1), ["Sun 22 00:00"]);
+        assert_eq!(next("0 0 * * FRI-sat", 2), ["Fri 27 00:00", "Sat 28 00:00"]);
+        assert_eq!(next("0 0 * * 5-7", 3), ["Sun 22 00:00", "Fri 27 00:00", "Sat 28 00:00"]);
+        assert_eq!(next("*,5 0 * * *", 2), ["Sun 22 00:00", "Sun 22 00:01"]);
+        assert_eq!(next("*/40,5 12 * * *", 2), ["Sat 21 12:05", "Sat 21 12:40"]);
+    }
+
+    /// crontab(5): "if both fields are restricted (i.e., do not contain the * character), the command will be run when
+    /// either field matches"; cron itself looks at the first character.
+    #[test]
+    fn either_day_is_enough_unless_one_begins_with_a_star() {
+        assert_eq!(next("0 0 1-7 * 1", 2), ["Mon 23 00:00", "Mon 30 00:00"]);
+        assert_eq!(next("0 0 23 * 2", 2), ["Mon 23 00:00", "Tue 24 00:00"]);
+        assert_eq!(next("0 0 */2 * 1", 2), ["Mon 23 00:00", "Mon 07 00:00"]);
+    }
+
     #[test]
     fn what_is_no_schedule_is_told() {
-        for text in ["", "* * * *", "60 * * * *", "@reboot", "* * * * * *", "a b c d e"] {
-            assert!(text.parse::<Schedule>().is_err(), "{text}");
+        let why = |text: &str| match text.parse::<Schedule>() {
+            Ok(schedule) => panic!("{schedule} was read"),
+            Err(error) => error.to_string(),
+        };
+        assert!(why("* * * *").contains("this has 4"));
+        assert!(why("1,,2 * * * *").contains("the list of the minute has an empty place"));
+        assert!(why("60 * * * *").contains("`60` is no minute: 0 to 59 are"));
+        assert!(why("5/15 * * * *").contains("cron reads 5/15 as 5 alone; write 5-59/15"));
+        assert!(why("0 0 * * fri-mon").contains("goes from 5 back to 1"));
+        assert!(why("*/0 * * * *").contains("`0` is no step"));
+        for text in [
+            "",
+            "@reboot",
+            "@Daily",
+            "* * * * * *",
+            "a b c d e",
+            "* * L * *",
+            "* * 15W * *",
+            "* * * * 1#2",
+            "* * ? * *",
+            "* * * * +1",
+            "-1 * * * *",
+            "1- * * * *",
+            "** * * * *",
+            "*-5 * * * *",
+            "*/5/2 * * * *",
+            "1, * * * *",
+            "0 0 * * sunday",
+            "* * * 0 *",
+            "* * 0 * *",
+            "0 24 * * *",
+            "* * * * 8",
+            "\u{661} * * * *",
+            "0 0 * * *\n* * * * *",
+        ] {
+            why(text);
+        }
+    }
+
+    proptest! {
+        /// Whatever is read as a schedule can be asked for its times.
+        #[test]
+        fn no_text_breaks_it(text in "[-0-9*,/ @a-zA-Z#?]{0,24}", fields in "([-0-9*,/]{1,5} ){4}[-0-9*,/a-z]{1,5}") {
+            let from = "2026-11-21T12:00:00Z".parse().expect("instant");
+            for text in [text, fields] {
+                if let Ok(schedule) = text.parse::<Schedule>() {
+                    schedule.next(from, Tz::Europe__London, 2);
+                }
+            }
         }
     }
 

@@ -41,8 +41,10 @@ pub struct Postgresql {
     pub method: Option<Method>,
     /// Where the switch stands, for reasons and held items.
     pub switch: Option<Place>,
-    /// The hosts of `[pg_backup]` less those of `[ansible_skip]`, in the inventory's order.
+    /// Who makes the backups, less the hosts of `[ansible_skip]`, in the inventory's order.
     pub hosts: Vec<HostName>,
+    /// What names the hosts: the group `[pg_backup]`, or the key that lists them.
+    pub hosts_from: &'static str,
     /// Per host, the host variable `pg_backup_from`.
     pub read_from: BTreeMap<HostName, HostName>,
     pub user: OsUser,

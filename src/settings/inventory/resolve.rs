@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Groups, Read};
+use crate::settings::checks::table;
 use crate::settings::source::{Mark, Source};
 use crate::settings::{Inventory, InventoryHost, suggest};
-use crate::vocab::{HostName, Problem, Severity};
+use crate::vocab::{HostName, Problem};
 
 /// Ansible's group of every host.
 const ALL: &str = "all";
@@ -55,7 +56,7 @@ impl Groups {
         let message =
             format!("groups within groups and their variables come to more than {MAX_RESOLVED} entries");
         let mut problems = self.problems;
-        problems.push(Problem::of_file(&source.name, Severity::Error, message));
+        problems.push(Problem::of_file(table::TOO_LARGE, &source.name, message));
         problems
     }
 
@@ -81,7 +82,11 @@ impl Groups {
         let mut problems = Vec::new();
         let mut complain = |name: &str, mark: &Mark| {
             let problem = source
-                .error(mark, format!("there is no group `{name}`, and Ansible would refuse the inventory"))
+                .problem(
+                    table::UNKNOWN_GROUP,
+                    mark,
+                    format!("there is no group `{name}`, and Ansible would refuse the inventory"),
+                )
                 .labelled("no section defines it");
             problems.push(match suggest::nearest(name, known()) {
                 Some(near) => problem.helped(format!("did you mean {near}?")),
@@ -107,7 +112,11 @@ impl Groups {
                 if self.descendants(&child).contains(&name) {
                     self.problems.push(
                         source
-                            .error(&mark, format!("the group `{name}` would hold itself"))
+                            .problem(
+                                table::GROUP_CYCLE,
+                                &mark,
+                                format!("the group `{name}` would hold itself"),
+                            )
                             .labelled(format!("{child} already holds {name}")),
                     );
                 } else {

@@ -5,11 +5,13 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
-use super::Places;
+use super::{Places, range};
 use crate::settings::backups::BackupsFile;
+use crate::settings::checks::table;
 use crate::settings::scalar::{boolean, whole};
 use crate::settings::suggest;
 use crate::settings::values::shown;
+use crate::vocab::Check;
 
 /// The schema of `backups:` alone.
 pub(super) struct Schema {
@@ -19,6 +21,7 @@ pub(super) struct Schema {
 
 /// One mistake of shape, in words.
 pub(super) struct Mistake {
+    pub check: Check,
     /// The members that lead to it.
     pub path: Vec<String>,
     /// Whether the key is wrong rather than its value.
@@ -79,8 +82,8 @@ impl Schema {
     fn explain(&self, error: &ValidationError<'_>) -> Vec<Mistake> {
         let path = segments(error);
         let instance = error.instance();
-        let one = |message: String, label: Option<String>| {
-            vec![Mistake { path: path.clone(), at_key: false, message, label, help: None }]
+        let one = |check: Check, message: String, label: Option<String>| {
+            vec![Mistake { check, path: path.clone(), at_key: false, message, label, help: None }]
         };
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -90,6 +93,7 @@ impl Schema {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default().to_owned();
                 vec![Mistake {
+                    check: table::MISSING_KEY,
                     path,
                     at_key: true,
                     message: format!("`{name}` is missing, and there is no default for it"),
@@ -102,6 +106,7 @@ impl Schema {
                     wanted(kind).into_iter().filter(|kind| *kind != "null").map(in_words).collect();
                 let wanted = wanted.join(" or ");
                 one(
+                    table::WRONG_TYPE,
                     format!("this is {}, and {wanted} is needed", is_what(instance)),
                     Some(format!("must be {wanted}")),
                 )
@@ -110,6 +115,7 @@ impl Schema {
                 let options: Vec<&str> =
                     options.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
                 let mut mistakes = one(
+                    table::BAD_VALUE,
                     format!("this is {}, which is none of the values that are known", is_what(instance)),
                     Some(format!("must be {}", options.join(" or "))),
                 );
@@ -120,19 +126,26 @@ impl Schema {
                 mistakes
             }
             ValidationErrorKind::Minimum { limit } => {
-                one(format!("{instance} is too few"), Some(format!("must be {limit} or more")))
+                let (check, why) = range::too_small(&path, instance.as_ref());
+                one(check, why, Some(format!("must be {limit} or more")))
             }
             ValidationErrorKind::Maximum { limit } => {
-                one(format!("{instance} is too many"), Some(format!("must be {limit} or less")))
+                let (check, why) = range::too_large(&path, instance.as_ref());
+                one(check, why, Some(format!("must be {limit} or less")))
             }
             ValidationErrorKind::Pattern { pattern } => {
-                let wanted = pattern_in_words(pattern);
-                one(format!("{} is not {wanted}", is_what(instance)), Some(format!("must be {wanted}")))
+                let (check, wanted) = range::pattern_in_words(pattern);
+                let is = is_what(instance);
+                one(check, format!("{is} is not {wanted}"), Some(format!("must be {wanted}")))
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 self.best_branch(context, instance, &path)
             }
-            other => one(format!("{} does not fit ({})", is_what(instance), other.keyword()), None),
+            other => one(
+                table::BAD_VALUE,
+                format!("{} does not fit ({})", is_what(instance), other.keyword()),
+                None,
+            ),
         }
     }
 
@@ -174,6 +187,7 @@ impl Schema {
         wanted_here.dedup();
         let wanted_here = wanted_here.join(" or ");
         vec![Mistake {
+            check: table::WRONG_TYPE,
             path: path.to_vec(),
             at_key: false,
             message: format!("this is {}, and {wanted_here} is needed", is_what(instance)),
@@ -197,24 +211,12 @@ fn unknown_key(path: &[String], name: &str, known: &[&str]) -> Mistake {
     path.push(name.to_owned());
     let near = suggest::nearest(name, known.iter().copied());
     Mistake {
+        check: table::UNKNOWN_KEY,
         path,
         at_key: true,
         message: format!("there is no setting `{}` here, so it would do nothing", shown(name)),
         label: near.map(|near| format!("did you mean {near}?")),
         help: (near.is_none() && !known.is_empty()).then(|| format!("known here: {}", known.join(", "))),
-    }
-}
-
-/// The patterns of the schema, for people who do not read them.
-fn pattern_in_words(pattern: &str) -> &'static str {
-    match pattern {
-        r"^[0-9]{12}$" => "an AWS account of twelve digits, quoted",
-        r"^[1-9][0-9]{0,3}d$" => "a number of days such as 7d",
-        r"^[1-9][0-9]{0,4}(m|h|d|w)$" => "a duration such as 26h, 7d or 4w",
-        r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$" => "a window such as \"16:00-16:30\"",
-        r"^[a-z0-9_-]{1,32}$" => "a name of lower-case letters, digits, `-`, `_`",
-        pattern if pattern.starts_with("^arn:") => "the ARN of a KMS key",
-        _ => "of the right form",
     }
 }
 

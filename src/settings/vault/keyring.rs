@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::password::{Ask, PasswordError, VaultPassword};
 use super::{Envelope, VaultError, is_envelope, seal};
-use crate::vocab::{Place, Problem, Severity};
+use crate::settings::checks::table::{VAULT_DAMAGED, VAULT_PASSWORD};
+use crate::vocab::{Check, Place, Problem};
 
 /// The label of a password that was given none; in a file, format 1.1.
 pub const DEFAULT_LABEL: &str = "default";
@@ -216,17 +217,19 @@ impl Keyring {
 impl Closed {
     /// What to tell a person of an envelope whose header stands at `header`. `None` where it is just locked.
     pub fn problem(&self, header: &Place) -> Option<Problem> {
-        let at = |line: u32, message: String| {
+        let at = |check: Check, line: u32, message: String| {
             let column = if line <= 1 { header.column } else { 1 };
             let place =
                 Place { line: header.line.saturating_add(line.saturating_sub(1)), column, ..header.clone() };
-            Problem { place: Some(place), ..Problem::of_file(&header.file, Severity::Error, message) }
+            Problem { place: Some(place), ..Problem::of_file(check, &header.file, message) }
         };
         Some(match self {
             Closed::Locked => return None,
-            Closed::Damaged(error @ VaultError::Header { line }) => at(*line, error.to_string())
-                .helped("encrypt it with `reconcile vault encrypt`, if it is plain"),
-            Closed::Damaged(error) => at(error.line(), error.to_string())
+            Closed::Damaged(error @ VaultError::Header { line }) => {
+                at(VAULT_DAMAGED, *line, error.to_string())
+                    .helped("encrypt it with `reconcile vault encrypt`, if it is plain")
+            }
+            Closed::Damaged(error) => at(VAULT_DAMAGED, error.line(), error.to_string())
                 .helped("restore it from version control, or encrypt it again"),
             Closed::Wrong { tried, wanted } => {
                 let message = match tried.as_slice() {
@@ -249,19 +252,20 @@ impl Closed {
                     }
                     None => "check --vault-id, --vault-password-file or RECONCILE_VAULT_PASSWORD".to_owned(),
                 };
-                at(1, message).helped(help)
+                at(VAULT_PASSWORD, 1, message).helped(help)
             }
             Closed::NoPassword(PasswordError { file, why }) => {
                 let help =
                     "name a file that holds it, or a program that prints it, with --vault-password-file";
                 match file {
                     Some(file) => Problem::of_file(
+                        VAULT_PASSWORD,
                         &file.display().to_string(),
-                        Severity::Error,
                         format!("the vault's password cannot be had: it {why}"),
                     )
                     .helped(help),
-                    None => at(1, format!("the vault's password cannot be had: {why}")).helped(help),
+                    None => at(VAULT_PASSWORD, 1, format!("the vault's password cannot be had: {why}"))
+                        .helped(help),
                 }
             }
         })

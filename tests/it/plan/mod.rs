@@ -1,5 +1,6 @@
 //! The plan against whole worlds.
 
+mod awaiting;
 mod golden;
 mod laws;
 mod live;

@@ -42,7 +42,7 @@ fn validate_answers_with_its_exit_code() {
     assert_eq!(code(&reconcile(&bad, &["validate"])), 1);
     assert_eq!(code(&reconcile(&bad, &["validate", "public.yml"])), 1);
     assert_eq!(code(&reconcile(&bad, &["validate", "nowhere"])), 1);
-    assert_eq!(code(&reconcile(&good, &["validate", "--output", "sarif"])), 64);
+    assert_eq!(code(&reconcile(&good, &["validate", "--output", "markdown"])), 64);
     assert_eq!(code(&reconcile(&good, &["validate", "--nonsense"])), 64);
 }
 
@@ -64,7 +64,11 @@ fn problems_are_text_on_standard_error_and_json_on_standard_output() {
         assert_eq!(document["problems"][0]["file"], "public.yml", "the file as it would be typed");
     }
     let github = reconcile(&bad, &["validate", "--output", "github"]);
-    assert!(stdout(&github).starts_with("::error file=public.yml,line=2,col=13::"), "{}", stdout(&github));
+    assert!(
+        stdout(&github).starts_with("::error file=public.yml,line=2,col=13,title=bad-hour::"),
+        "{}",
+        stdout(&github)
+    );
 }
 
 #[test]

@@ -129,6 +129,7 @@ fn problems_for_programs_hold_the_contract() {
         report::problems::json(&problems),
         serde_json::json!({"format": "reconcile.problems/1", "problems": [{
             "file": file, "line": 2, "column": 25, "key": "postgresql_backup_days", "severity": "error",
+            "check": "bad-retention",
             "message": "0 days would delete every backup as soon as it is made",
             "help": "must be 1 or more; the default is 2; to switch these backups off, set backup_postgres: false",
         }]})
@@ -136,7 +137,7 @@ fn problems_for_programs_hold_the_contract() {
     assert_eq!(
         report::problems::github(&problems),
         format!(
-            "::error file={file},line=2,col=25::0 days would delete every backup as soon as it is made%0A\
+            "::error file={file},line=2,col=25,title=bad-retention::0 days would delete every backup as soon as it is made%0A\
              must be 1 or more; the default is 2; to switch these backups off, set backup_postgres: false\n"
         )
     );

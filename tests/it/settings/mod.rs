@@ -1,11 +1,15 @@
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 
+mod cases;
+mod checks;
 mod commands;
 pub mod environments;
 mod everything;
 mod examples;
 pub mod folder;
 mod mistakes;
+mod sarif;
 mod schema;
 mod secrets;
+mod times;
 mod vault;

@@ -3,6 +3,7 @@
 mod another_store;
 mod backup;
 mod crashes;
+mod documents;
 mod reality;
 mod refusals;
 mod stage;

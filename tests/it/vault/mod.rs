@@ -114,10 +114,10 @@ impl Answer {
         self.stdout
     }
 
-    /// What it complained of: nothing is on standard output.
+    /// What it complained of, on one line: nothing is on standard output.
     #[track_caller]
     pub fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.stdout.as_slice()), (code, &b""[..]), "{}", self.stderr);
-        self.stderr
+        self.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }

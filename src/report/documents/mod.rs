@@ -1,0 +1,46 @@
+//! The JSON documents that scripts read, as types: what they hold is what their schemas say (`schemas/`), and the
+//! comments here are those schemas' descriptions.
+//!
+//! Members are added within a version of a format, never renamed or removed (docs/scripting.md). Must never hold a
+//! secret: values come as they are shown.
+
+pub mod desired;
+pub mod plan;
+pub mod problems;
+pub mod settings;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+/// The documents that have a schema, by the name that `reconcile schema` knows.
+pub const NAMES: [&str; 5] = ["plan", "report", "problems", "settings", "desired"];
+
+/// The JSON Schema (2020-12) of a document; `None` for a name that there is none of.
+pub fn schema(name: &str) -> Option<Json> {
+    Some(match name {
+        "plan" => of::<plan::Plan<plan::Change>>(plan::PLAN),
+        "report" => of::<plan::Plan<plan::Carried>>(plan::REPORT),
+        "problems" => of::<problems::Problems>(problems::FORMAT),
+        "settings" => of::<settings::Settings>(settings::FORMAT),
+        "desired" => of::<desired::Desired>(desired::FORMAT),
+        _ => return None,
+    })
+}
+
+/// The schema of a type, its `format` being this one.
+fn of<T: JsonSchema>(format: &str) -> Json {
+    let mut schema =
+        schemars::SchemaGenerator::from(schemars::generate::SchemaSettings::draft2020_12().for_serialize())
+            .into_root_schema_for::<T>()
+            .to_value();
+    schema["title"] = format.into();
+    schema["properties"]["format"] =
+        json!({"const": format, "description": "The name and version of the format"});
+    schema
+}
+
+/// A document as JSON. Documents are plain data, which always serialises.
+pub fn json(document: &impl Serialize) -> Json {
+    serde_json::to_value(document).unwrap_or_default()
+}

@@ -1,0 +1,70 @@
+//! Datastores that `backups:` declares directly: the same settings as the flat keys give, from the other layer.
+
+use std::collections::BTreeMap;
+
+use super::declared::Declared;
+use super::flat::Flat;
+use super::inventory;
+use super::shape::Places;
+use super::source::Source;
+use crate::datastores::job_file::KeepLocal;
+use crate::datastores::postgresql::settings::Postgresql;
+use crate::vocab::{HostName, Schedule, Tier};
+
+/// PostgreSQL's settings with what `backups.postgresql` says in place of the flat keys. Both at once is a problem of
+/// its own (`declared-twice`).
+pub fn postgresql(
+    own: Postgresql,
+    flat: &Flat,
+    declared: &Declared,
+    inventory: &inventory::Read,
+    source: &Source,
+    places: &Places,
+) -> Postgresql {
+    let Some(direct) = &declared.postgresql else { return own };
+    let hosts = inventory.inventory.members(&direct.hosts);
+    let mut schedules = match direct.at {
+        Some((minute, hour)) => at(minute, hour).unwrap_or(own.schedules),
+        None => own.schedules,
+    };
+    // Hourly backups are made where it is said how long they stay.
+    schedules.remove(&Tier::Hourly);
+    if direct.hours.is_some() {
+        let every = flat.count("nadir_hour_frequency").unwrap_or(3);
+        let schedule = format!("15 */{every} * * 1,2,3,4,5,6").parse().ok();
+        schedules.extend(schedule.map(|schedule| (Tier::Hourly, schedule)));
+    }
+    Postgresql {
+        method: direct.method,
+        switch: Some(source.place(&places.key(&["postgresql"]))),
+        hosts_from: "backups.postgresql.hosts",
+        read_from: read_from(&hosts, inventory),
+        hosts,
+        user: own.user,
+        directory: direct.directory.clone().unwrap_or(own.directory),
+        keep: KeepLocal {
+            days: direct.days.unwrap_or(own.keep.days),
+            weeks: direct.weeks.unwrap_or(own.keep.weeks),
+            hours: direct.hours.unwrap_or(own.keep.hours),
+        },
+        schedules,
+        s3: direct.bucket.is_some(),
+        bucket: direct.bucket.clone().unwrap_or(own.bucket),
+    }
+}
+
+fn at(minute: u32, hour: u32) -> Option<BTreeMap<Tier, Schedule>> {
+    Some(BTreeMap::from([
+        (Tier::Daily, format!("{minute} {hour} * * 1,2,3,4,5,6").parse().ok()?),
+        (Tier::Weekly, format!("{minute} {hour} * * 0").parse().ok()?),
+    ]))
+}
+
+/// The host variable `pg_backup_from`, as with the flat keys.
+fn read_from(hosts: &[HostName], inventory: &inventory::Read) -> BTreeMap<HostName, HostName> {
+    let one = |host: &HostName| {
+        let variable = inventory.variables.get(host)?.get("pg_backup_from")?;
+        Some((host.clone(), variable.value.as_text()?.parse().ok()?))
+    };
+    hosts.iter().filter_map(one).collect()
+}

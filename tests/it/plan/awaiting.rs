@@ -1,0 +1,63 @@
+//! Datastores that are switched on and whose jobs this version cannot run: prepared, and held.
+
+use reconcile::derive;
+use reconcile::resources::Resource;
+use reconcile::state::{Desired, HeldCode};
+use reconcile::vocab::Id;
+
+use crate::settings::folder::loaded;
+
+const INVENTORY: &str = "[couchdb2]\nc1\nc2\n[shared_dir_host]\nweb\n[elasticsearch]\ne1\ne2\n";
+
+fn desired(public: &str, inventory: &str) -> Desired {
+    derive::desired(&loaded(&[("public.yml", public), ("inventory.ini", inventory)]))
+}
+
+fn ids(desired: &Desired) -> Vec<String> {
+    desired.resources.keys().map(ToString::to_string).collect()
+}
+
+fn held(desired: &Desired) -> Vec<(String, HeldCode)> {
+    desired.held.iter().map(|held| (held.id.to_string(), held.code)).collect()
+}
+
+#[test]
+fn buckets_and_directories_are_prepared_and_entries_are_held() {
+    let public = "deploy_env: prod\naws_region: eu-west-2\nbackup_couch: yes\ncouch_s3: yes\nbackup_blobdb: yes\n\
+                  blobdb_user: cchq\nbackup_es_s3: yes\n";
+    let desired = desired(public, INVENTORY);
+    assert_eq!(
+        ids(&desired),
+        [
+            "bucket/dimagi-prod-couch-backups",
+            "bucket/dimagi-prod-es-snapshots",
+            "host_directory/c1/couchdb",
+            "host_directory/c2/couchdb",
+            "host_directory/web/blobdb",
+        ]
+    );
+    assert_eq!(
+        held(&desired),
+        ["crontab/c1/couchdb", "crontab/c2/couchdb", "crontab/web/blobdb", "crontab/e1/elasticsearch"]
+            .map(|id| (id.to_owned(), HeldCode::NotReady))
+    );
+    let id: Id = "host_directory/web/blobdb".parse().expect("an id");
+    let Resource::HostDirectory(directory) = &desired.resources[&id].resource else {
+        panic!("no directory");
+    };
+    let owner = directory.owner.to_string();
+    assert_eq!(
+        (directory.path.as_str(), owner.as_str(), directory.mode),
+        ("/opt/data/backups/blobdb", "cchq", 0o700)
+    );
+    assert!(desired.tag("couchdb").is_ok(), "a datastore is a tag");
+}
+
+#[test]
+fn what_no_host_runs_is_held_and_what_is_off_is_nothing() {
+    let desired = desired("deploy_env: prod\nbackup_couch: yes\n", "[couchdb2]\n");
+    assert_eq!(ids(&desired), [""; 0]);
+    assert_eq!(held(&desired), [("datastore/couchdb".to_owned(), HeldCode::NoHost)]);
+    let why = &desired.held[0].why;
+    assert!(why.contains("public.yml:2") && why.contains("no host is in [couchdb2]"), "{why}");
+}

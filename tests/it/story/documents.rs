@@ -1,0 +1,86 @@
+//! What commands write as JSON is what the committed schemas say, whatever happened.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use reconcile::report::documents;
+use reconcile::settings;
+use serde_json::Value;
+
+use super::stage::{Answer, Stage};
+
+fn made(name: &str) -> Value {
+    match name {
+        "public" => settings::schema::public(),
+        name => documents::schema(name).expect("a schema"),
+    }
+}
+
+#[test]
+fn the_committed_schemas_are_the_programs_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let names: BTreeSet<&str> = documents::NAMES.into_iter().chain(["public"]).collect();
+    for name in &names {
+        let committed =
+            std::fs::read_to_string(folder.join(format!("{name}.schema.json"))).unwrap_or_default();
+        assert!(committed == format!("{:#}\n", made(name)), "the schema of {name} moved: run `make schemas`");
+    }
+    assert_eq!(std::fs::read_dir(folder).expect("schemas").count(), names.len(), "a schema of nothing");
+}
+
+/// The document satisfies the schema, with no member that the schema does not describe.
+fn holds(name: &str, answer: &Answer) {
+    let document = answer.json();
+    let mut schema = made(name);
+    close(&mut schema);
+    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{answer}");
+}
+
+/// Forbids members that are not described: users may meet new ones, this version's are all known.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.values_mut().for_each(close);
+            if members.contains_key("properties") && !members.contains_key("additionalProperties") {
+                members.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_document_is_as_its_schema_says() {
+    let stage = Stage::new();
+    holds("settings", &stage.reconcile("show settings --output json").exits(0));
+    holds("desired", &stage.reconcile("show desired --output json").exits(0));
+    holds("plan", &stage.reconcile("plan --output json").exits(0));
+    // Declined for want of a terminal; then done; then with a refusal for want of consent and its losses.
+    holds("report", &stage.reconcile("apply --output json").exits(3));
+    holds("report", &stage.reconcile("apply --auto-approve --output json").exits(0));
+    stage.edit("environment/public.yml", "daily: {days: 90", "daily: {days: 9");
+    holds("plan", &stage.reconcile("plan --output json").exits(0));
+    holds("report", &stage.reconcile("apply --auto-approve --output json").exits(3));
+    holds("problems", &stage.reconcile("validate environment --output json").exits(0));
+    stage.edit("environment/public.yml", "deploy_env:", "nadir_hour: 99\ndeploy_env:");
+    holds("problems", &stage.reconcile("plan --output json").exits(1));
+}
+
+#[test]
+fn a_failed_apply_has_its_errors_in_the_report() {
+    let stage = Stage::new();
+    stage.sandbox("now: 2026-11-21T12:00:00Z\nfaults: [{kind: denied, operation: CreateBucket}]\n");
+    let answer = stage.reconcile("apply --auto-approve --output json");
+    holds("report", &answer);
+    let outcomes: BTreeSet<String> = answer.json()["changes"]
+        .as_array()
+        .expect("changes")
+        .iter()
+        .map(|change| change["outcome"].as_str().expect("an outcome").to_owned())
+        .collect();
+    assert!(outcomes.contains("failed") && outcomes.contains("done"), "{answer}");
+}
