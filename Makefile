@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # Tools of the tests that come from PyPI live here; the tests find them by this variable.
 export RECONCILE_VENV ?= $(CURDIR)/.venv
 
-.PHONY: help build dist demo test lint quick bench fmt schemas tools clean
+.PHONY: help build dist demo test lint quick bench fuzz fmt schemas tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ quick: ## The unit tests alone: pure, no tools needed
 bench: ## Measure against baselines of the same run, in release
 	scripts/install-test-tools --bench
 	cargo bench --locked --no-fail-fast --bench '*'
+
+fuzz: ## Feed readers of settings with made-up input for ten minutes each; needs cargo-fuzz
+	scripts/fuzz 600
 
 fmt: ## Format the code
 	cargo fmt

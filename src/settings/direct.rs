@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Inventory;
 use super::declared::Declared;
 use super::flat::Flat;
-use super::inventory;
 use super::shape::Places;
 use super::source::Source;
 use crate::datastores::job_file::KeepLocal;
@@ -17,12 +17,12 @@ pub fn postgresql(
     own: Postgresql,
     flat: &Flat,
     declared: &Declared,
-    inventory: &inventory::Read,
-    source: &Source,
-    places: &Places,
+    inventory: &Inventory,
+    (source, places): (&Source, &Places),
+    read_from: &mut dyn FnMut(&[HostName]) -> BTreeMap<HostName, HostName>,
 ) -> Postgresql {
     let Some(direct) = &declared.postgresql else { return own };
-    let hosts = inventory.inventory.members(&direct.hosts);
+    let hosts = inventory.members(&direct.hosts);
     let mut schedules = match direct.at {
         Some((minute, hour)) => at(minute, hour).unwrap_or(own.schedules),
         None => own.schedules,
@@ -38,7 +38,7 @@ pub fn postgresql(
         method: direct.method,
         switch: Some(source.place(&places.key(&["postgresql"]))),
         hosts_from: "backups.postgresql.hosts",
-        read_from: read_from(&hosts, inventory),
+        read_from: read_from(&hosts),
         hosts,
         user: own.user,
         directory: direct.directory.clone().unwrap_or(own.directory),
@@ -58,13 +58,4 @@ fn at(minute: u32, hour: u32) -> Option<BTreeMap<Tier, Schedule>> {
         (Tier::Daily, format!("{minute} {hour} * * 1,2,3,4,5,6").parse().ok()?),
         (Tier::Weekly, format!("{minute} {hour} * * 0").parse().ok()?),
     ]))
-}
-
-/// The host variable `pg_backup_from`, as with the flat keys.
-fn read_from(hosts: &[HostName], inventory: &inventory::Read) -> BTreeMap<HostName, HostName> {
-    let one = |host: &HostName| {
-        let variable = inventory.variables.get(host)?.get("pg_backup_from")?;
-        Some((host.clone(), variable.value.as_text()?.parse().ok()?))
-    };
-    hosts.iter().filter_map(one).collect()
 }

@@ -27,7 +27,7 @@ pub struct Sources {
 /// Where the settings are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// An environment: `public.yml`, and optionally `meta.yml`, `inventory.ini`, `vault.yml`.
+    /// An environment: `public.yml`, and optionally `meta.yml`, an inventory, `vault.yml`.
     Directory(PathBuf),
     /// A single `public.yml`, judged by itself: no inventory, no vault.
     File(PathBuf),
@@ -153,6 +153,58 @@ pub fn read(path: &Path) -> Result<Option<Source>, Box<Problem>> {
         Ok(text) => Ok(Some(Source::new(&name, text))),
         Err(error) => Err(Box::new(not_utf8(&name, bytes, error.valid_up_to()))),
     }
+}
+
+/// As `read`, but bytes that are not UTF-8 become U+FFFD: for inventories in INI, where Ansible lets them stand.
+pub(super) fn read_loosely(path: &Path) -> Result<Option<Source>, Box<Problem>> {
+    let name = path.display().to_string();
+    let Some(bytes) = bytes(path, &name)? else { return Ok(None) };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(Some(Source::new(&name, &String::from_utf8_lossy(bytes))))
+}
+
+/// What a path leads to, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Absent,
+    File,
+    Directory,
+    /// A pipe, a socket, a device, or what this user may not look at.
+    Other,
+}
+
+pub(super) fn kind(path: &Path) -> Kind {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Kind::File,
+        Ok(metadata) if metadata.is_dir() => Kind::Directory,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kind::Absent,
+        _ => Kind::Other,
+    }
+}
+
+/// Most names that a directory of variables may hold.
+const MAX_NAMES: usize = 20_000;
+
+/// The names in a directory, sorted; those that are not UTF-8 are left out, since no group has such a name.
+pub(super) fn names(directory: &Path) -> Result<Vec<String>, Box<Problem>> {
+    let shown = directory.display().to_string();
+    let cannot = |error: std::io::Error| {
+        let message = format!("cannot be read: {}", reason(&error));
+        Box::new(
+            Problem::of_file(table::UNREADABLE_FILE, &shown, message)
+                .helped("check that this user may read the directory"),
+        )
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(cannot)?.take(MAX_NAMES + 1) {
+        names.extend(entry.map_err(cannot)?.file_name().into_string().ok());
+    }
+    if names.len() > MAX_NAMES {
+        let message = format!("holds more than {MAX_NAMES} files, so it is not read");
+        return Err(Box::new(Problem::of_file(table::TOO_LARGE, &shown, message)));
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 pub(super) fn bytes(path: &Path, name: &str) -> Result<Option<Vec<u8>>, Box<Problem>> {

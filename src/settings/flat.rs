@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 
 use super::checks::table;
-use super::inventory::{self, Variable};
-use super::keys::{Fallback, KEYS, Key, Part, RETIRED};
+use super::inventory::Variable;
+use super::keys::{Fallback, KEYS, Key, Kind, Part, RETIRED};
 use super::scalar::{Scalar, Style};
 use super::source::{Mark, Source};
 use super::suggest;
 use super::template::{self, Variables};
-use super::tree::{Content, Entry, Map};
+use super::tree::{Content, Entry, Map, Node};
 use super::values::{self, shown};
-use super::{Effective, Origin};
-use crate::vocab::{Check, Problem, Value};
+use super::{Effective, Inventory, InventoryHost, Origin};
+use crate::vocab::{Check, HostName, Problem, Value};
 
 /// How many keys are compared with ours; real files have a few hundred.
 const MAX_JUDGED: usize = 5_000;
@@ -85,8 +85,7 @@ impl Flat {
 pub struct Inputs<'a> {
     pub source: &'a Source,
     pub public: &'a Map,
-    pub inventory: &'a inventory::Read,
-    pub inventory_source: Option<&'a Source>,
+    pub inventory: &'a Inventory,
     pub variables: &'a Variables<'a>,
     /// The environment's name, for defaults.
     pub environment: &'a str,
@@ -139,13 +138,23 @@ fn written(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -> Optio
 }
 
 fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec<Problem>) -> Option<One> {
-    let source = inputs.source;
-    let at = At { source: source.clone(), key: entry.key_mark.clone(), value: entry.value.mark.clone() };
-    let scalar = match &entry.value.content {
-        Content::Scalar(scalar) => scalar,
+    let source = inputs.source.clone();
+    let at = At { source, key: entry.key_mark.clone(), value: entry.value.mark.clone() };
+    from_node(inputs, key, &entry.value, at, problems)
+}
+
+fn from_node(
+    inputs: &Inputs<'_>,
+    key: &Key,
+    node: &Node,
+    at: At,
+    problems: &mut Vec<Problem>,
+) -> Option<One> {
+    match &node.content {
+        Content::Scalar(scalar) => value(inputs, key, scalar, at, problems),
         Content::Vaulted(_) => {
             problems.push(
-                source
+                at.source
                     .problem(
                         table::ENCRYPTED_SETTING,
                         &at.key,
@@ -154,11 +163,11 @@ fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec
                     .helped("write it in plain; only passwords and keys belong into the vault")
                     .at_key(key.name),
             );
-            return None;
+            None
         }
         Content::List(_) | Content::Map(_) => {
             problems.push(
-                source
+                at.source
                     .problem(
                         table::WRONG_TYPE,
                         &at.key,
@@ -168,21 +177,20 @@ fn from_public(inputs: &Inputs<'_>, key: &Key, entry: &Entry, problems: &mut Vec
                     .helped(key.meaning)
                     .at_key(key.name),
             );
-            return None;
+            None
         }
-    };
-    value(inputs.variables, key, scalar, at, problems)
+    }
 }
 
 fn value(
-    variables: &Variables<'_>,
+    inputs: &Inputs<'_>,
     key: &Key,
     scalar: &Scalar,
     at: At,
     problems: &mut Vec<Problem>,
 ) -> Option<One> {
     let rendered = if scalar.is_template() {
-        match template::render(&scalar.text, variables) {
+        match evaluated(inputs, key, &scalar.text) {
             Ok(text) => Some(Scalar { text, style: Style::Quoted }),
             Err(why) => {
                 problems.push(
@@ -211,6 +219,41 @@ fn value(
     }
 }
 
+/// A template's text on the hosts of the key's datastore, which must all come to the same.
+fn evaluated(inputs: &Inputs<'_>, key: &Key, text: &str) -> Result<String, String> {
+    let (_, hosts) = hosts(inputs, key.part);
+    let Some((first, others)) = hosts.split_first() else {
+        return template::render(text, inputs.variables);
+    };
+    let (rendered, asked) = template::render_on(text, inputs.variables, Some(&first.scope))?;
+    let differs = |name: &&String| others.iter().any(|other| !first.scope.agrees(&other.scope, name));
+    match asked.iter().find(differs) {
+        Some(name) => {
+            Err(format!("`{name}` is not the same on every host, and one setting holds for all of them"))
+        }
+        None => Ok(rendered),
+    }
+}
+
+/// The hosts that a part's settings hold for, and what to call them: for those that are common to all, every host
+/// that backs something up.
+fn hosts<'a>(inputs: &Inputs<'a>, part: Part) -> (String, Vec<&'a InventoryHost>) {
+    let inventory = inputs.inventory;
+    let known = |name: &HostName| inventory.hosts.get(name);
+    match part.group() {
+        Some(group) => {
+            (format!("hosts of [{group}]"), inventory.hosts_of(group).iter().filter_map(known).collect())
+        }
+        None => {
+            let backing_up: Vec<_> = inventory.hosts.values().filter(|host| host.backs_up).collect();
+            match backing_up.is_empty() {
+                true => ("hosts".to_owned(), inventory.hosts_of("all").iter().filter_map(known).collect()),
+                false => ("hosts that back something up".to_owned(), backing_up),
+            }
+        }
+    }
+}
+
 /// A mistake with its place.
 fn told(at: &At, key: &Key, mistake: values::Mistake) -> Problem {
     let mut problem = at.source.problem(mistake.check, &at.value, mistake.message).at_key(key.name);
@@ -225,41 +268,36 @@ fn told(at: &At, key: &Key, mistake: values::Mistake) -> Problem {
 /// A value that the inventory gives to the hosts of the key's datastore; they must agree, since one setting holds
 /// for all of them.
 fn from_inventory(inputs: &Inputs<'_>, key: &Key, problems: &mut Vec<Problem>) -> Option<One> {
-    let source = inputs.inventory_source?;
-    let group = match key.part {
-        Part::Common => "all",
-        Part::Postgresql => "pg_backup",
-        Part::Couchdb => "couchdb2",
-        Part::Blobdb => "shared_dir_host",
-        Part::Elasticsearch => "elasticsearch",
-    };
-    let hosts = inputs.inventory.inventory.groups.get(group)?;
-    let given: Vec<Option<&Variable>> = hosts
-        .iter()
-        .map(|host| inputs.inventory.variables.get(host).and_then(|variables| variables.get(key.name)))
-        .collect();
-    let first = given.iter().copied().flatten().next()?;
-    let at = At { source: source.clone(), key: first.mark.clone(), value: first.mark.clone() };
-    if given.iter().any(|other| other.map(|variable| &variable.value) != Some(&first.value)) {
+    // The environment's name is not the inventory's to give.
+    if key.kind == Kind::Environment {
+        return None;
+    }
+    let (whom, hosts) = hosts(inputs, key.part);
+    let given: Vec<Option<&Variable>> = hosts.iter().map(|host| of_host(host, key)).collect();
+    let first = given.iter().flatten().next()?;
+    let at = At { source: first.source.clone(), key: first.mark.clone(), value: first.mark.clone() };
+    let agrees = |other: &Variable| std::ptr::eq(other, *first) || other.value() == first.value();
+    if !given.iter().all(|other| other.is_some_and(agrees)) {
         problems.push(
-            source
+            at.source
                 .problem(
                     table::HOSTS_DIFFER,
                     &at.key,
-                    format!("hosts of [{group}] differ in this setting, so it is not used"),
+                    format!("{whom} differ in this setting, so it is not used"),
                 )
                 .helped(format!("set {} in public.yml, for all of them", key.name))
                 .at_key(key.name),
         );
         return None;
     }
-    let (text, style) = match &first.value {
-        Value::Text(text) => (text.clone(), Style::Quoted),
-        Value::Bool(value) => (value.to_string(), Style::Plain),
-        Value::Number(value) => (value.to_string(), Style::Plain),
-        _ => return None,
-    };
-    value(inputs.variables, key, &Scalar { text, style }, at, problems)
+    // Where the value stands by itself, that is its place.
+    let at = if first.node.mark == first.mark { at } else { At { value: first.node.mark.clone(), ..at } };
+    from_node(inputs, key, &first.node, at, problems)
+}
+
+/// What a host has under a key's name, or the spelling that the roles read.
+fn of_host<'a>(host: &'a InventoryHost, key: &Key) -> Option<&'a Variable> {
+    std::iter::once(&key.name).chain(key.also).find_map(|name| host.scope.get(name))
 }
 
 /// Keys that look like ours and that nothing reads: an operator thinks that they hold.

@@ -92,6 +92,21 @@ use Part::{Blobdb, Common, Couchdb, Elasticsearch, Postgresql};
 
 const NO: Fallback = Bool(false);
 
+impl Part {
+    pub const ALL: [Part; 5] = [Common, Postgresql, Couchdb, Blobdb, Elasticsearch];
+
+    /// The group of the inventory whose hosts back it up.
+    pub fn group(self) -> Option<&'static str> {
+        match self {
+            Common => None,
+            Postgresql => Some("pg_backup"),
+            Couchdb => Some("couchdb2"),
+            Blobdb => Some("shared_dir_host"),
+            Elasticsearch => Some("elasticsearch"),
+        }
+    }
+}
+
 /// Every flat key, in the order of the documentation.
 pub static KEYS: &[Key] = &[
     key(

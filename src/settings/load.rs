@@ -38,21 +38,19 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         let map = found.parse(&source).map;
         (source, map)
     });
-    let inventory_source = sources.beside("inventory.ini").and_then(|path| found.read(&path));
-    if inventory_source.is_none() {
-        found.problems.list.extend(unread_inventory(sources));
-    }
-    let inventory = inventory_source.as_ref().map_or_else(inventory::Read::default, |source| {
-        let (read, faults) = inventory::parse(source);
-        found.problems.list.extend(faults);
-        read
-    });
+    let mut inventory = inventory::read(sources, &mut found.problems.list);
+    found.know(std::mem::take(&mut inventory.sources));
     // A file judged by itself has no vault, and nobody is asked for its password.
     let no_keys = Keyring::default();
     let secrets = secrets::Inputs {
         vault: sources.beside("vault.yml").and_then(|path| found.read_secret(&path)),
         public: (&public_source, &public),
-        group_vars: sources.group_vars_of_all().iter().filter_map(|path| found.read_secret(path)).collect(),
+        // What cannot be read is told where the inventory is read.
+        group_vars: sources
+            .group_vars_of_all()
+            .iter()
+            .filter_map(|path| files::read(path).ok().flatten())
+            .collect(),
         keyring: if sources.is_environment() { &sources.keyring } else { &no_keys },
     };
     let vault = secrets::open(secrets, &mut found.problems.list);
@@ -70,11 +68,12 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let name = named.as_ref().map_or("ENV", |(name, _)| name.as_str());
     variables.texts.insert("deploy_env".to_owned(), name.to_owned());
 
+    let own = (&public_source, &public);
+    inventory::connect(&mut inventory.inventory, own, &variables, &mut found.problems.list);
     let (flat, faults) = flat::read(&flat::Inputs {
         source: &public_source,
         public: &public,
-        inventory: &inventory,
-        inventory_source: inventory_source.as_ref(),
+        inventory: &inventory.inventory,
         variables: &variables,
         environment: name,
     });
@@ -93,8 +92,20 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     unsupported.append(&mut read.unsupported);
     let backups = read.backups;
 
-    let postgresql = postgresql(&flat, &inventory, inventory_source.as_ref(), &mut found.problems.list)
-        .map(|own| direct::postgresql(own, &flat, &backups.declared, &inventory, &public_source, &places));
+    let mut problems = Vec::new();
+    let mut read_from =
+        |hosts: &[HostName]| inventory::read_from(&inventory.inventory, hosts, &variables, &mut problems);
+    let postgresql = postgresql(&flat, &inventory.inventory, &mut read_from).map(|own| {
+        direct::postgresql(
+            own,
+            &flat,
+            &backups.declared,
+            &inventory.inventory,
+            (&public_source, &places),
+            &mut read_from,
+        )
+    });
+    found.problems.list.append(&mut problems);
     let storage = storage(&flat, backups_entry.is_some());
     let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
         return Err(found.sorted());
@@ -118,7 +129,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         top: &public,
         places: &places,
         whole_environment: sources.is_environment(),
-        has_inventory: inventory_source.is_some(),
+        has_inventory: inventory.is_there,
     };
     found.problems.list.extend(checks::all(&context));
     let problems = found.sorted();
@@ -135,6 +146,8 @@ struct Found {
     problems: Problems,
     /// Lines that are not even YAML of Ansible's kind; what follows from them is not worth telling.
     broken: BTreeSet<(Arc<str>, u32)>,
+    /// Files whose lines may hold passwords beside what is wrong.
+    inventory: BTreeMap<Arc<str>, Source>,
 }
 
 impl Found {
@@ -152,6 +165,14 @@ impl Found {
         parsed
     }
 
+    /// Has problems point into texts that were read elsewhere.
+    fn know(&mut self, sources: Vec<Source>) {
+        for source in sources {
+            self.problems.sources.insert(source.name.clone(), source.text.clone());
+            self.inventory.insert(source.name.clone(), source);
+        }
+    }
+
     /// As `read`, but no problem will ever quote the text.
     fn read_secret(&mut self, path: &std::path::Path) -> Option<Source> {
         match files::read(path) {
@@ -166,6 +187,9 @@ impl Found {
     /// Errors first, then by file and place: what a person should read first comes first, and always the same way.
     fn sorted(mut self) -> Problems {
         for problem in &mut self.problems.list {
+            if let Some(source) = self.inventory.get(&problem.file) {
+                inventory::veil(source, problem);
+            }
             let text = self.problems.sources.get(&problem.file).map_or("", |text| text);
             checks::veil(problem, text);
         }
@@ -181,6 +205,7 @@ impl Found {
             let rank = |problem: &Problem| (problem.severity(), problem.file.clone(), problem.place.clone());
             rank(a).cmp(&rank(b))
         });
+        self.problems.list.dedup();
         self.problems
     }
 }
@@ -194,14 +219,6 @@ fn missing(name: &str, sources: &Sources) -> Problem {
         ),
         files::Location::File(_) => problem.helped("check the path"),
     }
-}
-
-/// An inventory that Ansible would read and this version does not.
-fn unread_inventory(sources: &Sources) -> Option<Problem> {
-    let path = sources.beside("inventory.yml").filter(|path| path.exists())?;
-    let message = "inventories in YAML are not read by this version, so no host is known";
-    let problem = Problem::of_file(table::UNREAD_FILE, &path.display().to_string(), message);
-    Some(problem.helped("write the hosts and groups that backups need into inventory.ini"))
 }
 
 fn group_names(inventory: &Inventory) -> BTreeMap<String, Vec<String>> {
@@ -318,35 +335,16 @@ fn switched_on(flat: &Flat, public: &Source) -> Vec<Unsupported> {
 /// PostgreSQL's settings; `None` where a needed one was refused.
 fn postgresql(
     flat: &Flat,
-    inventory: &inventory::Read,
-    inventory_source: Option<&Source>,
-    problems: &mut Vec<Problem>,
+    inventory: &Inventory,
+    read_from: &mut dyn FnMut(&[HostName]) -> BTreeMap<HostName, HostName>,
 ) -> Option<Postgresql> {
     let method = match flat.text("backup_postgres") {
         Some("plain") => Some(Method::Plain),
         Some("dump") => Some(Method::Dump),
         _ => None,
     };
-    let hosts = inventory.inventory.hosts_of("pg_backup");
-    let mut read_from = BTreeMap::new();
-    for host in &hosts {
-        let Some(variable) = inventory.variables.get(host).and_then(|all| all.get("pg_backup_from")) else {
-            continue;
-        };
-        match (variable.value.as_text().map(str::parse::<HostName>), inventory_source) {
-            (Some(Ok(from)), _) => _ = read_from.insert(host.clone(), from),
-            (_, Some(source)) if !variable.value.is_null() => problems.push(
-                source
-                    .problem(
-                        table::BAD_NAME,
-                        &variable.mark,
-                        "pg_backup_from must name a host, the server to read from",
-                    )
-                    .at_key("pg_backup_from"),
-            ),
-            _ => {}
-        }
-    }
+    let hosts = inventory.hosts_of("pg_backup");
+    let read_from = read_from(&hosts);
     let hourly = flat.is("postgres_backup_hourly");
     Some(Postgresql {
         method,

@@ -32,8 +32,8 @@ use std::collections::BTreeMap;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
 use crate::vocab::{
-    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, Place, Problems, RegionName,
-    Secret, Tier, Value,
+    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, OsUser, Place, Problems,
+    RegionName, Secret, Tier, Value,
 };
 
 pub use files::{Location, Sources};
@@ -122,11 +122,38 @@ pub struct Inventory {
     pub hosts: BTreeMap<HostName, InventoryHost>,
 }
 
-/// One host of the inventory.
+/// One host of the inventory, and how Ansible would reach it.
 #[derive(Clone, Debug, Default)]
 pub struct InventoryHost {
     pub place: Option<Place>,
-    pub variables: BTreeMap<String, Value>,
+    /// `ansible_host`: the name or address to connect to, where it is not the host's own name.
+    pub address: Option<HostName>,
+    /// `ansible_port`, or the port behind the host's name.
+    pub port: Option<u16>,
+    /// `ansible_user`.
+    pub user: Option<OsUser>,
+    /// `ansible_connection`.
+    pub connection: Connection,
+    /// `ansible_ssh_private_key_file`, as written: a `~` is the home of who connects.
+    pub private_key: Option<String>,
+    /// Why no connection can be made, in words for the operator.
+    pub cannot_connect: Option<String>,
+    /// It is in a group whose hosts back a datastore up, and not in `[ansible_skip]`.
+    backs_up: bool,
+    /// Its variables; inventories hold passwords, so that this prints none.
+    scope: inventory::Scope,
+}
+
+/// How Ansible runs things on a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// On the machine itself.
+    Local,
+    /// Over ssh, whichever of Ansible's two ways is named.
+    #[default]
+    Ssh,
+    /// In a container and the like: not spoken here.
+    Other(String),
 }
 
 impl Inventory {
@@ -167,7 +194,13 @@ impl Inventory {
 impl InventoryHost {
     /// Whether Ansible would run on this machine itself: `ansible_connection=local`.
     pub fn is_local(&self) -> bool {
-        self.variables.get("ansible_connection").and_then(Value::as_text) == Some("local")
+        self.connection == Connection::Local
+    }
+
+    /// Every variable that the inventory, `group_vars` and `host_vars` give the host, templates not evaluated. May hold
+    /// secrets: for comparison, not for output.
+    pub fn variables(&self) -> BTreeMap<String, Value> {
+        self.scope.values()
     }
 }
 

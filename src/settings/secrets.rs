@@ -100,8 +100,9 @@ impl Finder<'_> {
     fn in_file(&mut self, source: &Source, hidden: Hidden) -> Answer {
         if !vault::is_envelope(source.text.as_bytes()) {
             let Parsed { mut map, problems, .. } = tree::parse(source);
-            self.problems.extend(problems.into_iter().map(|fault| anonymous(fault, false)));
+            // What else is wrong in variables of a group is told where the inventory is read.
             if hidden == Hidden::InVault {
+                self.problems.extend(problems.into_iter().map(|fault| anonymous(fault, false)));
                 self.problems.extend(plain_secrets::warnings(source, &map));
             }
             let answer = self.keys(source, &map, hidden);

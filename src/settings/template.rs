@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
+use super::inventory::Scope;
 use super::scalar::Meaning;
 use super::tree::{Content, Map, Node};
 
@@ -31,11 +32,28 @@ pub struct Variables<'a> {
 
 /// Evaluates a text. The error says why it cannot be done, in words for its writer.
 pub fn render(text: &str, variables: &Variables<'_>) -> Result<String, String> {
-    Machine { variables, under_way: BTreeSet::new(), renders: 0 }.render(text)
+    render_on(text, variables, None).map(|(text, _)| text)
+}
+
+/// Evaluates a text as Ansible would on a host, with the names of what it asked that host for: where another host
+/// says the same to them, the text is the same there.
+///
+/// The environment's own variables outweigh the host's, and those the defaults.
+pub fn render_on(
+    text: &str,
+    variables: &Variables<'_>,
+    host: Option<&Scope>,
+) -> Result<(String, BTreeSet<String>), String> {
+    let mut machine =
+        Machine { variables, host, asked: BTreeSet::new(), under_way: BTreeSet::new(), renders: 0 };
+    machine.render(text).map(|text| (text, machine.asked))
 }
 
 struct Machine<'a> {
     variables: &'a Variables<'a>,
+    host: Option<&'a Scope>,
+    /// What the host was asked for, whether it has it or not.
+    asked: BTreeSet<String>,
     /// Variables whose value is being evaluated: one of them again is a circle.
     under_way: BTreeSet<String>,
     /// How many texts were evaluated for the one that is asked for.
@@ -93,12 +111,22 @@ impl Machine<'_> {
         if name == "groups" {
             return Ok(Some(Value::from(self.variables.groups.clone())));
         }
+        if let Some(host) = self.host
+            && let Some(value) = magic(host, name)
+        {
+            self.asked.insert(name.to_owned());
+            return Ok(Some(value));
+        }
         if !self.under_way.insert(name.to_owned()) {
             return Err(format!("`{name}` is defined by itself"));
         }
         let variables = self.variables;
-        let node = variables.layers.iter().find_map(|layer| layer.get(name)).map(|entry| &entry.value);
-        let value = match (node, variables.texts.get(name)) {
+        let own = variables.layers.iter().find_map(|layer| layer.get(name)).map(|entry| &entry.value);
+        if own.is_none() && self.host.is_some() {
+            self.asked.insert(name.to_owned());
+        }
+        let of_host = || self.host?.get(name).map(|variable| &variable.node);
+        let value = match (own.or_else(of_host), variables.texts.get(name)) {
             (Some(node), _) => Some(self.value(node, true)?),
             (None, Some(text)) => Some(Value::from(self.render(text)?)),
             (None, None) => None,
@@ -135,6 +163,21 @@ impl Machine<'_> {
             }
             Content::Vaulted(_) => Value::UNDEFINED,
         })
+    }
+}
+
+/// What Ansible itself says of a host
+/// (<https://docs.ansible.com/ansible/latest/reference_appendices/special_variables.html>).
+fn magic(host: &Scope, name: &str) -> Option<Value> {
+    match name {
+        "inventory_hostname" => Some(Value::from(host.host.as_str())),
+        "inventory_hostname_short" => {
+            let is_address = host.host.parse::<std::net::IpAddr>().is_ok();
+            let short = host.host.split('.').next().filter(|_| !is_address);
+            Some(Value::from(short.unwrap_or(&host.host)))
+        }
+        "group_names" => Some(Value::from(host.groups.clone())),
+        _ => None,
     }
 }
 

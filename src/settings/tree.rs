@@ -10,7 +10,7 @@ use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanErr
 use zeroize::Zeroize;
 
 use super::checks::table;
-use super::scalar::{Scalar, Style};
+use super::scalar::{Meaning, Scalar, Style};
 use super::source::{Mark, Source};
 use crate::vocab::Problem;
 
@@ -97,7 +97,17 @@ pub struct Parsed {
 /// more than the budget; then every key that stands twice, every tag that is not Ansible's, every key that is no
 /// single word. The tree comes back also with these latter ones, for the checks that follow.
 pub fn parse(source: &Source) -> Parsed {
-    let mut builder = Builder::new(source);
+    read(Builder::new(source))
+}
+
+/// As `parse`, for files of which Ansible itself is the judge: of a key that stands twice the last value holds, and a
+/// warning says so.
+pub fn parse_vars(source: &Source) -> Parsed {
+    read(Builder { last_holds: true, ..Builder::new(source) })
+}
+
+fn read(mut builder: Builder<'_>) -> Parsed {
+    let source = builder.source;
     let (top, mut complete) = match builder.document() {
         Ok(top) => (top, true),
         Err(problem) => {
@@ -109,7 +119,9 @@ pub fn parse(source: &Source) -> Parsed {
     let map = match top {
         None => Map::default(),
         Some(Node { content: Content::Map(map), .. }) => map,
-        Some(Node { content: Content::Scalar(scalar), .. }) if scalar.text.is_empty() => Map::default(),
+        Some(Node { content: Content::Scalar(scalar), .. }) if scalar.meaning() == Meaning::Null => {
+            Map::default()
+        }
         Some(node) => {
             problems.push(
                 source
@@ -131,6 +143,8 @@ type Fallible<T> = Result<T, Box<Problem>>;
 
 struct Builder<'a> {
     source: &'a Source,
+    /// Whether a key may stand twice.
+    last_holds: bool,
     parser: Parser<'a, serde_saphyr::granit_parser::StrInput<'a>>,
     /// What anchors name, with how many nodes it holds.
     anchors: BTreeMap<usize, (Node, usize)>,
@@ -149,6 +163,7 @@ impl<'a> Builder<'a> {
         };
         Builder {
             source,
+            last_holds: false,
             parser: Parser::new_from_str_with_options(&source.text, options),
             anchors: BTreeMap::new(),
             nodes: 0,
@@ -311,7 +326,25 @@ impl<'a> Builder<'a> {
                 );
                 continue;
             };
-            if let Some(first) = seen.insert(key.clone(), key_mark.line) {
+            if let Some((first, at)) = seen.get(&key).copied() {
+                if self.last_holds {
+                    let problem = self.source.problem(
+                        table::REPEATED_KEY,
+                        &key_mark,
+                        format!("`{key}` is set twice, and Ansible takes this, the last one"),
+                    );
+                    self.problems.push(
+                        problem
+                            .labelled(format!("first set on line {first}"))
+                            .helped("remove one of them")
+                            .at_key(key.clone()),
+                    );
+                    seen.insert(key.clone(), (key_mark.line, at));
+                    if let Some(entry) = map.entries.get_mut(at) {
+                        *entry = Entry { key, key_mark, value };
+                    }
+                    continue;
+                }
                 self.problems.push(
                     self.source
                         .problem(
@@ -325,6 +358,7 @@ impl<'a> Builder<'a> {
                 );
                 continue;
             }
+            seen.insert(key.clone(), (key_mark.line, map.entries.len()));
             map.entries.push(Entry { key, key_mark, value });
         }
         self.merge(&mut map, merged);

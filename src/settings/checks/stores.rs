@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::Context;
 use crate::settings::declared::{Direct, Objectives};
 use crate::settings::summary::DatastoreSummary;
-use crate::vocab::{BucketName, Check, HostName, Problem, Schedule, Tier, Value};
+use crate::vocab::{BucketName, Check, HostName, Problem, Schedule, Tier};
 
 /// Where something is written: a flat key's name or value, or a member of `backups:`.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ impl Context<'_> {
         ];
         let host = store.hosts.first().and_then(|host| self.settings.inventory.hosts.get(host));
         let of_host = host.and_then(|host| {
-            NAMES.iter().find_map(|name| host.variables.get(*name).and_then(Value::as_text)?.parse().ok())
+            NAMES.iter().find_map(|name| host.scope.get(name)?.value().as_text()?.parse().ok())
         });
         let public =
             || NAMES.iter().find_map(|name| self.top.get(name)?.value.as_scalar()?.text.trim().parse().ok());

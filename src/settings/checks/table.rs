@@ -24,13 +24,14 @@ table! {
     // Files
     NO_SETTINGS: Error "no-settings", "the environment has no public.yml";
     UNREADABLE_FILE: Error "unreadable-file", "a file cannot be opened, or is none";
-    UNREAD_FILE: Warning "unread-file", "a file is there that this version does not read";
+    UNREAD_FILE: Warning "unread-file", "a file is there that is not read";
     TOO_LARGE: Error "too-large", "a file holds more than any real environment does";
     NOT_UTF8: Error "not-utf8", "a file is not text in UTF-8";
 
     // YAML
     YAML_SYNTAX: Error "yaml-syntax", "a file is not YAML, or not of the shape that Ansible reads";
     DUPLICATE_KEY: Error "duplicate-key", "a key stands twice in one mapping";
+    REPEATED_KEY: Warning "repeated-key", "a key of the inventory stands twice, and Ansible takes the last value";
     UNKNOWN_TAG: Error "unknown-tag", "a value has a tag that Ansible does not read";
 
     // Keys
@@ -72,6 +73,10 @@ table! {
     INVENTORY_SYNTAX: Error "inventory-syntax", "a line of the inventory is none that Ansible reads";
     UNKNOWN_GROUP: Error "unknown-group", "the inventory names a group that it does not define";
     GROUP_CYCLE: Error "group-cycle", "a group of the inventory holds itself";
+    SKIPPED_ENTRY: Warning "skipped-entry", "the inventory holds something that Ansible skips";
+    BAD_CONNECTION: Error "bad-connection", "a host that backs something up cannot be connected to as it is written";
+    UNUSABLE_HOST: Warning "unusable-host", "a host that backs nothing up has a name or a connection that cannot be used";
+    CLOSED_FILE: Warning "closed-file", "an inventory or variables beside it are encrypted, and no password opens them";
 
     // Vault
     VAULT_PASSWORD: Error "vault-password", "the vault's password is wrong or cannot be had";

@@ -1,11 +1,9 @@
-//! One line of an inventory: section headers, words with quotes, host ranges, values.
+//! One line of an inventory in INI: section headers, words with quotes, assignments.
+//!
+//! The rules are those of ansible-core's `lib/ansible/plugins/inventory/ini.py`, whose words are Python's
+//! `shlex.split(line, comments=True)`.
 
 use std::ops::Range;
-
-use crate::vocab::Value;
-
-/// A range may make this many hosts; more is a slip.
-const MAX_RANGE: u64 = 10_000;
 
 /// What the lines below a header are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,27 +27,42 @@ pub struct Word {
     pub span: Range<usize>,
 }
 
-/// Reads `[name]`, `[name:children]`, `[name:vars]`.
-pub fn section(line: &str) -> Result<Section, String> {
-    let wrong = || "a section is written `[group]`, `[group:children]` or `[group:vars]`".to_owned();
-    let (name, tail) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(wrong)?;
-    // A comment may follow.
-    if !tail.trim_start().is_empty() && !tail.trim_start().starts_with(['#', ';']) {
-        return Err(wrong());
-    }
-    let (group, kind) = name.trim().split_once(':').unwrap_or((name.trim(), "hosts"));
-    if group.is_empty() || group.contains(char::is_whitespace) {
-        return Err(wrong());
-    }
-    match kind {
-        "hosts" => Ok(Section::Hosts(group.to_owned())),
-        "children" => Ok(Section::Children(group.to_owned())),
-        "vars" => Ok(Section::Vars(group.to_owned())),
-        _ => Err(wrong()),
+/// Reads `[name]`, `[name:children]`, `[name:vars]`, each with a comment behind it if need be.
+///
+/// `None` for a line that is no section: `[a:c].example.org` is a host. Errors: brackets from end to end with
+/// something else in them.
+pub fn section(line: &str) -> Option<Result<Section, String>> {
+    let wrong = || Err("a section is written `[group]`, `[group:children]` or `[group:vars]`".to_owned());
+    match header(line) {
+        Some((group, "hosts")) => Some(Ok(Section::Hosts(group.to_owned()))),
+        Some((group, "children")) => Some(Ok(Section::Children(group.to_owned()))),
+        Some((group, "vars")) => Some(Ok(Section::Vars(group.to_owned()))),
+        Some(_) => Some(wrong()),
+        None => (line.starts_with('[') && line.ends_with(']')).then(wrong),
     }
 }
 
-/// Splits a line as a shell would: quotes hold words together, `#` begins a comment.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (name, tail) = line.strip_prefix('[')?.split_once(']')?;
+    if !tail.trim_start().is_empty() && !tail.trim_start().starts_with('#') {
+        return None;
+    }
+    let (group, kind) = name.split_once(':').unwrap_or((name, "hosts"));
+    let is_group = !group.is_empty() && !group.contains(char::is_whitespace);
+    let is_kind = !kind.is_empty() && kind.chars().all(|c| c.is_alphanumeric() || c == '_');
+    (is_group && is_kind).then_some((group, kind))
+}
+
+/// The group that a line of a `:children` section names: one word, and a comment behind it if need be.
+pub fn child(line: &str) -> Option<&str> {
+    let end = line.find(char::is_whitespace).unwrap_or(line.len());
+    let (name, tail) = line.split_at_checked(end)?;
+    let tail = tail.trim_start();
+    let is_name = !name.is_empty() && !name.contains([':', ']']);
+    (is_name && (tail.is_empty() || tail.starts_with('#'))).then_some(name)
+}
+
+/// Splits a line as a shell would: quotes hold words together, `#` begins a comment wherever it is not quoted.
 pub fn words(line: &str) -> Result<Vec<Word>, String> {
     let mut words: Vec<Word> = Vec::new();
     let mut open: Option<Word> = None;
@@ -57,149 +70,50 @@ pub fn words(line: &str) -> Result<Vec<Word>, String> {
     let mut escaped = false;
     for (at, c) in line.char_indices() {
         let here = at..at + c.len_utf8();
-        let word = |open: &mut Option<Word>| {
+        let mut push = |text: &[char]| {
             let word = open.get_or_insert_with(|| Word { text: String::new(), span: here.clone() });
             word.span.end = here.end;
+            word.text.extend(text);
         };
         if std::mem::take(&mut escaped) {
-            word(&mut open);
-            open.iter_mut().for_each(|open| open.text.push(c));
+            // Between double quotes only a quote and the backslash itself are escaped.
+            match quote {
+                Some(_) if c != '"' && c != '\\' => push(&['\\', c]),
+                _ => push(&[c]),
+            }
             continue;
         }
         match (quote, c) {
             (Some(q), c) if c == q => {
-                word(&mut open);
+                push(&[]);
                 quote = None;
             }
             (None, '\'' | '"') => {
-                word(&mut open);
+                push(&[]);
                 quote = Some(c);
             }
             (None | Some('"'), '\\') => {
-                word(&mut open);
+                push(&[]);
                 escaped = true;
             }
             (None, '#') => break,
-            (None, c) if c.is_whitespace() => words.extend(open.take()),
-            (_, c) => {
-                word(&mut open);
-                open.iter_mut().for_each(|open| open.text.push(c));
-            }
+            (None, ' ' | '\t' | '\r' | '\n') => words.extend(open.take()),
+            (_, c) => push(&[c]),
         }
     }
     if quote.is_some() {
         return Err("a quote is opened and not closed".to_owned());
     }
+    if escaped {
+        return Err("a backslash at the end of the line escapes nothing".to_owned());
+    }
     words.extend(open);
     Ok(words)
 }
 
-/// Reads `name = value` of a `:vars` section, with the bytes of the whole assignment.
-pub fn variable(line: &str) -> Option<(String, Value, Range<usize>)> {
-    let (name, value) = line.split_once('=')?;
-    let name = name.trim();
-    if name.is_empty() || name.contains(char::is_whitespace) {
-        return None;
-    }
-    // Behind an unquoted value a comment may follow; a quoted one ends with its quote.
-    let value = value.trim();
-    let end = match value.chars().next().filter(|c| ['\'', '"'].contains(c)) {
-        Some(quote) => value.get(1..)?.find(quote).map_or(value.len(), |close| close + 2),
-        None => value.find(" #").unwrap_or(value.len()),
-    };
-    let value = value.get(..end)?.trim();
-    let length = line.find('=')? + 1 + line.split_once('=')?.1.find(value)? + value.len();
-    Some((name.to_owned(), literal(value), 0..length))
-}
-
-/// A value as Ansible reads it: a Python literal where it is one, else text.
-pub fn literal(text: &str) -> Value {
-    for quote in ['\'', '"'] {
-        let inner = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-        if let Some(inner) = inner.filter(|inner| !inner.contains(quote)) {
-            return Value::text(inner);
-        }
-    }
-    match text {
-        "True" => return Value::Bool(true),
-        "False" => return Value::Bool(false),
-        "None" => return Value::Null,
-        _ => {}
-    }
-    // Python refuses a leading zero, so that `0755` stays text.
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_number =
-        digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
-    match text.parse() {
-        Ok(number) if is_number => Value::Number(number),
-        _ => Value::text(text),
-    }
-}
-
-/// The hosts of a pattern such as `db[01:12:2].example.org:22`, and the port.
-pub fn hosts(pattern: &str) -> Result<(Vec<String>, Option<u16>), String> {
-    let (pattern, port) = split_port(pattern);
-    let mut names = vec![String::new()];
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('[') {
-        let (range, after) =
-            after.split_once(']').ok_or_else(|| format!("the range in `{pattern}` has no closing `]`"))?;
-        let steps = expand(range)?;
-        if names.len() as u64 * steps.len() as u64 > MAX_RANGE {
-            return Err(format!("`{pattern}` makes more than {MAX_RANGE} hosts"));
-        }
-        names = names
-            .iter()
-            .flat_map(|name| steps.iter().map(move |step| format!("{name}{before}{step}")))
-            .collect();
-        rest = after;
-    }
-    names.iter_mut().for_each(|name| name.push_str(rest));
-    Ok((names, port))
-}
-
-/// `host:port`; an IPv6 address has more than one colon, and a range has its colons in brackets.
-fn split_port(pattern: &str) -> (&str, Option<u16>) {
-    let behind_ranges = pattern.rfind(']').map_or(0, |at| at + 1);
-    let tail = pattern.get(behind_ranges..).unwrap_or_default();
-    match tail.rsplit_once(':') {
-        Some((before, port)) if !before.contains(':') => match port.parse() {
-            Ok(port) => (pattern.get(..behind_ranges + before.len()).unwrap_or(pattern), Some(port)),
-            Err(_) => (pattern, None),
-        },
-        _ => (pattern, None),
-    }
-}
-
-fn expand(range: &str) -> Result<Vec<String>, String> {
-    let wrong = || format!("`[{range}]` is no range: write [1:12], [01:12], [a:f] or [1:12:2]");
-    let parts: Vec<&str> = range.split(':').collect();
-    let (first, last, step) = match parts.as_slice() {
-        [first, last] => (*first, *last, 1),
-        [first, last, step] => (*first, *last, step.parse::<usize>().map_err(|_| wrong())?),
-        _ => return Err(wrong()),
-    };
-    if step == 0 {
-        return Err(wrong());
-    }
-    let first = if first.is_empty() { "0" } else { first };
-    if let (Ok(from), Ok(to)) = (first.parse::<u64>(), last.parse::<u64>()) {
-        if from > to {
-            return Err(wrong());
-        }
-        if (to - from) / step as u64 >= MAX_RANGE {
-            return Err(format!("`[{range}]` makes more than {MAX_RANGE} hosts"));
-        }
-        let width = if first.starts_with('0') && first.len() > 1 { first.len() } else { 0 };
-        return Ok((from..=to).step_by(step).map(|number| format!("{number:0width$}")).collect());
-    }
-    match (first.as_bytes(), last.as_bytes()) {
-        ([from], [to]) if from <= to && from.is_ascii_alphabetic() && to.is_ascii_alphabetic() => {
-            let letters = (*from..=*to).filter(u8::is_ascii_alphabetic).step_by(step);
-            Ok(letters.map(|letter| char::from(letter).to_string()).collect())
-        }
-        _ => Err(wrong()),
-    }
+/// Reads `name = value` of a `:vars` section: whatever stands before and behind the first `=`.
+pub fn assignment(line: &str) -> Option<(&str, &str)> {
+    line.split_once('=').map(|(name, value)| (name.trim(), value.trim()))
 }
 
 #[cfg(test)]
@@ -207,25 +121,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::settings::inventory::pattern;
 
-    #[test]
-    fn ranges_keep_leading_zeros_and_steps() {
-        let names = |pattern| hosts(pattern).map(|(names, _)| names);
-        assert_eq!(names("a[08:10]b"), Ok(vec!["a08b".into(), "a09b".into(), "a10b".into()]));
-        assert_eq!(names("[1:5:2]"), Ok(vec!["1".into(), "3".into(), "5".into()]));
-        assert_eq!(names("x[a:b][1:2]").map(|names| names.join(" ")), Ok("xa1 xa2 xb1 xb2".to_owned()));
-        assert!(names("x[3:1]").is_err() && names("x[1").is_err() && names("x[1:2:0]").is_err());
-        assert_eq!(hosts("db:5432"), Ok((vec!["db".into()], Some(5432))));
-        assert_eq!(hosts("fe80::1"), Ok((vec!["fe80::1".into()], None)));
+    fn texts(line: &str) -> Vec<String> {
+        words(line).expect("words").into_iter().map(|word| word.text).collect()
     }
 
     #[test]
-    fn values_are_python_literals_or_text() {
-        assert_eq!(literal("7"), Value::Number(7));
-        assert_eq!(literal("0755"), Value::text("0755"));
-        assert_eq!(literal("True"), Value::Bool(true));
-        assert_eq!(literal("yes"), Value::text("yes"));
-        assert_eq!(literal("'[\"/dev/xvdb\"]'"), Value::text("[\"/dev/xvdb\"]"));
+    fn words_are_those_of_a_shell() {
+        assert_eq!(texts(r#"h a='b c' d="e\"\n" f\ g#no"#), ["h", "a=b c", "d=e\"\\n", "f g"]);
+        assert!(words("h a='b").is_err() && words("h a\\").is_err());
+    }
+
+    #[test]
+    fn a_header_is_a_whole_line() {
+        assert_eq!(section("[a-b] # why"), Some(Ok(Section::Hosts("a-b".to_owned()))));
+        assert_eq!(section("[a=b:vars]"), Some(Ok(Section::Vars("a=b".to_owned()))));
+        assert_eq!(section("[a:c].example.org"), None);
+        assert!(matches!(section("[a b]"), Some(Err(_))));
+        assert!(matches!(section("[a:things]"), Some(Err(_))));
+        assert_eq!((child("a  # why"), child("a b"), child("a:b")), (Some("a"), None, None));
     }
 
     proptest! {
@@ -234,13 +149,10 @@ mod tests {
             if let Ok(words) = words(&line) {
                 for word in words {
                     prop_assert!(line.get(word.span).is_some());
-                    let _ = hosts(&word.text);
+                    let _ = pattern::hosts(&word.text);
                 }
             }
-            if let Some((_, _, span)) = variable(&line) {
-                prop_assert!(line.get(span).is_some());
-            }
-            let _ = section(&line);
+            let _ = (section(&line), child(&line), assignment(&line));
         }
     }
 }
