@@ -47,6 +47,15 @@ fn a_policy_keeps_what_restic_keeps() {
 }
 
 #[test]
+fn vaults_open_to_the_bytes_that_were_put_in() {
+    let command = format!("{PROGRAM} vault view {{file}} --vault-password-file {{password_file}}");
+    for (set, more) in [("B_vault", &[][..]), ("F_hostile", &["--kind", "vault", "--max-secs", "5"])] {
+        let Some(failures) = judged(set, &command, more) else { return };
+        assert!(failures.is_empty(), "{set}: {failures:#?}");
+    }
+}
+
+#[test]
 fn hostile_files_are_refused_in_a_moment_and_nothing_of_them_is_obeyed() {
     let command = format!("{PROGRAM} validate {{file}}");
     for kind in ["yaml", "fs"] {
