@@ -42,12 +42,14 @@ fuzz: ## Feed readers of settings with made-up input for ten minutes each; needs
 fmt: ## Format the code
 	cargo fmt
 
-schemas: ## Write every file of schemas/ again from the types
+schemas: ## Write schemas/ and docs/settings.md again from the types
 	cargo build --locked
 	@for name in public plan report problems settings desired; do \
 	  target/debug/reconcile schema $$name > schemas/$$name.schema.json.new; \
 	  mv schemas/$$name.schema.json{.new,}; \
 	done
+	target/debug/reconcile schema public --output markdown > docs/settings.md.new
+	mv docs/settings.md{.new,}
 
 tools: ## Install what the tests need and this machine lacks (Debian; asks for sudo only then)
 	scripts/install-test-tools

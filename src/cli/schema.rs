@@ -24,7 +24,15 @@ pub struct Schema {
 impl Schema {
     /// Prints a schema.
     pub fn run(&self, out: &mut Output) -> Result<Exit, Failure> {
-        out.expect_format("schema", &[Format::Text, Format::Json])?;
+        let known: &[Format] = match self.name.as_str() {
+            PUBLIC => &[Format::Text, Format::Json, Format::Markdown],
+            _ => &[Format::Text, Format::Json],
+        };
+        out.expect_format(&format!("schema {}", self.name), known)?;
+        if out.format() == Format::Markdown {
+            out.result(&report::reference::settings());
+            return Ok(Exit::Ok);
+        }
         let schema = match self.name.as_str() {
             PUBLIC => Some(settings::schema::public()),
             name => report::documents::schema(name),

@@ -11,6 +11,7 @@ pub mod plan;
 mod plan_markdown;
 mod plan_words;
 pub mod problems;
+pub mod reference;
 pub mod sarif;
 pub mod settings;
 pub mod text;

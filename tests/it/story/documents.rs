@@ -28,6 +28,21 @@ fn the_committed_schemas_are_the_programs_own() {
     assert_eq!(std::fs::read_dir(folder).expect("schemas").count(), names.len(), "a schema of nothing");
 }
 
+#[test]
+fn the_reference_of_settings_is_the_programs_own_and_has_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == reconcile::report::reference::settings(), "the settings moved: run `make schemas`");
+    for key in settings::keys::KEYS {
+        assert!(committed.contains(&format!("| `{}` |", key.name)), "{}", key.name);
+    }
+    for path in
+        ["account", "buckets.NAME.keep_versions.daily.days", "identities[].from.vpc", "alerts.smtp.port"]
+    {
+        assert!(committed.contains(&format!("| `backups.{path}` |")), "{path}");
+    }
+}
+
 /// The document satisfies the schema, with no member that the schema does not describe.
 fn holds(name: &str, answer: &Answer) {
     let document = answer.json();
