@@ -16,10 +16,17 @@ pub struct Mark {
 }
 
 /// A file's text under the name that the operator would type.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     pub name: Arc<str>,
     pub text: Arc<str>,
+}
+
+/// The name alone: texts hold secrets.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Source {

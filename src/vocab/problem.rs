@@ -99,11 +99,19 @@ impl Problem {
 }
 
 /// Every problem of a load together with the texts they point into, for carets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Problems {
     pub list: Vec<Problem>,
     /// Text of each source by the name used in `Place::file`. A vault's plain text is never among them.
     pub sources: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// The sources by name alone: inventories hold passwords.
+impl fmt::Debug for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<_> = self.sources.keys().collect();
+        f.debug_struct("Problems").field("list", &self.list).field("sources", &sources).finish()
+    }
 }
 
 impl Problems {

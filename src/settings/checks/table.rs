@@ -75,7 +75,7 @@ table! {
     GROUP_CYCLE: Error "group-cycle", "a group of the inventory holds itself";
     SKIPPED_ENTRY: Warning "skipped-entry", "the inventory holds something that Ansible skips";
     BAD_CONNECTION: Error "bad-connection", "a host that backs something up cannot be connected to as it is written";
-    UNUSABLE_HOST: Warning "unusable-host", "a host that backs nothing up has a name or a connection that cannot be used";
+    UNUSABLE_HOST: Warning "unusable-host", "a host has a name or a connection that cannot be used, and Ansible takes it";
     CLOSED_FILE: Warning "closed-file", "an inventory or variables beside it are encrypted, and no password opens them";
 
     // Vault
@@ -92,7 +92,7 @@ table! {
     UNKNOWN_HOST: Warning "unknown-host", "a word is no group and no host of the inventory", hosts::words_that_are_no_hosts;
     DECLARED_TWICE: Error "declared-twice", "a datastore is declared by its flat keys and below `backups:`", hosts::declared_in_both_layers;
     TWO_REPOSITORIES: Error "two-repositories", "Elasticsearch's snapshots go to a bucket and to a directory", hosts::both_elasticsearch_repositories;
-    DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name", places::names_that_stand_twice;
+    DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name";
     SHARED_DIRECTORY: Error "shared-directory", "two datastores have one backup directory on one host", places::directories_of_two_datastores;
     DIRECTORY_IN_SOURCE: Warning "directory-in-source", "a backup directory lies in what is backed up", places::directories_inside_of_sources;
     SHORT_RETENTION: Warning "short-retention", "backups go sooner than the next one is made", schedules::kept_shorter_than_the_interval;

@@ -22,8 +22,8 @@ const METHOD: &[&str] = &["ansible_connection"];
 
 /// Fills in how each host is reached.
 ///
-/// Errors: values that no connection could use, on hosts that back something up; on other hosts they are warnings.
-/// Either way the host says why it cannot be reached.
+/// Errors: values that no connection could use, on hosts that back something up; on other hosts they are warnings, and
+/// so is everywhere what only Ansible can evaluate. Either way the host says why it cannot be reached.
 ///
 /// `own` is `public.yml`, which outweighs every inventory.
 pub fn connect(
@@ -39,7 +39,8 @@ pub fn connect(
         fill(host, &Lookup { scope: &scope, own, variables }, &mut faults);
         for fault in faults {
             host.cannot_connect.get_or_insert(fault.why.clone());
-            let check = if host.backs_up { table::BAD_CONNECTION } else { table::UNUSABLE_HOST };
+            let is_certain = host.backs_up && !fault.is_unknown;
+            let check = if is_certain { table::BAD_CONNECTION } else { table::UNUSABLE_HOST };
             // A group's variable is wrong once, however many hosts have it.
             if told.insert((check.name, fault.source.name.clone(), fault.mark.line, fault.why.clone())) {
                 problems.push(fault.source.problem(check, &fault.mark, fault.why).at_key(fault.name));
@@ -89,6 +90,8 @@ struct Fault {
     source: Source,
     mark: Mark,
     why: String,
+    /// Ansible may know better: it evaluates more, and opens more.
+    is_unknown: bool,
 }
 
 /// The server that each of these hosts reads its backups from, where `pg_backup_from` names one.
@@ -155,8 +158,12 @@ impl Lookup<'_> {
                     Ok(scalar) => check(scalar.text.trim(), &scalar),
                     Err(why) => Err(format!("{name} {why}")),
                 };
+                let is_unknown = match &node.content {
+                    Content::Scalar(scalar) => scalar.is_template(),
+                    content => matches!(content, Content::Vaulted(_)),
+                };
                 Some(result.map_err(|why| {
-                    faults.push(Fault { name, source: source.clone(), mark: mark.clone(), why });
+                    faults.push(Fault { name, source: source.clone(), mark: mark.clone(), why, is_unknown });
                 }))
             })?
             .ok()

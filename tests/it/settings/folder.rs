@@ -18,6 +18,15 @@ impl Folder {
         Folder { folder }
     }
 
+    /// More files, in directories of their own if need be.
+    pub fn add(&self, files: &[(&str, &str)]) {
+        for (name, text) in files {
+            let path = self.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            std::fs::write(path, text).expect("written");
+        }
+    }
+
     pub fn path(&self) -> &std::path::Path {
         self.folder.path()
     }

@@ -7,6 +7,7 @@ pub mod environments;
 mod everything;
 mod examples;
 pub mod folder;
+mod inventory;
 mod mistakes;
 mod sarif;
 mod schema;
