@@ -90,9 +90,12 @@ impl Envelope {
             _ => return Err(VaultError::Header { line: lines.number(0) }),
         };
         let digits = lines.body();
-        let body = hex::decode(&digits).map_err(|error| match error {
-            FromHexError::InvalidHexCharacter { index, .. } => lines.wrong(index),
-            _ => lines.cut(),
+        // An odd number of digits may be one that is none of them.
+        let body = hex::decode(&digits).map_err(|_| {
+            match digits.bytes().position(|byte| !byte.is_ascii_hexdigit()) {
+                Some(index) => lines.wrong(index),
+                None => lines.cut(),
+            }
         })?;
         drop(digits);
         let mut rest = body.as_slice();

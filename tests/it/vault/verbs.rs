@@ -57,7 +57,7 @@ fn what_makes_no_sense_is_told_and_touches_nothing() {
     desk.write("plain", b"plain");
     desk.write("empty", b"");
     desk.write("cut", &sealed[..sealed.len() - 2]);
-    desk.write("wrong-digit", text.replacen("\n3", "\ng", 1).as_bytes());
+    desk.write("wrong-digit", text.replacen('\n', "\ng", 1).as_bytes());
     desk.write("other", b"another");
     let other = ["--vault-password-file", "other"];
     let cases: [(&[&str], i32, &str); 12] = [
