@@ -133,7 +133,12 @@ fn one(problem: &Problem, problems: &Problems, renderer: &Renderer) -> String {
         }),
     };
     let is_beside = quoted.as_ref().is_some_and(|quoted| beside(problem, quoted).is_some());
-    let label = problem.label.as_deref().filter(|_| !is_beside);
+    let says = |label: &&str| {
+        let bare = label.strip_prefix("must be ").unwrap_or(label);
+        !problem.message.contains(bare)
+    };
+    // Without room behind the carets it is a help, unless the message says the same.
+    let label = problem.label.as_deref().filter(|_| !is_beside).filter(says);
     for help in label.into_iter().chain(problem.help.as_deref()) {
         let indent = gutter + " = help: ".len();
         group = group.element(Level::HELP.message(broken(&harmless(help), indent, indent)));

@@ -39,7 +39,10 @@ pub fn sarif(problems: &Problems, here: &Path) -> Json {
 fn rule(check: &Check, repository: &str) -> Json {
     let page = format!("{repository}/blob/main/docs/checks/{}.md", check.name);
     let mut meaning = check.meaning.to_owned();
-    if let Some(first) = meaning.get(..1).map(str::to_uppercase) {
+    let is_a_name = meaning.split(' ').next().is_some_and(|word| word.contains('.'));
+    if let Some(first) = meaning.get(..1).map(str::to_uppercase)
+        && !is_a_name
+    {
         meaning.replace_range(..1, &first);
     }
     json!({

@@ -157,8 +157,11 @@ pub struct EncryptionKey {
 #[serde(deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct KeepTiers {
+    /// Versions of hourly backups
     pub hourly: Option<KeepFile>,
+    /// Versions of daily backups
     pub daily: Option<KeepFile>,
+    /// Versions of weekly backups
     pub weekly: Option<KeepFile>,
 }
 

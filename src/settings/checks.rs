@@ -4,6 +4,7 @@
 //! Pure. Place on the data's path: after reading, before [`Settings`] are handed on.
 
 mod hosts;
+mod names;
 mod places;
 mod schedules;
 mod secrets;

@@ -4,6 +4,7 @@
 
 mod access;
 mod alerts;
+mod names;
 mod read;
 mod sources;
 

@@ -78,6 +78,8 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let mut unsupported = switched_on(&flat, &public_source);
     let (file, places) = read.unwrap_or_default();
     let mut read = buckets::read(&public_source, &file, &places);
+    let is_real = |problem: &Problem| !problem.key.as_deref().is_some_and(|key| places.is_guess(key));
+    read.problems.retain(is_real);
     found.problems.list.append(&mut read.problems);
     unsupported.append(&mut read.unsupported);
     let backups = read.backups;
@@ -121,7 +123,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         whole_environment: sources.is_environment(),
         has_inventory: inventory.is_there,
     };
-    found.problems.list.extend(checks::all(&context));
+    found.problems.list.extend(checks::all(&context).into_iter().filter(is_real));
     let problems = found.sorted();
     if problems.has_errors() {
         return Err(problems);

@@ -6,7 +6,7 @@ mod mistakes;
 mod prune;
 mod range;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -26,6 +26,8 @@ pub struct Places {
     values: BTreeMap<Vec<String>, Mark>,
     /// The words as written: `012` is a number to YAML, and an account to its writer.
     words: BTreeMap<Vec<String>, Scalar>,
+    /// Values that were wrong, and are gone or stand-ins: what is found wrong with those says nothing.
+    guessed: BTreeSet<Vec<String>>,
 }
 
 impl Places {
@@ -40,6 +42,21 @@ impl Places {
             Some(mark) => mark.clone(),
             None => self.key(path),
         }
+    }
+
+    /// Whether a problem is about a stand-in, by its key: `backups.files.0.hosts`.
+    pub fn is_guess(&self, key: &str) -> bool {
+        let Some(key) = key.strip_prefix("backups.") else { return false };
+        self.guessed.iter().any(|path| {
+            let path = path.join(".");
+            key == path || key.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.'))
+        })
+    }
+
+    /// Whether some of what is below a path was wrong.
+    pub fn is_partial(&self, path: &[&str]) -> bool {
+        let path = owned(path);
+        self.guessed.iter().any(|guess| guess.starts_with(&path))
     }
 
     /// The word at a path, as written.
@@ -64,8 +81,8 @@ fn nearest(marks: &BTreeMap<Vec<String>, Mark>, path: &[&str]) -> Mark {
     }
 }
 
-/// What is missing once something is left out is left out too; nothing nests deeper than this.
-const MOST_ROUNDS: usize = 8;
+/// What is missing once something is left out is filled in, level by level; nothing nests deeper than this.
+const MOST_ROUNDS: usize = 16;
 
 /// Reads `backups:`, its mistakes of shape told and left out; `None` where nothing can be read.
 pub fn read(
@@ -98,18 +115,22 @@ pub fn read(
     };
     schema.soften(&mut json, &places);
     problems.extend(doubts::all(source, &json, &places));
-    let mistakes = schema.mistakes(&json);
-    let mut wrong: Vec<Vec<String>> = unread.clone();
-    wrong.extend(mistakes.iter().map(|mistake| mistake.path.clone()));
-    let told = mistakes.into_iter().filter(|mistake| !unread.contains(&mistake.path));
-    tell(told, source, &places, problems);
+    let mut mistakes = schema.mistakes(&json);
+    tell(
+        mistakes.iter().filter(|one| !one.is_told && !unread.contains(&one.path)),
+        source,
+        &places,
+        problems,
+    );
     // What is left without the mistakes is judged too, so that every mistake is told at once.
+    let mut unread = unread.as_slice();
     for _ in 0..MOST_ROUNDS {
-        if wrong.is_empty() {
+        if mistakes.is_empty() && unread.is_empty() {
             break;
         }
-        prune::remove(&mut json, &mut places, &wrong);
-        wrong = schema.mistakes(&json).into_iter().map(|mistake| mistake.path).collect();
+        prune::mend(&mut json, &mut places, unread, &mistakes);
+        unread = &[];
+        mistakes = schema.mistakes(&json);
     }
     match serde_json::from_value(json) {
         Ok(file) => Some((file, places)),
@@ -120,8 +141,8 @@ pub fn read(
     }
 }
 
-fn tell(
-    mistakes: impl Iterator<Item = Mistake>,
+fn tell<'a>(
+    mistakes: impl Iterator<Item = &'a Mistake>,
     source: &Source,
     places: &Places,
     problems: &mut Vec<Problem>,
@@ -130,9 +151,10 @@ fn tell(
         let path: Vec<&str> = mistake.path.iter().map(String::as_str).collect();
         let mark = if mistake.at_key { places.key(&path) } else { places.value(&path) };
         let key = std::iter::once("backups").chain(path.iter().copied()).collect::<Vec<_>>().join(".");
-        let mut problem = source.problem(mistake.check, &mark, mistake.message).at_key(shown_key(&key));
-        problem.label = mistake.label;
-        problem.help = mistake.help;
+        let mut problem =
+            source.problem(mistake.check, &mark, mistake.message.as_str()).at_key(shown_key(&key));
+        problem.label = mistake.label.clone();
+        problem.help = mistake.help.clone();
         problems.push(problem);
     }
 }

@@ -190,13 +190,15 @@ fn choice(key: &Key, text: &str, words: &[&str], or_false: bool) -> Result<Value
     if words.contains(&text) {
         return Ok(Value::text(text));
     }
-    let mut allowed = words.join(", ");
-    if or_false {
-        allowed.push_str(" or false");
-    }
+    let (last, first) = words.split_last().map_or(("", &[][..]), |(last, first)| (*last, first));
+    let allowed = match or_false {
+        true => format!("{} or false", words.join(", ")),
+        false => format!("{} or {last}", first.join(", ")),
+    };
+    let so = if or_false { ", so nothing would be backed up" } else { "" };
     let mistake = Mistake::new(
         table::BAD_VALUE,
-        format!("`{}` is no value of {}, so nothing would be backed up", shown(text), key.name),
+        format!("`{}` is no value of {}{so}", shown(text), key.name),
         format!("must be {allowed}"),
     );
     Err(match super::suggest::nearest(text, words.iter().copied()) {

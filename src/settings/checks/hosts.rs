@@ -1,6 +1,7 @@
 //! Checks about who makes backups.
 
-use super::stores::{NAMES, Named, Spot, below};
+use super::names::{NAMES, Names};
+use super::stores::{Named, Spot, below};
 use super::{Context, table};
 use crate::settings::suggest;
 use crate::vocab::Problem;
@@ -122,7 +123,7 @@ pub(super) fn declared_in_both_layers(context: &Context<'_>) -> Vec<Problem> {
     };
     let is_on = |key: &str| context.flat.text(key).is_some() || context.flat.is(key);
     let both = NAMES.iter().filter(|names| is_declared(names.name) && is_on(names.switch));
-    let problem = |names: &&super::stores::Names| {
+    let problem = |names: &&Names| {
         let message = format!("{} backups are declared here and in backups.{}", names.whose, names.name);
         context
             .at_spot(table::DECLARED_TWICE, &Spot::Key(names.switch), capital(&message))

@@ -1,8 +1,5 @@
-//! Checks about directories and names that are used twice.
+//! Checks about directories that are used twice.
 
-use std::collections::BTreeMap;
-
-use super::stores::{Spot, below};
 use super::{Context, table};
 use crate::vocab::Problem;
 
@@ -68,45 +65,4 @@ fn excluded(context: &Context<'_>, name: &str, source: &str, directory: &str) ->
             rest == exclude || rest.starts_with(&format!("{exclude}/"))
         },
     )
-}
-
-/// One name is one job file, one cron entry, one folder in the bucket.
-pub(super) fn names_that_stand_twice(context: &Context<'_>) -> Vec<Problem> {
-    let declared = &context.settings.backups.declared;
-    let mut named: Vec<(String, Spot)> = Vec::new();
-    for files in &declared.files {
-        let spot = below(&["files", &files.at.to_string(), "name"]);
-        named.push((format!("the directory tree `{}`", files.name), spot));
-    }
-    for database in &declared.databases {
-        let spot = below(&["databases", &database.at.to_string(), "identifier"]);
-        // RDS takes no notice of case.
-        named.push((format!("the database `{}`", database.identifier.to_lowercase()), spot));
-    }
-    for dokku in &declared.dokku {
-        let spot = below(&["dokku", &dokku.at.to_string(), "service"]);
-        named.push((format!("the service `{}`", dokku.service), spot));
-    }
-    for identity in &declared.identities {
-        use crate::settings::declared::Who;
-        let (kind, name) = match &identity.who {
-            Who::Role { name, .. } => ("role", name),
-            Who::User { name } => ("user", name),
-        };
-        let spot = below(&["identities", &identity.at.to_string(), kind]);
-        named.push((format!("the {kind} `{name}`"), spot));
-    }
-    let mut first: BTreeMap<String, Spot> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (name, spot) in named {
-        if let Some(before) = first.get(&name) {
-            let line = context.at_spot(table::DUPLICATE_NAME, before, "").place.map_or(0, |place| place.line);
-            let message = format!("{name} is declared twice, and one would overwrite the other");
-            let problem = context.at_spot(table::DUPLICATE_NAME, &spot, message);
-            problems.push(problem.labelled(format!("first declared on line {line}")));
-        } else {
-            first.insert(name, spot);
-        }
-    }
-    problems
 }

@@ -86,8 +86,9 @@ pub(super) fn clocks_that_change(context: &Context<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for store in context.stores() {
         let Some(zone) = context.zone(&store) else { continue };
+        let changes = changes(zone);
         for run in &store.runs {
-            let told = changed_clocks(&run.schedule, zone);
+            let told = changed_clocks(&run.schedule, &changes);
             if told.is_empty() {
                 continue;
             }
@@ -101,7 +102,7 @@ pub(super) fn clocks_that_change(context: &Context<'_>) -> Vec<Problem> {
 }
 
 /// What a change of clocks does to a schedule: the first of each kind.
-fn changed_clocks(schedule: &Schedule, zone: Tz) -> Vec<String> {
+fn changed_clocks(schedule: &Schedule, changes: &[(NaiveDateTime, i64)]) -> Vec<String> {
     let text = if schedule.as_str() == "@hourly" { "0 * * * *" } else { schedule.as_str() };
     let mut fields = text.split(' ');
     let (minute, hour) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
@@ -111,7 +112,7 @@ fn changed_clocks(schedule: &Schedule, zone: Tz) -> Vec<String> {
         return Vec::new();
     }
     let (mut missed, mut twice) = (None, None);
-    for (wall, change) in changes(zone) {
+    for (wall, change) in changes.iter().copied() {
         let (start, end) = if change > 0 {
             (wall, wall + Duration::seconds(change))
         } else {
@@ -146,8 +147,8 @@ fn changes(zone: Tz) -> Vec<(NaiveDateTime, i64)> {
     let Some(from) = DateTime::from_timestamp(FROM, 0) else { return Vec::new() };
     let mut changes = Vec::new();
     let mut before = offset(from);
-    for quarter in 1..=(2 * 366 * 24 * 4) {
-        let at = from + Duration::minutes(15 * quarter);
+    for half in 1..=(2 * 366 * 24 * 2) {
+        let at = from + Duration::minutes(30 * half);
         let now = offset(at);
         if now != before {
             let jump = now - before;
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     fn told(schedule: &str, zone: Tz) -> Vec<String> {
-        changed_clocks(&schedule.parse().expect("a schedule"), zone)
+        changed_clocks(&schedule.parse().expect("a schedule"), &changes(zone))
     }
 
     #[test]

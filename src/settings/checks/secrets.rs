@@ -107,7 +107,9 @@ pub fn veil(problem: &mut Problem, text: &str) {
         }
     }
     for words in
-        [Some(&mut problem.message), problem.label.as_mut(), problem.help.as_mut()].into_iter().flatten()
+        [Some(&mut problem.message), problem.key.as_mut(), problem.label.as_mut(), problem.help.as_mut()]
+            .into_iter()
+            .flatten()
     {
         while let Some(found) = key_id(words) {
             words.replace_range(found, "(secret)");
@@ -121,9 +123,10 @@ fn is_secret_line(line: &str) -> bool {
     }
     // Also a line that is not YAML any more.
     line.split([',', '{', '}']).any(|part| {
-        let Some((key, value)) = part.split_once(':') else { return false };
+        let part = part.trim().trim_start_matches("- ");
+        let Some((key, value)) = part.split_once([':', '=', ' ', '\t']) else { return false };
         let bare = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
-        is_secret_key(bare(key).trim_start_matches("- ")) && is_like_a_secret(&bare(value))
+        is_secret_key(&bare(key)) && is_like_a_secret(&bare(value))
     })
 }
 

@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 
 use super::Context;
+use super::names::{NAMES, Names};
 use crate::settings::declared::{Direct, Objectives};
 use crate::settings::summary::DatastoreSummary;
 use crate::vocab::{BucketName, Check, HostName, Problem, Schedule, Tier};
@@ -256,7 +257,7 @@ impl Context<'_> {
             let spot = |member: &str| below(&["files", &at, member]);
             Store {
                 name: format!("files-{}", own.name),
-                whose: format!("the tree {}'s", own.name),
+                whose: self.whose(&["files", &at, "name"], "the tree", &own.name),
                 switch: below(&["files", &at]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["files", &at, "hosts"]),
@@ -286,7 +287,7 @@ impl Context<'_> {
             let spot = |member: &str| below(&["dokku", &at, member]);
             Store {
                 name: format!("dokku-{}", own.service),
-                whose: format!("dokku's {}", own.service) + "'s",
+                whose: self.whose(&["dokku", &at, "service"], "dokku's", &own.service),
                 switch: below(&["dokku", &at]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["dokku", &at, "hosts"]),
@@ -310,6 +311,14 @@ impl Context<'_> {
         self.settings.backups.declared.dokku.iter().map(one).collect()
     }
 
+    /// Whose backups they are; a name that is wrong is not repeated.
+    fn whose(&self, path: &[&str], what: &str, name: &str) -> String {
+        match self.places.is_guess(&format!("backups.{}", path.join("."))) {
+            true => "these".to_owned(),
+            false => format!("{what} {name}'s"),
+        }
+    }
+
     /// Dumps of restored snapshots: the part of a database that a host makes.
     fn off_system(&self) -> Vec<Store> {
         let one = |database: &crate::settings::declared::Database| {
@@ -318,7 +327,7 @@ impl Context<'_> {
             let spot = |member: &str| below(&["databases", &at, "off_system", member]);
             Some(Store {
                 name: format!("rds-{}", database.identifier),
-                whose: format!("{}'s off-system", database.identifier),
+                whose: self.whose(&["databases", &at, "identifier"], "the database", &database.identifier),
                 switch: below(&["databases", &at, "off_system"]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["databases", &at, "off_system", "hosts"]),
@@ -347,64 +356,3 @@ impl Context<'_> {
 fn words<S: AsRef<str>>(hosts: &[String], path: &[S]) -> Named {
     Named::Words(hosts.to_vec(), path.iter().map(|part| part.as_ref().to_owned()).collect())
 }
-
-/// What the four datastores of commcare-cloud call their keys.
-pub(super) struct Names {
-    pub name: &'static str,
-    pub whose: &'static str,
-    pub group: &'static str,
-    pub switch: &'static str,
-    pub s3: &'static str,
-    dir: &'static str,
-    source: &'static str,
-    hours: &'static str,
-    hourly: &'static str,
-}
-
-/// In the order of [`crate::settings::Settings::datastores`].
-pub(super) static NAMES: [&Names; 4] = [
-    &Names {
-        name: "postgresql",
-        whose: "PostgreSQL's",
-        group: "pg_backup",
-        switch: "backup_postgres",
-        s3: "postgres_s3",
-        dir: "postgresql_backup_dir",
-        source: "",
-        hours: "postgresql_backup_hours",
-        hourly: "postgres_backup_hourly",
-    },
-    &Names {
-        name: "couchdb",
-        whose: "CouchDB's",
-        group: "couchdb2",
-        switch: "backup_couch",
-        s3: "couch_s3",
-        dir: "couch_backup_dir",
-        source: "couch_data_dir",
-        hours: "couchdb_backup_hours",
-        hourly: "couch_backup_hourly",
-    },
-    &Names {
-        name: "blobdb",
-        whose: "the blob database's",
-        group: "shared_dir_host",
-        switch: "backup_blobdb",
-        s3: "blobdb_s3",
-        dir: "blobdb_backup_dir",
-        source: "blobdb_dir_path",
-        hours: "blobdb_backup_hours",
-        hourly: "blobdb_backup_hourly",
-    },
-    &Names {
-        name: "elasticsearch",
-        whose: "Elasticsearch's",
-        group: "elasticsearch",
-        switch: "backup_es_s3",
-        s3: "backup_es_s3",
-        dir: "",
-        source: "",
-        hours: "",
-        hourly: "",
-    },
-];

@@ -92,7 +92,7 @@ table! {
     UNKNOWN_HOST: Warning "unknown-host", "a word is no group and no host of the inventory", hosts::words_that_are_no_hosts;
     DECLARED_TWICE: Error "declared-twice", "a datastore is declared by its flat keys and below `backups:`", hosts::declared_in_both_layers;
     TWO_REPOSITORIES: Error "two-repositories", "Elasticsearch's snapshots go to a bucket and to a directory", hosts::both_elasticsearch_repositories;
-    DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name", places::names_that_stand_twice;
+    DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name";
     SHARED_DIRECTORY: Error "shared-directory", "two datastores have one backup directory on one host", places::directories_of_two_datastores;
     DIRECTORY_IN_SOURCE: Warning "directory-in-source", "a backup directory lies in what is backed up", places::directories_inside_of_sources;
     SHORT_RETENTION: Warning "short-retention", "backups go sooner than the next one is made", schedules::kept_shorter_than_the_interval;

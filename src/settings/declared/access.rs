@@ -87,6 +87,7 @@ fn who(reader: &mut Reader<'_>, index: &str, file: &backups::Identity) -> Option
     let (kind, name) = match (&file.role, &file.user) {
         (Some(role), None) => ("role", role),
         (None, Some(user)) => ("user", user),
+        (None, None) if reader.is_partial(&["identities", index]) => return None,
         (both, _) => {
             let message = match both {
                 Some(_) => "this is both a role and a user, and can be only one",
@@ -137,7 +138,7 @@ fn from(reader: &mut Reader<'_>, index: &str, file: &backups::Networks) -> Optio
     let path = ["identities", index, "from"];
     let private = networks.iter().filter(|network| is_private(network.address)).count();
     let public = networks.len() - private;
-    if !all_good {
+    if !all_good || reader.is_partial(&path) {
         return None;
     }
     match (&file.vpc, private, public) {

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::{Declared, Direct, DirectElasticsearch, Objectives, access, alerts, sources};
+use super::{Declared, Direct, DirectElasticsearch, Objectives, access, alerts, names, sources};
 use crate::datastores::postgresql::settings::Method;
 use crate::settings::backups::{self, BackupsFile, KeepLocally, MethodFile};
 use crate::settings::checks::table;
@@ -28,6 +28,7 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> (Declared, 
         blobdb: file.blobdb.as_ref().and_then(|file| tree(&mut reader, "blobdb", file)),
         elasticsearch: file.elasticsearch.as_ref().and_then(|file| elasticsearch(&mut reader, file)),
     };
+    names::told_twice(&mut reader, file);
     (declared, reader.problems)
 }
 
@@ -47,6 +48,16 @@ impl Reader<'_> {
     ) -> &mut Problem {
         let mark = self.places.value(path);
         self.at(check, &mark, path, message.into())
+    }
+
+    /// Whether some of what is below a path was wrong, so that the whole says nothing.
+    pub(super) fn is_partial(&self, path: &[&str]) -> bool {
+        self.places.is_partial(path)
+    }
+
+    /// The line of a value.
+    pub(super) fn line(&self, path: &[&str]) -> u32 {
+        self.places.value(path).line
     }
 
     fn at(&mut self, check: Check, mark: &Mark, path: &[&str], message: String) -> &mut Problem {

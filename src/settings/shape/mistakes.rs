@@ -29,6 +29,12 @@ pub(super) struct Mistake {
     pub message: String,
     pub label: Option<String>,
     pub help: Option<String>,
+    /// The member that is missing below the path.
+    pub missing: Option<String>,
+    /// Told already, by another mistake.
+    pub is_told: bool,
+    /// A value of the right shape, to stand there while the rest is judged.
+    pub filler: Json,
 }
 
 impl Schema {
@@ -42,23 +48,10 @@ impl Schema {
     /// Ansible's leniency: a number or a boolean may be quoted, and a number where text is wanted is its digits as
     /// written.
     pub(super) fn soften(&self, json: &mut Json, places: &Places) {
-        let softer: Vec<(String, Json)> = self
-            .validator
-            .iter_errors(json)
-            .filter_map(|error| {
-                let ValidationErrorKind::Type { kind } = error.kind() else { return None };
-                let path = segments(&error);
-                let word = places.words.get(&path)?;
-                let wanted = wanted(kind);
-                let value = match error.instance().as_ref() {
-                    Json::String(text) if wanted.contains(&"integer") => Json::from(whole(text)?),
-                    Json::String(text) if wanted.contains(&"boolean") => Json::from(boolean(text)?),
-                    Json::Number(_) if wanted.contains(&"string") => Json::from(word.text.as_str()),
-                    _ => return None,
-                };
-                Some((error.instance_path().as_str().to_owned(), value))
-            })
-            .collect();
+        let mut softer: Vec<(String, Json)> = Vec::new();
+        for error in self.validator.iter_errors(json) {
+            soft(&error, places, &mut softer);
+        }
         for (pointer, value) in softer {
             if let Some(place) = json.pointer_mut(&pointer) {
                 *place = value;
@@ -75,7 +68,22 @@ impl Schema {
         let is_told = |error: &&ValidationError<'_>| {
             matches!(error.kind(), ValidationErrorKind::Type { .. }) && choices.contains(&segments(error))
         };
-        errors.iter().filter(|error| !is_told(error)).flat_map(|error| self.explain(error)).collect()
+        let mistakes: Vec<Mistake> =
+            errors.iter().filter(|error| !is_told(error)).flat_map(|error| self.explain(error)).collect();
+        let misspelled: Vec<(Vec<String>, String)> = mistakes
+            .iter()
+            .filter(|mistake| mistake.check == table::UNKNOWN_KEY)
+            .filter_map(|mistake| {
+                let (_, around) = mistake.path.split_last()?;
+                Some((around.to_vec(), mistake.label.clone()?))
+            })
+            .collect();
+        let is_there = |mistake: &Mistake| {
+            let label = mistake.missing.as_ref().map(|name| did_you_mean(name));
+            label.is_some_and(|label| misspelled.contains(&(mistake.path.clone(), label)))
+        };
+        // What is missing because its key has a slip in it is told there.
+        mistakes.into_iter().map(|mistake| Mistake { is_told: is_there(&mistake), ..mistake }).collect()
     }
 
     /// What a validator's error means to the person who wrote the file.
@@ -83,7 +91,17 @@ impl Schema {
         let path = segments(error);
         let instance = error.instance();
         let one = |check: Check, message: String, label: Option<String>| {
-            vec![Mistake { check, path: path.clone(), at_key: false, message, label, help: None }]
+            vec![Mistake {
+                check,
+                path: path.clone(),
+                at_key: false,
+                message,
+                label,
+                help: None,
+                missing: None,
+                is_told: false,
+                filler: filler(error.kind()),
+            }]
         };
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -99,17 +117,21 @@ impl Schema {
                     message: format!("`{name}` is missing, and there is no default for it"),
                     label: Some(format!("needs {name}")),
                     help: None,
+                    missing: Some(name),
+                    is_told: false,
+                    filler: Json::Null,
                 }]
             }
             ValidationErrorKind::Type { kind } => {
                 let wanted: Vec<&str> =
                     wanted(kind).into_iter().filter(|kind| *kind != "null").map(in_words).collect();
-                let wanted = wanted.join(" or ");
-                one(
-                    table::WRONG_TYPE,
-                    format!("this is {}, and {wanted} is needed", is_what(instance)),
-                    Some(format!("must be {wanted}")),
-                )
+                let wanted = alternatives(&wanted);
+                let label = match instance.as_ref() {
+                    Json::String(text) if wanted == "a list" => format!("must be a list: [{}]", shown(text)),
+                    _ => format!("must be {wanted}"),
+                };
+                let is = is_what(instance);
+                one(table::WRONG_TYPE, format!("this is {is}, and {wanted} is needed"), Some(label))
             }
             ValidationErrorKind::Enum { options } => {
                 let options: Vec<&str> =
@@ -117,11 +139,11 @@ impl Schema {
                 let mut mistakes = one(
                     table::BAD_VALUE,
                     format!("this is {}, which is none of the values that are known", is_what(instance)),
-                    Some(format!("must be {}", options.join(" or "))),
+                    Some(format!("must be {}", alternatives(&options))),
                 );
                 let near = instance.as_str().and_then(|text| suggest::nearest(text, options.iter().copied()));
                 if let (Some(near), Some(first)) = (near, mistakes.first_mut()) {
-                    first.help = Some(format!("did you mean {near}?"));
+                    first.help = Some(did_you_mean(near));
                 }
                 mistakes
             }
@@ -174,18 +196,9 @@ impl Schema {
         }) {
             return best.iter().flat_map(|error| self.explain(error)).collect();
         }
-        let mut wanted_here: Vec<&str> = branches
-            .iter()
-            .flat_map(|errors| errors.iter())
-            .filter_map(|error| match error.kind() {
-                ValidationErrorKind::Type { kind } => Some(wanted(kind)),
-                _ => None,
-            })
-            .flatten()
-            .map(in_words)
-            .collect();
+        let mut wanted_here: Vec<&str> = branches.iter().flat_map(|errors| wanted_by(errors)).collect();
         wanted_here.dedup();
-        let wanted_here = wanted_here.join(" or ");
+        let wanted_here = alternatives(&wanted_here);
         vec![Mistake {
             check: table::WRONG_TYPE,
             path: path.to_vec(),
@@ -193,6 +206,9 @@ impl Schema {
             message: format!("this is {}, and {wanted_here} is needed", is_what(instance)),
             label: Some(format!("must be {wanted_here}")),
             help: None,
+            missing: None,
+            is_told: false,
+            filler: Json::from(FILLER),
         }]
     }
 
@@ -215,9 +231,76 @@ fn unknown_key(path: &[String], name: &str, known: &[&str]) -> Mistake {
         path,
         at_key: true,
         message: format!("there is no setting `{}` here, so it would do nothing", shown(name)),
-        label: near.map(|near| format!("did you mean {near}?")),
+        label: near.map(did_you_mean),
         help: (near.is_none() && !known.is_empty()).then(|| format!("known here: {}", known.join(", "))),
+        missing: None,
+        is_told: false,
+        filler: Json::Null,
     }
+}
+
+/// What stands for a text that is wrong, while the rest is judged: fits every pattern of what has no default.
+const FILLER: &str = "x";
+
+fn filler(kind: &ValidationErrorKind) -> Json {
+    match kind {
+        ValidationErrorKind::Type { kind } => match wanted(kind).first() {
+            Some(&"array") => Json::Array(Vec::new()),
+            Some(&"object") => Json::Object(serde_json::Map::new()),
+            Some(&"integer" | &"number") => Json::from(1),
+            Some(&"boolean") => Json::from(false),
+            _ => Json::from(FILLER),
+        },
+        ValidationErrorKind::Enum { options } => options.get(0).cloned().unwrap_or_default(),
+        ValidationErrorKind::Minimum { limit } | ValidationErrorKind::Maximum { limit } => limit.clone(),
+        _ => Json::from(FILLER),
+    }
+}
+
+/// The value that is meant, where a type is wrong as Ansible would let pass; also within an optional value.
+fn soft(error: &ValidationError<'_>, places: &Places, softer: &mut Vec<(String, Json)>) {
+    if let ValidationErrorKind::AnyOf { context } = error.kind() {
+        context.iter().flatten().for_each(|error| soft(error, places, softer));
+    }
+    let ValidationErrorKind::Type { kind } = error.kind() else { return };
+    let Some(word) = places.words.get(&segments(error)) else { return };
+    let wanted = wanted(kind);
+    let value = match error.instance().as_ref() {
+        Json::String(text) if wanted.contains(&"integer") => whole(text).map(Json::from),
+        Json::String(text) if wanted.contains(&"boolean") => boolean(text).map(Json::from),
+        Json::Number(_) if wanted.contains(&"string") => Some(Json::from(word.text.as_str())),
+        _ => None,
+    };
+    softer.extend(value.map(|value| (error.instance_path().as_str().to_owned(), value)));
+}
+
+/// What one alternative wants: one of its words, or a kind of value.
+fn wanted_by<'a>(errors: &'a [ValidationError<'static>]) -> Vec<&'a str> {
+    let words = errors.iter().find_map(|error| match error.kind() {
+        ValidationErrorKind::Enum { options } => options.as_array(),
+        _ => None,
+    });
+    if let Some(words) = words {
+        return words.iter().filter_map(Json::as_str).collect();
+    }
+    let kinds = errors.iter().filter_map(|error| match error.kind() {
+        ValidationErrorKind::Type { kind } => Some(wanted(kind)),
+        _ => None,
+    });
+    kinds.flatten().map(in_words).collect()
+}
+
+/// `a, b or c`.
+fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => "something else".to_owned(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+fn did_you_mean(name: &str) -> String {
+    format!("did you mean {name}?")
 }
 
 fn segments(error: &ValidationError<'_>) -> Vec<String> {

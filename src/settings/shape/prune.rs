@@ -1,17 +1,52 @@
-//! Takes out of a document what is wrong in it, so that the rest can be judged in the same run.
+//! Takes out of a document what is wrong in it, so that the rest can be judged in the same run. What has no default is
+//! filled in; whatever is then found wrong with a filler is not told.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use super::Places;
+use super::mistakes::Mistake;
 
-/// Removes the values at these paths; what follows in a list moves up, its places with it.
-pub(super) fn remove(json: &mut Json, places: &mut Places, paths: &[Vec<String>]) {
-    for path in paths {
+/// Removes what is wrong, and fills in what is missing; what follows in a list moves up, its places with it.
+pub(super) fn mend(json: &mut Json, places: &mut Places, unread: &[Vec<String>], mistakes: &[Mistake]) {
+    for path in unread {
+        places.guessed.insert(path.clone());
         cut(json, path);
     }
+    for mistake in mistakes {
+        let mut path = mistake.path.clone();
+        match &mistake.missing {
+            // Its kind is not known yet; the next round tells.
+            Some(name) => {
+                if let Some(Json::Object(members)) = at(json, &path) {
+                    members.insert(name.clone(), Json::Null);
+                }
+                path.push(name.clone());
+                places.guessed.insert(path);
+            }
+            None if places.guessed.contains(&path) => match at(json, &path) {
+                Some(value) if *value != mistake.filler => *value = mistake.filler.clone(),
+                _ => {
+                    path.pop();
+                    cut(json, &path);
+                }
+            },
+            None => {
+                cut(json, &path);
+                places.guessed.insert(path);
+            }
+        }
+    }
     close_gaps(json, &mut Vec::new(), places);
+}
+
+fn at<'a>(json: &'a mut Json, path: &[String]) -> Option<&'a mut Json> {
+    path.iter().try_fold(json, |json, part| match json {
+        Json::Object(members) => members.get_mut(part),
+        Json::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
+        _ => None,
+    })
 }
 
 /// Members go at once; items of lists become nothing first, since the paths of their neighbours count them.
@@ -20,12 +55,7 @@ fn cut(json: &mut Json, path: &[String]) {
         *json = Json::Object(serde_json::Map::new());
         return;
     };
-    let around = around.iter().try_fold(json, |json, part| match json {
-        Json::Object(members) => members.get_mut(part),
-        Json::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
-        _ => None,
-    });
-    match around {
+    match at(json, around) {
         Some(Json::Object(members)) => _ = members.shift_remove(last),
         Some(Json::Array(items)) => {
             if let Some(item) = last.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
@@ -68,6 +98,9 @@ impl Places {
         moved_up(&mut self.keys, list, gone);
         moved_up(&mut self.values, list, gone);
         moved_up(&mut self.words, list, gone);
+        let mut guessed = std::mem::take(&mut self.guessed).into_iter().map(|path| (path, ())).collect();
+        moved_up(&mut guessed, list, gone);
+        self.guessed = guessed.into_keys().collect();
     }
 }
 
@@ -101,7 +134,7 @@ mod tests {
             let line = u32::try_from(index).expect("small");
             places.keys.insert(path(key), Mark { line, column: 1, span: 0..0 });
         }
-        remove(&mut json, &mut places, &[path("files/0"), path("x"), path("files/0"), path("nowhere/1")]);
+        mend(&mut json, &mut places, &[path("files/0"), path("x"), path("files/0"), path("nowhere/1")], &[]);
         assert_eq!(json, serde_json::json!({"files": [{"b": 2}, {"c": 3}]}));
         assert_eq!(places.key(&["files", "0", "b"]).line, 1);
         assert_eq!(places.key(&["files", "1", "c"]).line, 2);

@@ -221,3 +221,159 @@ proptest! {
         prop_assert_eq!(folder.validated(), folder.validated());
     }
 }
+
+/// The checks that a `public.yml` of these lines shows, beside an inventory of one host in every group.
+fn checks(lines: &str) -> Vec<&'static str> {
+    let inventory = "[pg_backup]\nh1\n[couchdb2]\nh1\n[shared_dir_host]\nh1\n[elasticsearch]\nh1\n";
+    let public = format!("deploy_env: prod\n{lines}");
+    let folder = Folder::new(&[("public.yml", &public), ("inventory.ini", inventory)]);
+    let problems = folder.load().map_or_else(|problems| problems, |settings| settings.problems);
+    let names = problems.list.iter().map(|problem| problem.check.name);
+    names.filter(|name| *name != "no-credentials").collect()
+}
+
+/// A member of `backups:` in flow style.
+fn below(member: &str) -> Vec<&'static str> {
+    checks(&format!("backups:\n  {member}\n"))
+}
+
+#[test]
+fn variants_of_one_mistake_are_one_check() {
+    for window in ["16:00-16:29", "23:45-00:14", "24:00-25:00", "16:60-17:30", "16:00-16:00", "4pm"] {
+        let text = format!("databases: [{{identifier: a, window: '{window}'}}]");
+        assert_eq!(below(&text), ["bad-window"], "{window}");
+    }
+    assert!(below("databases: [{identifier: a, window: '23:45-00:15'}]").is_empty());
+    for days in ["0", "36", "-1", "'0'"] {
+        let text = format!("databases: [{{identifier: a, retention_days: {days}}}]");
+        assert_eq!(below(&text), ["bad-retention"], "{days}");
+    }
+    for name in ["1a", "a--b", "a-", "a_b", "'a b'"] {
+        assert_eq!(below(&format!("databases: [{{identifier: {name}}}]")), ["bad-name"], "{name}");
+    }
+    for schedule in ["'16:30'", "16:30", "'* * * *'", "'61 * * * *'", "'@reboot'", "'* * * * * *'", "hourly"]
+    {
+        let text = format!("files: [{{name: a, hosts: [h1], source: /a, schedule: {schedule}}}]");
+        assert_eq!(below(&text), ["bad-schedule"], "{schedule}");
+    }
+    for schedule in ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
+        let text = format!("files: [{{name: a, hosts: [h1], source: /a, schedule: '{schedule}'}}]");
+        assert_eq!(below(&text), ["never-fires"], "{schedule}");
+    }
+    assert!(below("files: [{name: a, hosts: [h1], source: /a, schedule: '0 0 29 2 *'}]").is_empty());
+    for path in ["a", "/", "/a/../b", "'/a b'", "'/a;b'", "'/a%b'", "'$HOME'", "/proc/x"] {
+        let text = format!("files: [{{name: a, hosts: [h1], source: {path}, schedule: '@daily'}}]");
+        assert_eq!(below(&text), ["bad-path"], "{path}");
+        assert_eq!(checks(&format!("postgresql_backup_dir: {path}\n")), ["bad-path"], "{path}");
+    }
+    for bucket in ["ab", "A-b", "a_b", "a..b", "192.168.1.1", "-ab", "abc-", "xn--a", "a-s3alias", "s3://abc"]
+    {
+        assert_eq!(below(&format!("buckets: {{'{bucket}': {{}}}}")), ["bad-bucket-name"], "{bucket}");
+        assert_eq!(
+            checks(&format!("couchdb_snapshot_bucket: '{bucket}'\n")),
+            ["bad-bucket-name"],
+            "{bucket}"
+        );
+    }
+    for address in ["ops", "ops@", "'a b@c'", "'a@b, c'", "-f@b.org", "'a@b; id'"] {
+        assert_eq!(below(&format!("alerts: {{email: {address}}}")), ["bad-address"], "{address}");
+        assert_eq!(below(&format!("alerts: {{smtp: {{host: m, from: {address}}}}}")), ["bad-address"]);
+    }
+    for port in ["0", "65536", "-1"] {
+        assert_eq!(
+            below(&format!("alerts: {{smtp: {{host: m, port: {port}}}}}")),
+            ["out-of-range"],
+            "{port}"
+        );
+    }
+    assert_eq!(below("account: '12345'"), ["bad-account"]);
+    assert_eq!(below("account: 123456789012"), ["unquoted-number"]);
+    assert_eq!(below("buckets: {abc: {object_lock: {mode: legal, days: 1}}}"), ["bad-value"]);
+    assert_eq!(below("buckets: {abc: {object_lock: {mode: governance, days: 0}}}"), ["bad-retention"]);
+    for (from, check) in [
+        ("{networks: [10.0.0.0/8]}", "network-without-vpc"),
+        ("{networks: [100.64.0.0/10]}", "network-without-vpc"),
+        ("{networks: [10.0.0.0/8, 203.0.113.0/24]}", "mixed-networks"),
+        ("{vpc: vpc-0abc, networks: [10.0.0.0/8, 203.0.113.0/24]}", "mixed-networks"),
+        ("{vpc: vpc-0abc, networks: [203.0.113.0/24]}", "mixed-networks"),
+        ("{networks: [0.0.0.0/0]}", "bad-network"),
+        ("{networks: [10.0.0.1/8]}", "bad-network"),
+        ("{}", "bad-network"),
+        ("{vpc: my-vpc}", "bad-value"),
+    ] {
+        assert_eq!(below(&format!("identities: [{{user: a, from: {from}}}]")), [check], "{from}");
+    }
+    assert!(below("identities: [{user: a, from: {vpc: vpc-0abc}}]").is_empty());
+    assert!(below("identities: [{user: a, from: {networks: [203.0.113.7, '2001:db8::/32']}}]").is_empty());
+    let role = |arn: &str| below(&format!("account: '123456789012'\n  break_glass: ['{arn}']"));
+    assert!(role("arn:aws:iam::123456789012:role/Admin").is_empty());
+    assert_eq!(role("arn:aws:iam::210987654321:role/Admin"), ["foreign-account"]);
+    for arn in ["Admin", "arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:assumed-role/Admin/me"]
+    {
+        assert_eq!(role(arn), ["bad-principal"], "{arn}");
+    }
+}
+
+#[test]
+fn every_datastore_is_looked_at() {
+    for (switch, s3) in [
+        ("backup_postgres: plain", "postgres_s3"),
+        ("backup_couch: yes", "couch_s3"),
+        ("backup_blobdb: yes", "blobdb_s3"),
+    ] {
+        let nobody = Folder::new(&[
+            ("public.yml", &format!("deploy_env: x\n{switch}\n{s3}: yes\n")),
+            ("inventory.ini", "h1\n"),
+        ]);
+        let told: Vec<&str> =
+            nobody.load().expect("warnings").problems.list.iter().map(|one| one.check.name).collect();
+        assert_eq!(told, ["no-host", "no-credentials"], "{switch}");
+    }
+    for member in [
+        "postgresql: {hosts: [nobody], method: dump}",
+        "couchdb: {hosts: [nobody]}",
+        "blobdb: {hosts: [nobody]}",
+        "elasticsearch: {hosts: [nobody], bucket: abc}",
+        "files: [{name: a, hosts: [nobody], source: /a, schedule: '@daily'}]",
+        "dokku: [{service: a, hosts: [nobody], schedule: '@daily', bucket: abc, use_iam: yes}]",
+        "databases: [{identifier: a, off_system: {hosts: [nobody], schedule: '@daily'}}]",
+    ] {
+        assert_eq!(below(member), ["no-host"], "{member}");
+        assert!(below(&member.replace("nobody", "h1")).is_empty(), "{member}");
+    }
+    assert_eq!(checks("backup_es_s3: yes\nes_local_repo: yes\n"), ["two-repositories"]);
+    assert_eq!(checks("backup_couch: yes\nbackups:\n  couchdb: {hosts: [h1]}\n"), ["declared-twice"]);
+    let hourly =
+        "backup_couch: yes\ncouch_backup_hourly: yes\nnadir_hour_frequency: 4\ncouchdb_backup_hours: 3\n";
+    assert_eq!(checks(hourly), ["short-retention"]);
+    let weekly = "files: [{name: a, hosts: [h1], source: /a, schedule: '@weekly', keep_days: 3}]";
+    assert_eq!(below(weekly), ["short-retention"]);
+}
+
+/// Other mistakes of an item, and of its neighbours, do not hide any.
+#[test]
+fn every_mistake_is_told_at_once() {
+    let told = below(
+        "files:\n    - {name: a, hosts: h1, source: ../x, schedule: '0 18 * *', bucket: A, keep_days: 0}\n    \
+         - {nmae: a, hosts: [h1], source: {host: h1, path: 'x'}, schedule: 16:30}\n    \
+         - {name: b, hosts: [h1], schedule: '@daily'}\n    - {name: b, hosts: [h1], source: /b, schedule: '@never'}\n  \
+         account: '1'",
+    );
+    assert_eq!(
+        told,
+        [
+            "wrong-type",
+            "bad-path",
+            "bad-schedule",
+            "bad-bucket-name",
+            "bad-retention",
+            "unknown-key",
+            "bad-path",
+            "bad-schedule",
+            "missing-key",
+            "duplicate-name",
+            "bad-schedule",
+            "bad-account"
+        ]
+    );
+}

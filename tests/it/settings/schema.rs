@@ -40,6 +40,35 @@ fn every_key_tells_what_it_means() {
     }
 }
 
+/// An editor shows what stands here, so nothing below `backups:` is without words.
+#[test]
+fn every_member_of_backups_tells_what_it_means() {
+    let schema = schema::public();
+    let mut silent = Vec::new();
+    let mut look = vec![
+        ("backups".to_owned(), &schema["properties"]["backups"]),
+        ("$defs".to_owned(), &schema["$defs"]),
+    ];
+    while let Some((path, part)) = look.pop() {
+        if let Some(properties) = part["properties"].as_object() {
+            for (name, one) in properties {
+                let described = |one: &serde_json::Value| one["description"].is_string();
+                if !described(one) && one["$ref"].is_null() {
+                    silent.push(format!("{path}/{name}"));
+                }
+            }
+        }
+        match part {
+            serde_json::Value::Object(members) => {
+                look.extend(members.iter().map(|(name, one)| (format!("{path}/{name}"), one)));
+            }
+            serde_json::Value::Array(items) => look.extend(items.iter().map(|one| (path.clone(), one))),
+            _ => {}
+        }
+    }
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
 #[test]
 fn real_environments_satisfy_the_schema() {
     let Some(root) = cases("C_settings") else { return };

@@ -65,6 +65,38 @@ fn a_password_in_an_endpoint_is_refused_without_being_repeated() {
     assert!(!folder.validated().contains("CANARY"));
 }
 
+/// Keys in the file that everybody reads: told by their place, also on lines that are wrong in another way.
+#[test]
+fn a_secret_in_public_yml_is_told_and_never_repeated() {
+    let id = format!("AK{}", "IACANARYCANARY2345");
+    for text in [
+        format!("aws_access_key: {id}\n"),
+        format!("notes: [see {id}]\n"),
+        format!("postgres_s3: {id}\n"),
+        format!("postgres_snapshot_bucket: {id}\n"),
+        format!("backups:\n  {id}: 1\n"),
+        "app:\n  smtp_password: CANARY/1234+x\n".to_owned(),
+        "backups:\n  secret_key: CANARY/1234+x\n".to_owned(),
+        "db_password: CANARY/1234+x\ndb_password: CANARY/1234+x\n".to_owned(),
+        "db_password: \"CANARY/1234+x\n".to_owned(),
+        "db_password CANARY/1234+x\nx: AKIACANARYCANARY2345\n".replace("AKIA", &id[..4]),
+    ] {
+        let folder = Folder::new(&[("public.yml", &format!("deploy_env: prod\n{text}"))]);
+        let problems = folder.load().map_or_else(|problems| problems, |settings| settings.problems);
+        assert!(!problems.list.is_empty(), "{text}");
+        let here = folder.path();
+        let shown = format!(
+            "{} {} {} {}",
+            report::problems::text(&problems, "ENV"),
+            report::problems::json(&problems),
+            report::problems::github(&problems),
+            report::sarif::sarif(&problems, here)
+        );
+        let held = shown.find("CANARY").map(|at| shown[at.saturating_sub(200)..at].to_owned());
+        assert_eq!(held, None, "{text}");
+    }
+}
+
 /// An inventory with a password in a line that is wrong.
 #[test]
 fn a_wrong_line_with_a_password_is_not_quoted() {

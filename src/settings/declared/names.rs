@@ -1,0 +1,47 @@
+//! Names that stand twice: one name is one job file, one cron entry, one place in the bucket. Judged on what is
+//! written, also where an item has other mistakes.
+
+use std::collections::BTreeMap;
+
+use super::read::Reader;
+use crate::settings::backups::{BackupsFile, Identity};
+use crate::settings::checks::table;
+use crate::settings::values::shown;
+
+pub(super) fn told_twice(reader: &mut Reader<'_>, file: &BackupsFile) {
+    let files = file.files.iter().flatten().map(|one| one.name.clone());
+    list(reader, "files", "name", "the directory tree", files);
+    // RDS takes no notice of case.
+    let databases = file.databases.iter().flatten().map(|one| one.identifier.to_lowercase());
+    list(reader, "databases", "identifier", "the database", databases);
+    let dokku = file.dokku.iter().flatten().map(|one| one.service.clone());
+    list(reader, "dokku", "service", "the service", dokku);
+    let identities = || file.identities.iter().flatten();
+    let named = |name: fn(&Identity) -> Option<&String>| {
+        identities().map(move |one| name(one).cloned().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    list(reader, "identities", "role", "the role", named(|one| one.role.as_ref()));
+    list(reader, "identities", "user", "the user", named(|one| one.user.as_ref()));
+}
+
+fn list(
+    reader: &mut Reader<'_>,
+    list: &'static str,
+    member: &'static str,
+    what: &str,
+    names: impl IntoIterator<Item = String>,
+) {
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, name) in names.into_iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        let Some(before) = first.get(&name) else {
+            first.insert(name, index);
+            continue;
+        };
+        let line = reader.line(&[list, &before.to_string(), member]);
+        let message =
+            format!("{what} `{}` is declared twice, and one would overwrite the other", shown(&name));
+        let path = [list, &index.to_string(), member];
+        reader.problem(table::DUPLICATE_NAME, &path, message).label =
+            Some(format!("first declared on line {line}"));
+    }
+}
