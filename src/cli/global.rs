@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::settings::{Sources, VaultPassword};
+use super::prompt;
+use crate::settings::vault::{Ask, DEFAULT_LABEL};
+use crate::settings::{Keyring, Sources, VaultId, VaultPassword};
 use crate::vocab::Secret;
 
 /// What the exit code says. Where several hold, the first of usage, refused, failed, not-as-it-should-be, ok wins.
@@ -145,6 +147,10 @@ pub struct Global {
         hide_env_values = true
     )]
     pub vault_password_file: Option<PathBuf>,
+
+    /// One of several passwords of vaults, by its label; `prompt` for FILE asks
+    #[arg(long, global = true, value_name = "LABEL@FILE")]
+    pub vault_id: Vec<VaultId>,
 }
 
 impl Global {
@@ -153,14 +159,25 @@ impl Global {
         self.environment.clone().unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// The environment's files, and how its vault opens: `--vault-password-file`, else `RECONCILE_VAULT_PASSWORD`.
+    /// The environment's files, and how its vault opens; without a password and without a terminal it stays locked.
     pub fn sources(&self) -> Sources {
+        Sources::directory(self.directory()).with_keyring(self.keyring(prompt::password).or_ask())
+    }
+
+    /// The passwords that were named: `--vault-id` and then `--vault-password-file`, as Ansible has it; without either
+    /// `RECONCILE_VAULT_PASSWORD`.
+    pub(super) fn keyring(&self, ask: Ask) -> Keyring {
+        let mut keyring = Keyring::new(self.vault_id.iter().cloned());
+        if let Some(file) = &self.vault_password_file {
+            keyring.add(DEFAULT_LABEL, VaultPassword::of_file(file));
+        }
         let given = || std::env::var("RECONCILE_VAULT_PASSWORD").ok().filter(|password| !password.is_empty());
-        let password = match &self.vault_password_file {
-            Some(file) => Some(VaultPassword::File(file.clone())),
-            None => given().map(|password| VaultPassword::Given(Secret::new(password))),
-        };
-        Sources::directory(self.directory()).with_vault_password(password)
+        if keyring.is_empty()
+            && let Some(password) = given()
+        {
+            keyring.add(DEFAULT_LABEL, VaultPassword::Given(Secret::new(password)));
+        }
+        keyring.asking(prompt::can_ask().then_some(ask))
     }
 
     /// Log lines go to standard error; `RECONCILE_LOG` overrides what `-v` chooses.

@@ -17,6 +17,7 @@ mod manual;
 mod output;
 mod place;
 mod plan;
+mod prompt;
 mod retention;
 mod run;
 mod sandbox;
@@ -26,6 +27,7 @@ mod schema;
 mod show;
 mod surroundings;
 mod validate;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -67,6 +69,8 @@ pub enum Command {
     List(list::List),
     /// Run a job on this host, as cron does
     Run(run::Run),
+    /// Show, encrypt and decrypt files of an Ansible vault
+    Vault(vault::VaultArgs),
     /// Play a host's cron in a sandbox; show it, or reset it
     Sandbox(sandbox::SandboxArgs),
     /// Tell when a cron expression fires; without one, when the environment's backups run
@@ -103,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
+        Command::Vault(args) => args.run(&cli.global, &mut out),
         Command::Sandbox(args) => args.run(&cli.global, &mut out),
         Command::Schedule(args) => args.run(&cli.global, &mut out),
         Command::Retention(args) => args.run(&mut out),

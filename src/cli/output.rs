@@ -1,7 +1,9 @@
 //! Where results and problems go: results to standard output, problems in text to standard error, problems in JSON to
 //! standard output.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 
 use super::{Exit, Failure, Format, Global};
 use crate::report;
@@ -43,6 +45,17 @@ impl Output {
     /// Writes a result as one JSON document with a newline.
     pub fn json(&mut self, value: &serde_json::Value) {
         self.result(&format!("{value:#}\n"));
+    }
+
+    /// Writes bytes as they are: what colours are made of may be part of them. They may be secret, so no buffer keeps
+    /// them. A reader that went away is no failure, a full disk is.
+    pub fn bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let _ = self.stdout.flush();
+        let mut stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        match stdout.write_all(bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
     }
 
     /// Writes what a person should know beside the result.

@@ -74,6 +74,7 @@ pub fn apply_command(global: &Global, part: &Part, reviewed: Option<&Path>) -> S
     for (option, path) in paths {
         words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
     }
+    words.extend(global.vault_id.iter().flat_map(|id| ["--vault-id".to_owned(), id.to_string()]));
     // A file brings its own tags and limit.
     for (option, list) in [("--tags", &part.tags), ("--limit", &part.limit)] {
         if reviewed.is_none() && !list.is_empty() {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::table;
 use super::source::Source;
-use super::vault::VaultPassword;
+use super::vault::{DEFAULT_LABEL, Keyring, VaultPassword};
 use crate::vocab::Problem;
 
 /// Files above this many bytes are refused before they are parsed; real ones stay below 100 KiB.
@@ -20,8 +20,8 @@ pub const MAX_BYTES: u64 = 4 << 20;
 #[derive(Debug)]
 pub struct Sources {
     pub at: Location,
-    /// Opens `vault.yml`; without it a vault stays locked.
-    pub vault_password: Option<VaultPassword>,
+    /// Opens what is encrypted; an empty one leaves it locked.
+    pub keyring: Keyring,
 }
 
 /// Where the settings are.
@@ -36,16 +36,22 @@ pub enum Location {
 impl Sources {
     /// An environment's directory, its vault left locked.
     pub fn directory(path: impl Into<PathBuf>) -> Self {
-        Sources { at: Location::Directory(path.into()), vault_password: None }
+        Sources { at: Location::Directory(path.into()), keyring: Keyring::default() }
     }
 
     /// A single settings file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Sources { at: Location::File(path.into()), vault_password: None }
+        Sources { at: Location::File(path.into()), keyring: Keyring::default() }
     }
 
+    pub fn with_keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = keyring;
+        self
+    }
+
+    /// One password without a label, or none.
     pub fn with_vault_password(mut self, password: Option<VaultPassword>) -> Self {
-        self.vault_password = password;
+        password.into_iter().for_each(|password| self.keyring.add(DEFAULT_LABEL, password));
         self
     }
 
@@ -76,6 +82,22 @@ impl Sources {
         }
     }
 
+    /// The files that Ansible reads for the group `all`, the one that wins first: `group_vars/all`, with an ending, or a
+    /// directory of such files
+    /// (<https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-host-and-group-variables>).
+    pub(super) fn group_vars_of_all(&self) -> Vec<PathBuf> {
+        let Some(folder) = self.beside("group_vars") else { return Vec::new() };
+        let mut files = Vec::new();
+        let mut places = ENDINGS.iter().map(|ending| folder.join(format!("all{ending}")));
+        // One that is there hides those after it.
+        if let Some(place) = places.find(|path| path.exists()) {
+            below(&place, 0, &mut files);
+        }
+        // What is read later wins.
+        files.reverse();
+        files
+    }
+
     /// The last name of the directory, which names an environment that names itself nowhere.
     pub(super) fn directory_name(&self) -> Option<String> {
         let directory = match &self.at {
@@ -83,6 +105,34 @@ impl Sources {
             Location::File(file) => file.canonicalize().ok()?.parent()?.to_path_buf(),
         };
         Some(directory.file_name()?.to_str()?.to_owned())
+    }
+}
+
+/// Endings of files of variables, in the order in which Ansible looks for them.
+const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+/// How deep directories of variables may nest, and how many files are read: more is a mistake, or a loop of links.
+const MAX_DEPTH: usize = 5;
+const MAX_FILES: usize = 200;
+
+/// A file of variables, or those of a directory by name, at any depth; hidden ones and backups of editors are none.
+fn below(path: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    if files.len() >= MAX_FILES || depth > MAX_DEPTH {
+        return;
+    }
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return;
+    }
+    let mut names: Vec<_> =
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        let below_it = path.join(name);
+        let ending = name.rfind('.').map_or("", |dot| name.get(dot..).unwrap_or_default());
+        let is_wanted = if below_it.is_dir() { ending.is_empty() } else { ENDINGS.contains(&ending) };
+        if is_wanted && !name.starts_with('.') && !name.ends_with('~') {
+            below(&below_it, depth + 1, files);
+        }
     }
 }
 

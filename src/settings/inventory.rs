@@ -63,7 +63,7 @@ pub fn read(sources: &Sources, problems: &mut Vec<Problem>) -> Read {
     let mut found = Read::default();
     let Some(path) = choose(sources, problems) else { return found };
     found.is_there = true;
-    let mut opener = Opener::new(sources);
+    let opener = Opener::new(sources);
     let mut model = match opener.inventory(&path) {
         Ok(Text::Plain(source)) => {
             found.sources.push(source.clone());

@@ -12,7 +12,7 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{Effective, Inventory, Settings, Storage, Unsupported, Vault, buckets, secrets, shape, values};
+use super::{Effective, Inventory, Keyring, Settings, Storage, Unsupported, buckets, secrets, shape, values};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -40,10 +40,20 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     });
     let mut inventory = inventory::read(sources, &mut found.problems.list);
     found.know(std::mem::take(&mut inventory.sources));
-    let vault = match sources.beside("vault.yml").and_then(|path| found.read_secret(&path)) {
-        None => Vault::Absent,
-        Some(source) => secrets::open(&source, sources.vault_password.as_ref(), &mut found.problems.list),
+    // A file judged by itself has no vault, and nobody is asked for its password.
+    let no_keys = Keyring::default();
+    let secrets = secrets::Inputs {
+        vault: sources.beside("vault.yml").and_then(|path| found.read_secret(&path)),
+        public: (&public_source, &public),
+        // What cannot be read is told where the inventory is read.
+        group_vars: sources
+            .group_vars_of_all()
+            .iter()
+            .filter_map(|path| files::read(path).ok().flatten())
+            .collect(),
+        keyring: if sources.is_environment() { &sources.keyring } else { &no_keys },
     };
+    let vault = secrets::open(secrets, &mut found.problems.list);
     if !complete {
         return Err(found.sorted());
     }

@@ -13,6 +13,7 @@ mod flat;
 mod inventory;
 pub mod keys;
 mod load;
+mod plain_secrets;
 mod scalar;
 pub mod schema;
 mod secrets;
@@ -37,7 +38,7 @@ use crate::vocab::{
 
 pub use files::{Location, Sources};
 pub use load::load;
-pub use vault::VaultPassword;
+pub use vault::{Keyring, VaultId, VaultPassword};
 
 /// What the files say, whole: no field means "maybe wrong".
 #[derive(Debug)]

@@ -1,105 +1,234 @@
-//! The secrets of `vault.yml`, found in its plain text or in inline `!vault` values.
+//! The secrets of an environment, found in its vault, in inline `!vault` values, or in plain.
 //!
-//! Must never put plain text into a problem: what it says of the vault is a place and a key at most.
+//! Must never put plain text into a problem: what it says of a vault is a place and a key at most.
 
 use super::checks::table;
-use super::source::{Mark, Source};
-use super::tree::{self, Content, Map, Node};
-use super::vault::{self, Envelope, VaultError, VaultPassword};
+use super::plain_secrets;
+use super::source::Source;
+use super::tree::{self, Content, Map, Node, Parsed};
+use super::vault::{self, Closed, Envelope, Keyring};
 use super::{S3Keys, Secrets, Vault};
-use crate::vocab::{Problem, Secret};
+use crate::vocab::{Place, Problem, Secret};
 
 /// Where keys may stand besides the top: commcare-cloud had them there at one time or another.
 const HOUSES: [&str; 2] = ["localsettings_private", "secrets"];
 const ACCESS_KEY: &str = "AMAZON_S3_ACCESS_KEY";
 const SECRET_KEY: &str = "AMAZON_S3_SECRET_KEY";
 
-/// Opens a vault as far as the password allows.
+/// The files that may hold secrets.
+pub struct Inputs<'a> {
+    /// `vault.yml`.
+    pub vault: Option<Source>,
+    pub public: (&'a Source, &'a Map),
+    /// Those of `group_vars/all`, the one that wins first.
+    pub group_vars: Vec<Source>,
+    pub keyring: &'a Keyring,
+}
+
+/// Opens what is encrypted as far as the passwords allow, in Ansible's order of precedence: `vault.yml`, `public.yml`,
+/// `group_vars/all`.
 ///
 /// Errors: a password that cannot be had or is wrong, a damaged envelope, plain text that is not YAML. A vault without
 /// a password is no error: it is locked.
-pub fn open(source: &Source, password: Option<&VaultPassword>, problems: &mut Vec<Problem>) -> Vault {
-    let digest = vault::digest(source.text.trim());
-    let locked = Vault::Locked { file: source.name.to_string(), digest: digest.clone() };
-    let whole = vault::is_envelope(&source.text);
-    let parsed = match whole {
-        false => tree::parse(source),
-        true => {
-            let Some(password) = password else { return locked };
-            match opened(source, password) {
-                Ok(mut plain) => {
-                    let parsed = tree::parse(&plain);
-                    plain.wipe();
-                    parsed
-                }
-                Err(problem) => {
-                    problems.push(*problem);
-                    return locked;
-                }
-            }
-        }
-    };
-    let mut plain = parsed.map;
-    problems.extend(parsed.problems.into_iter().map(|fault| anonymous(fault, whole)));
-    let found = Finder { source, password, whole, problems }.secrets(&plain);
-    plain.entries.iter_mut().for_each(|entry| entry.value.wipe());
+pub fn open(inputs: Inputs<'_>, problems: &mut Vec<Problem>) -> Vault {
+    let Inputs { vault, public: (public_source, public), group_vars, keyring } = inputs;
+    let is_absent = vault.is_none();
+    let mut finder = Finder { keyring, sealed: Vec::new(), problems };
+    let found = finder.in_files(vault, (public_source, public), group_vars);
+    let digest = vault::digest(&finder.sealed.join("\0"));
     match found {
-        Some(secrets) => Vault::Open { secrets, digest },
-        None => locked,
+        Answer::Keys(keys) => Vault::Open { secrets: Secrets { s3: Some(keys) }, digest },
+        Answer::Locked(file) => Vault::Locked { file, digest },
+        Answer::Nothing if is_absent && finder.sealed.is_empty() => Vault::Absent,
+        Answer::Nothing => Vault::Open { secrets: Secrets::default(), digest },
     }
 }
 
-/// The plain text of a whole vault.
-fn opened(source: &Source, password: &VaultPassword) -> Result<Source, Box<Problem>> {
-    let mark = source.mark_at(0, source.text.lines().next().map_or(0, str::len));
-    let plain = decrypt(&source.text, password).map_err(|why| Box::new(why.problem(source, &mark)))?;
-    match std::str::from_utf8(&plain) {
-        Ok(text) => Ok(Source::new(&source.name, text)),
-        Err(_) => Err(Box::new(source.problem(
-            table::VAULT_DAMAGED,
-            &mark,
-            "what is encrypted is not UTF-8, so it cannot be settings",
-        ))),
-    }
+/// What a file says of the keys.
+enum Answer {
+    Keys(S3Keys),
+    /// This file wants a password.
+    Locked(String),
+    Nothing,
 }
 
-/// Why a vault stays closed.
-enum Closed {
-    Password(String, String),
-    Vault(VaultError, Option<String>),
+/// One value.
+enum Found {
+    Secret(Secret),
+    Locked,
+    Nothing,
 }
 
-impl Closed {
-    fn problem(self, source: &Source, mark: &Mark) -> Problem {
-        match self {
-            Closed::Password(path, why) => Problem::of_file(
-                table::VAULT_PASSWORD,
-                &path,
-                format!("the vault's password cannot be had: it {why}"),
-            )
-            .helped("name a file that holds it, or a program that prints it, with --vault-password-file"),
-            Closed::Vault(VaultError::Password, label) => {
-                let problem = source.problem(table::VAULT_PASSWORD, mark, VaultError::Password.to_string());
-                match label {
-                    Some(label) => problem.helped(format!(
-                        "this vault wants the password that is labelled {}",
-                        super::values::shown(&label)
-                    )),
-                    None => problem.helped("check --vault-password-file or RECONCILE_VAULT_PASSWORD"),
-                }
+struct Finder<'a> {
+    keyring: &'a Keyring,
+    /// What is encrypted, in the order in which it was met: a digest of it names this version of the secrets.
+    sealed: Vec<String>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Finder<'_> {
+    fn in_files(
+        &mut self,
+        vault: Option<Source>,
+        public: (&Source, &Map),
+        group_vars: Vec<Source>,
+    ) -> Answer {
+        if let Some(source) = &vault {
+            let answer = self.in_vault(source);
+            if !matches!(answer, Answer::Nothing) {
+                return answer;
             }
-            Closed::Vault(error, _) => source
-                .problem(table::VAULT_DAMAGED, mark, error.to_string())
-                .helped("restore the file from version control, or encrypt it again"),
+        }
+        let (source, map) = public;
+        let mut answer = self.keys(source, map, Hidden::InPublic);
+        let mut rest = group_vars.iter();
+        while let (Answer::Nothing, Some(source)) = (&answer, rest.next()) {
+            answer = self.in_file(source, Hidden::No);
+        }
+        answer
+    }
+
+    /// `vault.yml`, in which nothing should be plain.
+    fn in_vault(&mut self, source: &Source) -> Answer {
+        if !vault::is_envelope(source.text.as_bytes()) {
+            self.sealed.push(source.text.trim().to_owned());
+        }
+        self.in_file(source, Hidden::InVault)
+    }
+
+    /// A file that is encrypted as a whole, or not at all, or in parts.
+    fn in_file(&mut self, source: &Source, hidden: Hidden) -> Answer {
+        if !vault::is_envelope(source.text.as_bytes()) {
+            let Parsed { mut map, problems, .. } = tree::parse(source);
+            // What else is wrong in variables of a group is told where the inventory is read.
+            if hidden == Hidden::InVault {
+                self.problems.extend(problems.into_iter().map(|fault| anonymous(fault, false)));
+                self.problems.extend(plain_secrets::warnings(source, &map));
+            }
+            let answer = self.keys(source, &map, hidden);
+            map.entries.iter_mut().for_each(|entry| entry.value.wipe());
+            return answer;
+        }
+        self.sealed.push(source.text.trim().to_owned());
+        let mut plain = match self.opened(source) {
+            Ok(plain) => plain,
+            Err(problem) => {
+                self.problems.extend(problem.map(|problem| *problem));
+                return Answer::Locked(source.name.to_string());
+            }
+        };
+        let Parsed { mut map, problems, .. } = tree::parse(&plain);
+        plain.wipe();
+        self.problems.extend(problems.into_iter().map(|fault| anonymous(fault, true)));
+        let answer = self.keys(source, &map, Hidden::Yes);
+        map.entries.iter_mut().for_each(|entry| entry.value.wipe());
+        answer
+    }
+
+    /// The plain text of a whole vault; `Err(None)` where it is locked.
+    fn opened(&self, source: &Source) -> Result<Source, Option<Box<Problem>>> {
+        let header = Place { file: source.name.clone(), line: 1, column: 1 };
+        let closed = |closed: Closed| closed.problem(&header).map(Box::new);
+        let envelope = Envelope::parse(&source.text).map_err(|error| closed(Closed::Damaged(error)))?;
+        let opened = self.keyring.open(&envelope).map_err(closed)?;
+        match std::str::from_utf8(&opened.text) {
+            Ok(text) => Ok(Source::new(&source.name, text)),
+            Err(_) => {
+                let message = "what is encrypted is not UTF-8, so it cannot be settings";
+                Err(Some(Box::new(source.problem(table::VAULT_DAMAGED, &source.mark_at(0, 0), message))))
+            }
+        }
+    }
+
+    /// The keys of one file. One that only names templates is as good as none.
+    fn keys(&mut self, source: &Source, top: &Map, hidden: Hidden) -> Answer {
+        let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
+        for map in std::iter::once(top).chain(houses) {
+            let (Some(access), Some(secret)) = (map.get(ACCESS_KEY), map.get(SECRET_KEY)) else { continue };
+            let access = self.secret(source, &access.value, ACCESS_KEY, hidden);
+            if let Found::Locked = access {
+                return Answer::Locked(source.name.to_string());
+            }
+            match (access, self.secret(source, &secret.value, SECRET_KEY, hidden)) {
+                (_, Found::Locked) => return Answer::Locked(source.name.to_string()),
+                (Found::Secret(access_key), Found::Secret(secret_key)) => {
+                    return Answer::Keys(S3Keys { access_key, secret_key });
+                }
+                _ => {}
+            }
+        }
+        Answer::Nothing
+    }
+
+    fn secret(&mut self, source: &Source, node: &Node, key: &str, hidden: Hidden) -> Found {
+        match &node.content {
+            Content::Scalar(scalar) if scalar.text.is_empty() || scalar.is_template() => Found::Nothing,
+            Content::Scalar(scalar) => {
+                if hidden == Hidden::No {
+                    self.problems.push(plain_secrets::warning(source, node, key, key));
+                }
+                Found::Secret(Secret::new(scalar.text.as_str()))
+            }
+            Content::Vaulted(envelope) => self.inline(source, node, envelope, key, hidden),
+            Content::List(_) | Content::Map(_) => Found::Nothing,
+        }
+    }
+
+    fn inline(&mut self, source: &Source, node: &Node, text: &str, key: &str, hidden: Hidden) -> Found {
+        // The vault's text is counted already, as a whole.
+        if hidden == Hidden::No || hidden == Hidden::InPublic {
+            self.sealed.push(text.trim().to_owned());
+        }
+        let header = match hidden {
+            // Places in what is encrypted mean nothing to a person.
+            Hidden::Yes => Place { file: source.name.clone(), line: 1, column: 1 },
+            Hidden::No | Hidden::InVault | Hidden::InPublic => header(source, node),
+        };
+        let opened =
+            Envelope::parse(text).map_err(Closed::Damaged).and_then(|envelope| self.keyring.open(&envelope));
+        match opened.as_ref().map(|opened| std::str::from_utf8(&opened.text)) {
+            // `echo` ends a text with a newline that no key has.
+            Ok(Ok(text)) => match text.trim_end_matches(['\r', '\n']) {
+                "" => Found::Nothing,
+                text => Found::Secret(Secret::new(text)),
+            },
+            Ok(Err(_)) => {
+                let message = format!("what is encrypted here is not UTF-8, so {key} cannot be read");
+                let problem = Problem {
+                    place: Some(header),
+                    ..source.problem(table::VAULT_DAMAGED, &node.mark, message)
+                };
+                self.problems.push(Problem { span: None, ..problem }.at_key(key));
+                Found::Locked
+            }
+            Err(closed) => {
+                self.problems.extend(closed.problem(&header).map(|problem| problem.at_key(key)));
+                Found::Locked
+            }
         }
     }
 }
 
-fn decrypt(text: &str, password: &VaultPassword) -> Result<zeroize::Zeroizing<Vec<u8>>, Closed> {
-    let envelope = Envelope::parse(text).map_err(|error| Closed::Vault(error, None))?;
-    let password =
-        password.read().map_err(|error| Closed::Password(error.path.display().to_string(), error.why))?;
-    envelope.open(&password).map_err(|error| Closed::Vault(error, envelope.label.clone()))
+/// Whether the plain values of a file can be read by everybody who has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    /// The file was encrypted as a whole.
+    Yes,
+    No,
+    /// They can, and all of them are warned of, whether they are keys or not.
+    InVault,
+    /// They can, and another check looks for them.
+    InPublic,
+}
+
+/// Where the header of an inline value stands: lines of a block follow the key's.
+fn header(source: &Source, node: &Node) -> Place {
+    let start = node.mark.span.start;
+    let below = source.text.get(start..).unwrap_or_default();
+    match below.find("$ANSIBLE_VAULT") {
+        Some(offset) => source.place(&source.mark_at(start + offset, start + offset)),
+        None => source.place(&node.mark),
+    }
 }
 
 /// A problem of decrypted text keeps its line and loses everything that quotes the text.
@@ -120,63 +249,4 @@ fn veiled(fault: &Problem) -> String {
         message.push_str(if index % 2 == 0 { part } else { "(secret)" });
     }
     message
-}
-
-struct Finder<'a> {
-    source: &'a Source,
-    password: Option<&'a VaultPassword>,
-    /// The whole file was encrypted, so that plain values in it are safe.
-    whole: bool,
-    problems: &'a mut Vec<Problem>,
-}
-
-impl Finder<'_> {
-    /// The secrets; `None` where one of them is locked.
-    fn secrets(&mut self, top: &Map) -> Option<Secrets> {
-        let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
-        for map in std::iter::once(top).chain(houses) {
-            let (Some(access), Some(secret)) = (map.get(ACCESS_KEY), map.get(SECRET_KEY)) else { continue };
-            let access_key = self.secret(&access.value, ACCESS_KEY)?;
-            let secret_key = self.secret(&secret.value, SECRET_KEY)?;
-            if let (Some(access_key), Some(secret_key)) = (access_key, secret_key) {
-                return Some(Secrets { s3: Some(S3Keys { access_key, secret_key }) });
-            }
-        }
-        Some(Secrets::default())
-    }
-
-    /// Outer `None`: locked. Inner `None`: nothing written, or nothing usable.
-    fn secret(&mut self, node: &Node, key: &str) -> Option<Option<Secret>> {
-        match &node.content {
-            Content::Scalar(scalar) if scalar.text.is_empty() || scalar.is_template() => Some(None),
-            Content::Scalar(scalar) => {
-                if !self.whole {
-                    let mut warning = self
-                        .source
-                        .problem(
-                            table::PLAIN_SECRET,
-                            &node.mark,
-                            format!("{key} is not encrypted: who reads this file can write to the bucket"),
-                        )
-                        .helped("ansible-vault encrypt vault.yml")
-                        .at_key(key);
-                    warning.span = None;
-                    self.problems.push(warning);
-                }
-                Some(Some(Secret::new(scalar.text.clone())))
-            }
-            Content::Vaulted(envelope) => {
-                let password = self.password?;
-                let text = match decrypt(envelope, password) {
-                    Ok(text) => text,
-                    Err(why) => {
-                        self.problems.push(why.problem(self.source, &node.mark));
-                        return None;
-                    }
-                };
-                Some(std::str::from_utf8(&text).ok().map(Secret::new))
-            }
-            Content::List(_) | Content::Map(_) => Some(None),
-        }
-    }
 }

@@ -22,3 +22,5 @@ mod project;
 mod support;
 
 mod story;
+
+mod vault;

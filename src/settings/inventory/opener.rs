@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::files::{self, Sources};
 use super::super::source::Source;
-use super::super::vault;
+use super::super::vault::{self, Keyring};
 use crate::settings::checks::table;
 use crate::vocab::Problem;
 
@@ -20,32 +20,30 @@ pub enum Text {
     Closed(String),
 }
 
-/// Opens files with the environment's password, which is asked for once at most.
+/// Opens files with the environment's passwords.
 pub struct Opener<'a> {
-    sources: &'a Sources,
-    /// Read, and perhaps not to be had.
-    password: Option<Option<zeroize::Zeroizing<Vec<u8>>>>,
+    keyring: &'a Keyring,
 }
 
 impl<'a> Opener<'a> {
     pub fn new(sources: &'a Sources) -> Self {
-        Opener { sources, password: None }
+        Opener { keyring: &sources.keyring }
     }
 
     /// The inventory itself: in INI, bytes that are not UTF-8 become U+FFFD, since Ansible lets them stand.
-    pub fn inventory(&mut self, path: &Path) -> Result<Text, Box<Problem>> {
+    pub fn inventory(&self, path: &Path) -> Result<Text, Box<Problem>> {
         let is_ini = path.extension().is_some_and(|ending| ending == "ini");
         let source = if is_ini { files::read_loosely(path)? } else { files::read(path)? };
         Ok(source.map_or(Text::Absent, |source| self.open(source)))
     }
 
     /// A file of variables.
-    pub fn read(&mut self, path: &Path) -> Result<Text, Box<Problem>> {
+    pub fn read(&self, path: &Path) -> Result<Text, Box<Problem>> {
         Ok(files::read(path)?.map_or(Text::Absent, |source| self.open(source)))
     }
 
-    fn open(&mut self, source: Source) -> Text {
-        if !vault::is_envelope(&source.text) {
+    fn open(&self, source: Source) -> Text {
+        if !vault::is_envelope(source.text.as_bytes()) {
             return Text::Plain(source);
         }
         match self.plain(&source.text) {
@@ -57,11 +55,8 @@ impl<'a> Opener<'a> {
         }
     }
 
-    fn plain(&mut self, envelope: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-        let sources = self.sources;
-        let read = || sources.vault_password.as_ref()?.read().ok();
-        let password = self.password.get_or_insert_with(read).as_ref()?;
-        vault::Envelope::parse(envelope).ok()?.open(password).ok()
+    fn plain(&self, envelope: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+        Some(self.keyring.open(&vault::Envelope::parse(envelope).ok()?).ok()?.text)
     }
 }
 

@@ -3,7 +3,7 @@
 mod cases;
 mod checks;
 mod commands;
-mod environments;
+pub mod environments;
 mod everything;
 mod examples;
 pub mod folder;

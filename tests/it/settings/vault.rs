@@ -78,7 +78,8 @@ fn a_wrong_password_is_told_and_never_repeated() {
         settings::load(&folder.sources().with_vault_password(given("wrong-canary"))).expect_err("refused");
     let [problem] = problems.list.as_slice() else { panic!("{problems:#?}") };
     assert_eq!(problem.message, "the vault's password is wrong, or the file was changed");
-    assert_eq!(problem.help.as_deref(), Some("this vault wants the password that is labelled prod"));
+    let help = "this vault wants the password that is labelled prod: --vault-id prod@FILE";
+    assert_eq!(problem.help.as_deref(), Some(help));
     assert!(!format!("{problems:?}").contains("wrong-canary"));
 }
 
