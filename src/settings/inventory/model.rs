@@ -209,6 +209,9 @@ impl Model {
                 groups_of.iter_mut().skip(*host).take(1).for_each(|groups| groups.push(group));
             }
         }
+        // The variables of `all` hold for every host, also for one that is in no group at all.
+        let outside = groups_of.iter_mut().filter(|groups: &&mut Vec<usize>| groups.first() != Some(&0));
+        outside.for_each(|groups| groups.insert(0, 0));
         Ok(Resolved { members, groups_of })
     }
 
@@ -220,13 +223,19 @@ impl Model {
             .collect();
         // Where other groups hold `ungrouped` itself, its hosts are in those, and so in it no longer.
         let is_held = self.above(ungrouped).len() > 1;
-        let hosts = 0..self.hosts.len();
+        let mut settled = beside.clone();
         if let Some(group) = self.groups.get_mut(ungrouped) {
+            settled.extend(group.has.iter().copied());
             group.hosts.retain(|host| !is_held && !beside.contains(host));
             group.has = group.hosts.iter().copied().collect();
         }
-        if !is_held {
-            hosts.filter(|host| !beside.contains(host)).for_each(|host| self.put(ungrouped, host));
+        for host in (0..self.hosts.len()).filter(|host| !settled.contains(host)) {
+            // Ansible looks the host up by its name, and finds a group of that name first.
+            let name = self.hosts.get(host).map_or("", |host| host.name.as_str());
+            match self.find_group(name) {
+                Some(group) => _ = self.add_child(ungrouped, group),
+                None => self.put(ungrouped, host),
+            }
         }
     }
 

@@ -100,6 +100,20 @@ fn a_line_for_a_host_that_is_called_like_a_group_speaks_of_the_group() {
 }
 
 #[test]
+fn bytes_that_are_not_utf8_may_stand_in_ini_but_not_in_a_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let read_bytes = |bytes: &[u8]| {
+        std::fs::write(folder.path().join("inventory.ini"), bytes).expect("written");
+        let mut problems = Vec::new();
+        (read(&Sources::directory(folder.path()), &mut problems).inventory, problems)
+    };
+    let (inventory, problems) = read_bytes(b"# M\xfcller\n[web]\nw1 owner=M\xfcller\n");
+    assert!(problems.is_empty() && members(&inventory, "web") == ["w1"], "{problems:#?}");
+    let (inventory, problems) = read_bytes(b"[pg_backup]\nM\xfcller\n");
+    assert!(problems[0].is_error() && members(&inventory, "all").is_empty());
+}
+
+#[test]
 fn what_ansible_would_refuse_has_a_place() {
     let messages = |text: &str| told(&[("inventory.ini", text)]);
     assert_eq!(messages("[a:children]\nb\n[b:children]\na\n"), ["!4: the group `b` would hold itself"]);
