@@ -70,7 +70,7 @@ pub fn closed(name: &str, message: &str) -> Problem {
 pub fn anonymous(mut fault: Problem) -> Problem {
     let line = fault.place.take().map_or(0, |place| place.line);
     veil(&mut fault);
-    Problem { message: format!("line {line} of what is encrypted: {}", fault.message), ..fault }
+    Problem { key: None, message: format!("line {line} of what is encrypted: {}", fault.message), ..fault }
 }
 
 /// Leaves what is wrong, without the words it is wrong with.

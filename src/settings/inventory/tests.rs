@@ -266,6 +266,35 @@ fn an_encrypted_file_is_left_out_and_told_where_it_could_matter() {
     assert!(!format!("{inventory:?}").contains("ANSIBLE_VAULT"));
 }
 
+#[test]
+fn what_is_encrypted_is_read_with_its_password_and_quoted_nowhere() {
+    use crate::settings::vault::{VaultPassword, seal};
+    let folder = tempfile::tempdir().expect("a folder");
+    let sealed = |text: &str| seal(text.as_bytes(), b"word", "default").expect("sealed");
+    std::fs::create_dir(folder.path().join("group_vars")).expect("made");
+    for (name, text) in
+        [("inventory.ini", "[pg_backup]\nh x=1\n"), ("group_vars/pg_backup", "y: 2\nCANARY: 1\nCANARY: 2\n")]
+    {
+        std::fs::write(folder.path().join(name), sealed(text)).expect("written");
+    }
+    let load = |password: &str| {
+        let password = VaultPassword::Given(crate::vocab::Secret::new(password));
+        let sources = Sources::directory(folder.path()).with_vault_password(Some(password));
+        let mut problems = Vec::new();
+        let found = read(&sources, &mut problems);
+        assert!(found.sources.is_empty(), "no text for carets");
+        (found.inventory, problems)
+    };
+    let (inventory, problems) = load("word");
+    assert_eq!(variable(&inventory, "h", "x"), Value::Number(1));
+    assert_eq!(variable(&inventory, "h", "y"), Value::Number(2));
+    let [problem] = problems.as_slice() else { panic!("one problem, not {problems:#?}") };
+    assert!(problem.message.starts_with("line 3 of what is encrypted: "), "{problem:?}");
+    assert!(!format!("{problem:?}").contains("CANARY") && problem.span.is_none(), "{problem:?}");
+    let (inventory, problems) = load("another");
+    assert!(inventory.hosts.is_empty() && problems.len() == 1 && !problems[0].is_error());
+}
+
 mod never_panics {
     use proptest::prelude::*;
 
