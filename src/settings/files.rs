@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::table;
 use super::source::Source;
+use super::variable_files::{Folder, Room};
 use super::vault::{DEFAULT_LABEL, Keyring, VaultPassword};
 use crate::vocab::Problem;
 
@@ -82,17 +83,13 @@ impl Sources {
         }
     }
 
-    /// The files that Ansible reads for the group `all`, the one that wins first: `group_vars/all`, with an ending, or a
-    /// directory of such files
-    /// (<https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-host-and-group-variables>).
+    /// The files that Ansible reads for the group `all`, the one that wins first. What is wrong with them is told where
+    /// the inventory is read.
     pub(super) fn group_vars_of_all(&self) -> Vec<PathBuf> {
         let Some(folder) = self.beside("group_vars") else { return Vec::new() };
-        let mut files = Vec::new();
-        let mut places = ENDINGS.iter().map(|ending| folder.join(format!("all{ending}")));
-        // One that is there hides those after it.
-        if let Some(place) = places.find(|path| path.exists()) {
-            below(&place, 0, &mut files);
-        }
+        let mut told_elsewhere = Vec::new();
+        let folder = Folder::open(folder, &mut told_elsewhere);
+        let mut files = folder.files("all", &mut Room::default(), &mut told_elsewhere);
         // What is read later wins.
         files.reverse();
         files
@@ -105,34 +102,6 @@ impl Sources {
             Location::File(file) => file.canonicalize().ok()?.parent()?.to_path_buf(),
         };
         Some(directory.file_name()?.to_str()?.to_owned())
-    }
-}
-
-/// Endings of files of variables, in the order in which Ansible looks for them.
-const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
-/// How deep directories of variables may nest, and how many files are read: more is a mistake, or a loop of links.
-const MAX_DEPTH: usize = 5;
-const MAX_FILES: usize = 200;
-
-/// A file of variables, or those of a directory by name, at any depth; hidden ones and backups of editors are none.
-fn below(path: &Path, depth: usize, files: &mut Vec<PathBuf>) {
-    if files.len() >= MAX_FILES || depth > MAX_DEPTH {
-        return;
-    }
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return;
-    }
-    let mut names: Vec<_> =
-        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
-    names.sort();
-    for name in names.iter().filter_map(|name| name.to_str()) {
-        let below_it = path.join(name);
-        let ending = name.rfind('.').map_or("", |dot| name.get(dot..).unwrap_or_default());
-        let is_wanted = if below_it.is_dir() { ending.is_empty() } else { ENDINGS.contains(&ending) };
-        if is_wanted && !name.starts_with('.') && !name.ends_with('~') {
-            below(&below_it, depth + 1, files);
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod template;
 pub mod timeline;
 mod tree;
 mod values;
+mod variable_files;
 pub mod vault;
 
 use std::collections::BTreeMap;
