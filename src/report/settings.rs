@@ -12,18 +12,22 @@ use crate::vocab::Value;
 
 /// As wide as the longest key, `elasticsearch_backup_days`.
 const KEY_COLUMN: usize = 25;
+/// Members of a bucket have longer names.
+const WIDE_COLUMN: usize = 29;
 /// Where places begin, unless a long value pushes them on.
 const PLACE_COLUMN: usize = 63;
 
 /// `reconcile.settings/1`.
 pub fn json(settings: &Settings) -> Json {
-    let flat = settings.flat.iter();
+    let flat = settings.flat.iter().map(|(name, one)| ((*name).to_owned(), one));
+    let below = settings.backups.values.iter().map(|(path, one)| (path.clone(), one));
     let datastores = settings.datastores();
     documents::json(&documents::settings::Settings {
         format: documents::settings::FORMAT,
         environment: settings.environment.to_string(),
         settings: flat
-            .map(|(name, one)| (*name, Setting { value: one.value.to_json(), from: from(one) }))
+            .chain(below)
+            .map(|(name, one)| (name, Setting { value: one.value.to_json(), from: from(one) }))
             .collect(),
         datastores: datastores.iter().map(|one| (one.name, datastore(one))).collect(),
     })
@@ -69,19 +73,56 @@ pub fn text(settings: &Settings) -> String {
         let names: Vec<&str> = off.iter().map(|one| one.name).collect();
         text.push_str(&format!("\n{:<14} {}\n", "off", names.join(", ")));
     }
-    let (written, defaults): (Vec<_>, Vec<_>) =
-        settings.flat.iter().partition(|(_, one)| one.from != Origin::Default);
+    let flat = settings.flat.iter().map(|(name, one)| (*name, one));
+    let (written, defaults): (Vec<_>, Vec<_>) = flat.partition(|(_, one)| one.from != Origin::Default);
     if !written.is_empty() {
         text.push_str(&format!("\n{}\n", styled(BOLD, "written")));
-        text.push_str(&table(&written));
+        text.push_str(&table(&written, KEY_COLUMN));
+    }
+    if !settings.backups.values.is_empty() {
+        text.push_str(&format!("\n{}\n", styled(BOLD, "below backups")));
+        text.push_str(&below_backups(settings));
     }
     text.push_str(&format!("\n{}\n", styled(BOLD, "by default")));
-    text.push_str(&table(&defaults));
+    text.push_str(&table(&defaults, KEY_COLUMN));
     if !settings.unsupported.is_empty() {
         text.push('\n');
         text.push_str(&unsupported(&settings.unsupported));
     }
     text
+}
+
+/// The values below `backups:`, those of one bucket or one other key under their common path.
+fn below_backups(settings: &Settings) -> String {
+    let mut text = String::new();
+    let (mut last, mut rows) = ("", Vec::new());
+    for (path, one) in &settings.backups.values {
+        let path = path.strip_prefix("backups.").unwrap_or(path);
+        let (group, name) = grouped(path, settings);
+        if group != last {
+            text.push_str(&table(&std::mem::take(&mut rows), WIDE_COLUMN));
+            text.push_str(&format!("  {}\n", one_line(group)));
+            last = group;
+        }
+        let indent = if group.is_empty() { "" } else { "  " };
+        rows.push((format!("{indent}{name}"), one));
+    }
+    text + &table(&rows, WIDE_COLUMN)
+}
+
+/// `buckets.NAME` and the rest, `alerts` and the rest; nothing and the whole where there is one word.
+fn grouped<'a>(path: &'a str, settings: &Settings) -> (&'a str, &'a str) {
+    // A bucket's name may hold dots, and begin like another's.
+    let bucket = path.strip_prefix("buckets.").and_then(|rest| {
+        let names = settings.backups.buckets.keys().map(|name| name.as_str());
+        let is_it = |name: &&str| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        names.filter(is_it).map(|name| "buckets.".len() + name.len()).max()
+    });
+    let end = bucket.or_else(|| path.find('.'));
+    match end.and_then(|end| Some((path.get(..end)?, path.get(end + 1..)?))) {
+        Some(parts) => parts,
+        None => ("", path),
+    }
 }
 
 /// Settings that are understood and not carried out; empty where there are none.
@@ -120,9 +161,15 @@ fn summary(one: &DatastoreSummary) -> String {
 }
 
 /// Keys, values and places in columns. All places lie in the environment's folder, so their file's name is enough.
-fn table(rows: &[(&&str, &Effective)]) -> String {
-    let row = |(name, one): &(&&str, &Effective)| {
-        let mut line = format!("  {name:<KEY_COLUMN$} {}", one_line(&shown(&one.value)));
+fn table<N: AsRef<str>>(rows: &[(N, &Effective)], column: usize) -> String {
+    let row = |(name, one): &(N, &Effective)| {
+        let (name, mut text) = (one_line(name.as_ref()), String::new());
+        let mut line = format!("  {name:<column$} {}", one_line(&shown(&one.value)));
+        // A long path stands alone, its value in the column of the others.
+        if name.chars().count() > column {
+            text = format!("  {name}\n");
+            line = format!("  {:<column$} {}", "", one_line(&shown(&one.value)));
+        }
         if let Origin::Written(place) = &one.from {
             let place = one_line(&place.to_string());
             let place = place.rsplit('/').next().unwrap_or(&place);
@@ -138,8 +185,7 @@ fn table(rows: &[(&&str, &Effective)]) -> String {
             };
             line.push_str(&format!("{}{}", " ".repeat(gap), styled(DIM, place)));
         }
-        line.push('\n');
-        line
+        text + &line + "\n"
     };
     rows.iter().map(row).collect()
 }

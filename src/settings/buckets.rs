@@ -1,6 +1,8 @@
 //! From the shape of `backups:` to what it means: account and buckets, their names and regions checked, defaults
 //! filled in; and what this version leaves undone.
 
+use std::collections::BTreeMap;
+
 use super::backups::{BackupsFile, BucketFile, PublicAccessFile, VersioningFile};
 use super::checks::table;
 use super::scalar::{Meaning, Style};
@@ -9,7 +11,7 @@ use super::source::Source;
 use super::tree::Entry;
 use super::values::shown;
 use super::{Backups, BucketSettings, Unsupported, declared};
-use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName};
+use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName, Tier, Value};
 
 /// Days after which the parts of an unfinished upload go, where nothing is written.
 const ABORT_AFTER_DAYS: u32 = 7;
@@ -45,6 +47,31 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> Read {
         });
     }
     read
+}
+
+/// What holds for each bucket where nothing is written, by its path.
+pub fn defaults(buckets: &BTreeMap<BucketName, BucketSettings>) -> Vec<(String, Value)> {
+    let of = |(name, bucket): (&BucketName, &BucketSettings)| {
+        let fields = [
+            ("region", bucket.region.as_ref().map(|region| Value::text(region.as_str()))),
+            ("versioning", Some(Value::text(if bucket.versioned { "enabled" } else { "unmanaged" }))),
+            ("abort_uploads_after", Some(Value::text(format!("{}d", bucket.abort_uploads_after_days)))),
+            ("encryption", Some(Value::text("AES256"))),
+            (
+                "public_access",
+                Some(Value::text(if bucket.block_public_access { "blocked" } else { "unmanaged" })),
+            ),
+            ("tls_only", Some(Value::Bool(bucket.tls_only))),
+        ];
+        let fields = fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)));
+        let forever = Tier::ALL.into_iter().filter(|tier| !bucket.keep_versions.contains_key(tier));
+        let tiers = forever.map(|tier| (format!("keep_versions.{tier}"), Value::text("for ever")));
+        fields
+            .chain(tiers)
+            .map(|(field, value)| (format!("backups.buckets.{name}.{field}"), value))
+            .collect::<Vec<_>>()
+    };
+    buckets.iter().flat_map(of).collect()
 }
 
 /// Names of buckets that S3 does not allow; told also where the shape around them is wrong.

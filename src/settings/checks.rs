@@ -19,7 +19,7 @@ use super::source::Source;
 use super::tree::Map;
 use crate::vocab::{Check, Problem};
 
-pub use secrets::veil;
+pub use secrets::{is_secret, veil};
 
 /// One line of the table.
 #[derive(Debug)]

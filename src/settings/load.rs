@@ -12,7 +12,9 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{Effective, Inventory, Keyring, Settings, Storage, Unsupported, buckets, secrets, shape, values};
+use super::{
+    Effective, Inventory, Keyring, Origin, Settings, Storage, Unsupported, buckets, secrets, shape, values,
+};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
@@ -86,13 +88,17 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let read = backups_entry
         .and_then(|entry| shape::read(&public_source, entry, &variables, &mut found.problems.list));
     let mut unsupported = switched_on(&flat, &public_source);
-    let (file, places) = read.unwrap_or_default();
+    let shape::Read { file, places, values } = read.unwrap_or_default();
     let mut read = buckets::read(&public_source, &file, &places);
     let is_real = |problem: &Problem| !problem.key.as_deref().is_some_and(|key| places.is_guess(key));
     read.problems.retain(is_real);
     found.problems.list.append(&mut read.problems);
     unsupported.append(&mut read.unsupported);
-    let backups = read.backups;
+    let mut backups = read.backups;
+    backups.values = values;
+    for (path, value) in buckets::defaults(&backups.buckets) {
+        backups.values.entry(path).or_insert(Effective { value, from: Origin::Default });
+    }
 
     let mut problems = Vec::new();
     let mut read_from =

@@ -95,6 +95,8 @@ pub struct Backups {
     pub buckets: BTreeMap<BucketName, BucketSettings>,
     /// Everything else.
     pub declared: declared::Declared,
+    /// Every value below `backups:` by its path, and the defaults of its buckets: for people to look at.
+    pub values: BTreeMap<String, Effective>,
 }
 
 /// One bucket of `backups.buckets`, defaults filled in.

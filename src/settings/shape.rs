@@ -2,6 +2,7 @@
 //! place and in words of our own.
 
 mod doubts;
+mod leaves;
 mod mistakes;
 mod prune;
 mod range;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::Effective;
 use super::backups::BackupsFile;
 use super::checks::table;
 use super::scalar::{Meaning, Scalar, Style};
@@ -84,13 +86,22 @@ fn nearest(marks: &BTreeMap<Vec<String>, Mark>, path: &[&str]) -> Mark {
 /// What is missing once something is left out is filled in, level by level; nothing nests deeper than this.
 const MOST_ROUNDS: usize = 16;
 
+/// `backups:` as it was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub file: BackupsFile,
+    pub places: Places,
+    /// Every value that is written, by its path: `backups.buckets.NAME.region`.
+    pub values: BTreeMap<String, Effective>,
+}
+
 /// Reads `backups:`, its mistakes of shape told and left out; `None` where nothing can be read.
 pub fn read(
     source: &Source,
     entry: &Entry,
     variables: &Variables<'_>,
     problems: &mut Vec<Problem>,
-) -> Option<(BackupsFile, Places)> {
+) -> Option<Read> {
     let mut reader = Reader {
         source,
         variables,
@@ -132,8 +143,9 @@ pub fn read(
         unread = &[];
         mistakes = schema.mistakes(&json);
     }
+    let values = leaves::of(&json, source, &places);
     match serde_json::from_value(json) {
-        Ok(file) => Some((file, places)),
+        Ok(file) => Some(Read { file, places, values }),
         Err(why) => {
             problems.push(cannot(why.to_string(), &places));
             None

@@ -15,17 +15,17 @@ pub const FORMAT: &str = "reconcile.settings/1";
 pub struct Settings {
     pub format: &'static str,
     pub environment: String,
-    /// By the name of the flat key
-    pub settings: BTreeMap<&'static str, Setting>,
+    /// By the name of the flat key, or the path below backups: `backups.account`
+    pub settings: BTreeMap<String, Setting>,
     /// By name
     pub datastores: BTreeMap<&'static str, Datastore>,
 }
 
-/// One flat key
+/// One setting
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Setting {
     pub value: Json,
-    /// FILE:LINE:COLUMN, or default
+    /// FILE:LINE:COLUMN of public.yml, the inventory or its variables; or default
     pub from: String,
 }
 

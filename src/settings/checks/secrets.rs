@@ -46,8 +46,7 @@ fn look_at(source: &Source, key: &str, node: &Node, problems: &mut Vec<Problem>)
         Content::Scalar(scalar) if scalar.is_template() => {}
         Content::Scalar(scalar) => {
             let text = scalar.text.trim();
-            let is_secret = has_key_id(text) || is_secret_key(key) && is_like_a_secret(text);
-            if !is_secret {
+            if !is_secret(key, text) {
                 return;
             }
             let message = "this looks like a secret, and everybody who reads this file has it";
@@ -62,6 +61,11 @@ fn look_at(source: &Source, key: &str, node: &Node, problems: &mut Vec<Problem>)
             );
         }
     }
+}
+
+/// Whether the value of a key looks like a secret.
+pub fn is_secret(key: &str, text: &str) -> bool {
+    has_key_id(text) || is_secret_key(key) && is_like_a_secret(text)
 }
 
 fn is_secret_key(key: &str) -> bool {

@@ -127,6 +127,34 @@ fn show_settings_keeps_its_contract() {
     assert_eq!(document["datastores"]["couchdb"]["problems"], serde_json::json!(["no-host"]));
 }
 
+/// What stands below `backups:` is told value by value, with the defaults of buckets; a secret is not repeated.
+#[test]
+fn show_settings_tells_of_backups_too() {
+    let public = "deploy_env: prod\naws_region: eu-west-2\nbackups:\n  account: '123456789012'\n  buckets:\n    \
+                  one.two:\n      keep_versions: {daily: {days: 90}}\n      tls_only: no\n  alerts:\n    \
+                  email: ops@example.com\n    prometheus_textfile: /var/AKIAABCDEFGHIJKLMNOP\n";
+    let folder = Folder::new(&[("public.yml", public)]);
+    let json = reconcile(&folder, &["show", "settings", "--output", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&stdout(&json)).expect("one document");
+    let of = |path: &str| document["settings"][format!("backups.{path}")].clone();
+    assert_eq!(of("account"), serde_json::json!({"value": "123456789012", "from": "public.yml:4:12"}));
+    assert_eq!(
+        of("buckets.one.two.keep_versions.daily.days"),
+        serde_json::json!({"value": 90, "from": "public.yml:7:37"})
+    );
+    assert_eq!(of("buckets.one.two.tls_only"), serde_json::json!({"value": false, "from": "public.yml:8:17"}));
+    assert_eq!(
+        of("buckets.one.two.keep_versions.weekly"),
+        serde_json::json!({"value": "for ever", "from": "default"})
+    );
+    assert_eq!(of("alerts.prometheus_textfile")["value"], "(secret)");
+    let text = reconcile(&folder, &["show", "settings"]);
+    let text = stdout(&text);
+    let (_, below) = text.split_once("below backups\n").expect("a section");
+    let (below, _) = below.split_once("by default").expect("a section");
+    insta::assert_snapshot!(below);
+}
+
 #[test]
 fn the_vaults_password_comes_from_a_file_or_the_environment() {
     let folder = Folder::new(&[("public.yml", "deploy_env: prod\n"), ("vault.yml", super::vault::SEALED)]);
