@@ -142,7 +142,10 @@ fn show_settings_tells_of_backups_too() {
         of("buckets.one.two.keep_versions.daily.days"),
         serde_json::json!({"value": 90, "from": "public.yml:7:37"})
     );
-    assert_eq!(of("buckets.one.two.tls_only"), serde_json::json!({"value": false, "from": "public.yml:8:17"}));
+    assert_eq!(
+        of("buckets.one.two.tls_only"),
+        serde_json::json!({"value": false, "from": "public.yml:8:17"})
+    );
     assert_eq!(
         of("buckets.one.two.keep_versions.weekly"),
         serde_json::json!({"value": "for ever", "from": "default"})
