@@ -12,6 +12,8 @@ mod storage;
 mod stores;
 pub mod table;
 
+use std::cell::OnceCell;
+
 use super::Settings;
 use super::flat::Flat;
 use super::shape::Places;
@@ -20,6 +22,7 @@ use super::tree::Map;
 use crate::vocab::{Check, Problem};
 
 pub use secrets::{is_secret, veil};
+use stores::Store;
 
 /// One line of the table.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct Context<'a> {
     /// False where a single file is judged: nothing is known of inventory and vault.
     pub whole_environment: bool,
     pub has_inventory: bool,
+    /// What is switched on, worked out when the first check asks.
+    pub stores: OnceCell<Vec<Store>>,
 }
 
 /// Runs every check that looks at whole settings.

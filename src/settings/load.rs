@@ -1,5 +1,6 @@
 //! From the files of an environment to [`Settings`], or to every problem at once.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -138,6 +139,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         places: &places,
         whole_environment: sources.is_environment(),
         has_inventory: inventory.is_there,
+        stores: OnceCell::new(),
     };
     found.problems.list.extend(checks::all(&context).into_iter().filter(is_real));
     let problems = found.sorted();

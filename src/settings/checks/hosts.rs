@@ -11,8 +11,8 @@ pub(super) fn backups_that_no_host_makes(context: &Context<'_>) -> Vec<Problem> 
     if !context.whole_environment {
         return Vec::new();
     }
-    let stores = context.stores().into_iter().filter(|store| store.hosts.is_empty());
-    let problem = |store: super::stores::Store| {
+    let stores = context.stores().iter().filter(|store| store.hosts.is_empty());
+    let problem = |store: &super::stores::Store| {
         let at = |why: &str| {
             let message = format!("{} backups are on, but {why}", capital(&store.whose));
             context.at_spot(table::NO_HOST, &store.switch, message)
@@ -74,14 +74,11 @@ pub(super) fn words_that_are_no_hosts(context: &Context<'_>) -> Vec<Problem> {
     }
     let declared = &context.settings.backups.declared;
     let mut words: Vec<(String, Vec<String>)> = Vec::new();
-    for store in context.stores().into_iter().filter(|store| !store.hosts.is_empty()) {
-        if let Named::Words(hosts, path) = store.named {
-            words.extend(
-                hosts
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, word)| (word, path.iter().cloned().chain([index.to_string()]).collect())),
-            );
+    for store in context.stores().iter().filter(|store| !store.hosts.is_empty()) {
+        if let Named::Words(hosts, path) = &store.named {
+            words.extend(hosts.iter().enumerate().map(|(index, word)| {
+                (word.clone(), path.iter().cloned().chain([index.to_string()]).collect())
+            }));
         }
     }
     let path = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();

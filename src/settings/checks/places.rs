@@ -29,7 +29,7 @@ pub(super) fn directories_of_two_datastores(context: &Context<'_>) -> Vec<Proble
 pub(super) fn directories_inside_of_sources(context: &Context<'_>) -> Vec<Problem> {
     let stores = context.stores();
     let mut problems = Vec::new();
-    for store in &stores {
+    for store in stores {
         let Some((directory, spot)) = &store.directory else { continue };
         let around = stores.iter().find_map(|other| {
             let (source, _) = other.source.as_ref()?;

@@ -85,7 +85,7 @@ fn span(span: TimeDelta) -> String {
 pub(super) fn clocks_that_change(context: &Context<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for store in context.stores() {
-        let Some(zone) = context.zone(&store) else { continue };
+        let Some(zone) = context.zone(store) else { continue };
         let changes = changes(zone);
         for run in &store.runs {
             let told = changed_clocks(&run.schedule, &changes);

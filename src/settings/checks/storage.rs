@@ -13,8 +13,8 @@ pub(super) fn dated_keys_of_several_hosts(context: &Context<'_>) -> Vec<Problem>
     if context.settings.storage.versioned_keys {
         return Vec::new();
     }
-    let clash = |store: &Store| store.has_our_keys && store.upload.is_some() && store.hosts.len() > 1;
-    let problem = |store: Store| {
+    let clash = |store: &&Store| store.has_our_keys && store.upload.is_some() && store.hosts.len() > 1;
+    let problem = |store: &Store| {
         let message = format!(
             "{} hosts would upload {} backups under the same dated key, and overwrite each other",
             store.hosts.len(),
@@ -25,7 +25,7 @@ pub(super) fn dated_keys_of_several_hosts(context: &Context<'_>) -> Vec<Problem>
             "set aws_versioning_enabled: true, which names keys by host, or let one host make these backups",
         )
     };
-    context.stores().into_iter().filter(clash).map(problem).collect()
+    context.stores().iter().filter(clash).map(problem).collect()
 }
 
 /// The vault may live elsewhere, and a host may have a role of its own, so this is only doubtful.
@@ -43,23 +43,23 @@ pub(super) fn upload_without_credentials(context: &Context<'_>) -> Vec<Problem> 
         let is_machine = |who: &Who| matches!(who, Who::Role { assumed_by: Some(by), .. } if by == "ec2");
         identities.iter().any(|identity| is_machine(&identity.who) && identity.writes.contains(bucket))
     };
-    let problem = |store: Store| {
-        let upload = store.upload.filter(|upload| !upload.by_role && !has_a_role(&upload.bucket))?;
+    let problem = |store: &Store| {
+        let upload = store.upload.as_ref().filter(|upload| !upload.by_role && !has_a_role(&upload.bucket))?;
         let message =
             format!("{} backups are to be uploaded, but the environment holds no credentials", store.whose);
-        let problem = context.at_spot(table::NO_CREDENTIALS, &key_of(upload.spot), message);
+        let problem = context.at_spot(table::NO_CREDENTIALS, &key_of(&upload.spot), message);
         Some(problem.helped(
             "put AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY into vault.yml, unless the hosts have a role",
         ))
     };
-    context.stores().into_iter().filter_map(problem).collect()
+    context.stores().iter().filter_map(problem).collect()
 }
 
 /// A switch is pointed at by its name.
-fn key_of(spot: Spot) -> Spot {
+fn key_of(spot: &Spot) -> Spot {
     match spot {
         Spot::Value(key) => Spot::Key(key),
-        other => other,
+        other => other.clone(),
     }
 }
 

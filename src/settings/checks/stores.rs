@@ -10,7 +10,7 @@ use crate::vocab::{BucketName, Check, HostName, Problem, Schedule, Tier};
 
 /// Where something is written: a flat key's name or value, or a member of `backups:`.
 #[derive(Clone, Debug)]
-pub(super) enum Spot {
+pub enum Spot {
     Key(&'static str),
     Value(&'static str),
     Below(Vec<String>),
@@ -18,7 +18,7 @@ pub(super) enum Spot {
 
 /// One datastore that is switched on.
 #[derive(Clone, Debug)]
-pub(super) struct Store {
+pub struct Store {
     /// `postgresql`, `files-media`.
     pub name: String,
     /// Whose backups they are, for sentences: `PostgreSQL's`.
@@ -42,14 +42,14 @@ pub(super) struct Store {
 
 /// What names the hosts of a store.
 #[derive(Clone, Debug)]
-pub(super) enum Named {
+pub enum Named {
     Group(&'static str),
     Words(Vec<String>, Vec<String>),
 }
 
 /// A bucket that a store uploads to.
 #[derive(Clone, Debug)]
-pub(super) struct Upload {
+pub struct Upload {
     pub bucket: BucketName,
     pub spot: Spot,
     /// The host's own role, said so in the settings.
@@ -58,7 +58,7 @@ pub(super) struct Upload {
 
 /// When a store makes backups, and how long they stay on the host.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub struct Run {
     pub tier: Option<Tier>,
     pub schedule: Schedule,
     pub spot: Spot,
@@ -119,7 +119,11 @@ impl Context<'_> {
     }
 
     /// Every datastore that is switched on.
-    pub(super) fn stores(&self) -> Vec<Store> {
+    pub(super) fn stores(&self) -> &[Store] {
+        self.stores.get_or_init(|| self.all_stores())
+    }
+
+    fn all_stores(&self) -> Vec<Store> {
         let declared = &self.settings.backups.declared;
         let directs = [&declared.postgresql, &declared.couchdb, &declared.blobdb];
         let names = self.settings.datastores().into_iter().zip(NAMES);
