@@ -7,6 +7,8 @@ pub mod vocab;
 
 pub mod retention;
 
+pub mod policy;
+
 pub mod resources;
 
 pub mod state;
