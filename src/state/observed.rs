@@ -108,8 +108,12 @@ impl Caller {
         let mut parts = arn.splitn(6, ':').skip(4);
         let (account, resource) = (parts.next(), parts.next());
         let name = resource.and_then(|resource| resource.strip_prefix("role/")?.rsplit('/').next());
-        let own = self.identity.as_deref().and_then(|identity| identity.strip_prefix("role/")?.rsplit('/').next());
-        account.is_some() && account == self.account.as_ref().map(AccountId::as_str) && name.is_some() && name == own
+        let own =
+            self.identity.as_deref().and_then(|identity| identity.strip_prefix("role/")?.rsplit('/').next());
+        account.is_some()
+            && account == self.account.as_ref().map(AccountId::as_str)
+            && name.is_some()
+            && name == own
     }
 }
 

@@ -311,8 +311,7 @@ pub async fn write(
     }
     // Last of all: once the lock stands, only break-glass changes the rest.
     if changes(field::TLS_ONLY) || changes(field::VERSIONING_LOCK) {
-        let filtered =
-            changes(field::VERSIONING_LOCK) && lifecycle::read(target).await?.filter_by_tag();
+        let filtered = changes(field::VERSIONING_LOCK) && lifecycle::read(target).await?.filter_by_tag();
         let terms = lock_terms(target, wanted, filtered);
         written(policy::write(target, wanted, fields, &terms).await)?;
     }
