@@ -5,6 +5,8 @@
 
 pub mod vocab;
 
+pub mod policy;
+
 pub mod retention;
 
 pub mod resources;
