@@ -12,6 +12,7 @@ cases!("policies":
     a_policy_that_is_none_is_malformed,
     a_policy_of_an_identity_names_nobody,
     managed_policies_have_versions,
+    a_policy_with_versions_stays,
     a_sixth_version_is_refused,
     a_managed_policy_has_a_quota,
     a_managed_policy_in_use_stays,
@@ -113,11 +114,17 @@ async fn managed_policies_have_versions(cloud: Cloud) {
     assert_eq!(policy().await.default_version_id(), Some("v1"));
     let delete = |id: &'static str| cloud.iam.delete_policy_version().policy_arn(&arn).version_id(id).send();
     assert_code(&refused(delete("v1").await), 409, "DeleteConflict");
-    assert_code(&refused(cloud.iam.delete_policy().policy_arn(&arn).send().await), 409, "DeleteConflict");
     delete("v2").await.expect("deleted");
     assert_code(&refused(get("v2").await), 404, "NoSuchEntity");
     cloud.iam.delete_policy().policy_arn(&arn).send().await.expect("deleted");
     assert_code(&refused(cloud.iam.get_policy().policy_arn(&arn).send().await), 404, "NoSuchEntity");
+}
+
+async fn a_policy_with_versions_stays(cloud: Cloud) {
+    let arn = managed(&cloud).await;
+    let create = cloud.iam.create_policy_version().policy_arn(&arn).policy_document(READS);
+    create.send().await.expect("made");
+    assert_code(&refused(cloud.iam.delete_policy().policy_arn(&arn).send().await), 409, "DeleteConflict");
 }
 
 async fn a_sixth_version_is_refused(cloud: Cloud) {

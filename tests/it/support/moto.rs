@@ -68,6 +68,7 @@ pub fn start() -> Option<Moto> {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let process = command
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
