@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::datastores::names::remote_prefix;
 use crate::datastores::{JobTerms, Piece, job_file, postgresql};
 use crate::resources::Resource;
-use crate::resources::bucket::{AbortUploads, Bucket, PublicAccess, VersionRule};
+use crate::resources::bucket::{
+    AbortUploads, Bucket, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
+};
 use crate::settings::{BucketSettings, Secrets, Settings, Vault};
 use crate::state::{Desired, HeldBefore, HeldCode, Wanted};
 use crate::vocab::{BucketName, Datastore, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning};
@@ -38,6 +40,7 @@ pub fn desired(settings: &Settings) -> Desired {
         resources,
         held,
         hosts: settings.inventory.hosts.keys().cloned().collect(),
+        break_glass: settings.backups.declared.break_glass.iter().map(|role| role.arn.clone()).collect(),
         vault_digest,
     }
 }
@@ -159,12 +162,23 @@ impl Derivation<'_> {
                 encryption: None,
                 public_access: Some(PublicAccess::BLOCKED),
                 tls_only: None,
+                object_lock: None,
+                versioning_lock: None,
             },
         };
         let declared = own.map(|own| own.place.clone()).or(declared);
         let wanted =
             Wanted { resource: Resource::Bucket(bucket), datastores, declared, needs: BTreeSet::new() };
         self.resources.insert(id, wanted);
+    }
+
+    /// The lock, as far as settings know: which of the roles exist is looked up later.
+    fn versioning_lock(&self, own: &BucketSettings) -> VersioningLock {
+        let roles = self.settings.backups.declared.break_glass.iter().map(|role| role.arn.clone());
+        match own.versioning_lock {
+            true => VersioningLock::complete(roles.collect()),
+            false => VersioningLock::None,
+        }
     }
 
     fn declared_bucket(
@@ -189,6 +203,8 @@ impl Derivation<'_> {
             encryption: Some(own.encryption.clone()),
             public_access: own.block_public_access.then_some(PublicAccess::BLOCKED),
             tls_only: Some(own.tls_only),
+            object_lock: own.object_lock.map(BucketObjectLock::Holds),
+            versioning_lock: Some(self.versioning_lock(own)),
         }
     }
 }

@@ -14,6 +14,7 @@ mod condition;
 mod context;
 mod decide;
 mod decision;
+pub mod destroyers;
 mod document;
 mod network;
 mod pattern;
