@@ -19,6 +19,7 @@ mod managed;
 pub mod names;
 mod operations;
 mod page;
+mod permissions;
 mod profiles;
 pub mod records;
 mod roles;
@@ -33,7 +34,8 @@ pub use amazon::document as amazon_document;
 pub use directory::Directory;
 pub use documents::{check_identity, check_principals};
 pub use names::{Account, Kind};
-pub use operations::{Operation, Subject, find};
+pub use operations::{Operation, find};
+pub use permissions::check;
 
 use self::records::{Group, InstanceProfile, Role, Tags, User};
 use super::http::{Answer, Refusal};
@@ -93,7 +95,9 @@ impl Request<'_> {
     fn user_or_self(&self) -> Result<Arc<User>, Refusal> {
         match (self.form.get(Kind::User.parameter()), self.user) {
             (None, Some(own)) => self.iam.user(own),
-            (None, None) => Err(super::query::validation("Must specify userName when calling with non-User credentials")),
+            (None, None) => {
+                Err(super::query::validation("Must specify userName when calling with non-User credentials"))
+            }
             (Some(_), _) => self.named_user(),
         }
     }
@@ -186,7 +190,9 @@ fn write_some_tags(xml: &mut Xml, tags: &Tags) {
 fn write_boundary(xml: &mut Xml, boundary: Option<&String>) {
     if let Some(arn) = boundary {
         xml.element("PermissionsBoundary", |element| {
-            element.text("PermissionsBoundaryType", "PermissionsBoundaryPolicy").text("PermissionsBoundaryArn", arn);
+            element
+                .text("PermissionsBoundaryType", "PermissionsBoundaryPolicy")
+                .text("PermissionsBoundaryArn", arn);
         });
     }
 }

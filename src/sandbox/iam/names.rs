@@ -30,6 +30,17 @@ impl Kind {
         }
     }
 
+    /// In the names of operations.
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::User => "User",
+            Kind::Group => "Group",
+            Kind::Role => "Role",
+            Kind::Policy => "Policy",
+            Kind::InstanceProfile => "InstanceProfile",
+        }
+    }
+
     /// What its names are called in requests.
     pub fn parameter(self) -> &'static str {
         match self {
@@ -142,7 +153,11 @@ pub fn path_prefix(form: &Form) -> Result<&str, Refusal> {
     if prefix.starts_with('/') {
         Ok(prefix)
     } else {
-        Err(violated(prefix, "PathPrefix", "Member must satisfy regular expression pattern: \\u002F[\\u0021-\\u007F]*"))
+        Err(violated(
+            prefix,
+            "PathPrefix",
+            "Member must satisfy regular expression pattern: \\u002F[\\u0021-\\u007F]*",
+        ))
     }
 }
 
@@ -195,7 +210,9 @@ fn same_key(one: &str, other: &str) -> bool {
 pub fn add_tags(tags: &mut Tags, form: &Form) -> Result<(), Refusal> {
     let new = self::tags(form)?;
     if new.is_empty() {
-        return Err(validation("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must not be null"));
+        return Err(validation(
+            "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must not be null",
+        ));
     }
     tags.retain(|known, _| !new.keys().any(|key| same_key(key, known)));
     tags.extend(new);
@@ -230,7 +247,8 @@ mod tests {
             assert!(name(&form(&format!("RoleName={good}")), Kind::Role).is_ok(), "{good}");
         }
         for bad in ["", "a%20b", "a/b", "%C3%A9", &"x".repeat(65)] {
-            let refused = name(&form(&format!("RoleName={bad}")), Kind::Role);
+            let form = form(&format!("RoleName={bad}"));
+            let refused = name(&form, Kind::Role);
             assert_eq!(refused.map_err(|refusal| refusal.code), Err("ValidationError"), "{bad}");
         }
         assert!(name(&form(&format!("GroupName={}", "x".repeat(128))), Kind::Group).is_ok());
@@ -243,7 +261,8 @@ mod tests {
 
     #[test]
     fn tags_are_told_apart_without_case() {
-        let pair = |key: &str, number: u32| format!("Tags.member.{number}.Key={key}&Tags.member.{number}.Value=v");
+        let pair =
+            |key: &str, number: u32| format!("Tags.member.{number}.Key={key}&Tags.member.{number}.Value=v");
         assert!(tags(&form(&format!("{}&{}", pair("a", 1), pair("b", 2)))).is_ok());
         let twice = tags(&form(&format!("{}&{}", pair("a", 1), pair("A", 2))));
         assert_eq!(twice.map_err(|refusal| refusal.code), Err("InvalidInput"));
