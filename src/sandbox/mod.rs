@@ -143,8 +143,7 @@ impl Sandbox {
             clock: clock.clone(),
         };
         let callers = Callers { iam, usual: config.caller() };
-        let faults = config.faults.clone();
-        let cloud = Cloud::new(s3, callers, config.latency(), faults, exit_on_crash);
+        let cloud = Cloud::new(s3, callers, &config, exit_on_crash);
         Sandbox { root, config, clock, cloud: Arc::new(cloud), _temporary: temporary }
     }
 
@@ -208,7 +207,8 @@ impl Sandbox {
     /// A crash then no longer ends the process, for this is how tests go on.
     pub fn reopened(self) -> Sandbox {
         let s3 = self.cloud.s3.clone();
-        let cloud = Cloud::new(s3, self.cloud.callers.clone(), self.cloud.latency, Vec::new(), false);
+        let config = SandboxConfig { faults: Vec::new(), ..self.config.clone() };
+        let cloud = Cloud::new(s3, self.cloud.callers.clone(), &config, false);
         Sandbox { cloud: Arc::new(cloud), ..self }
     }
 
