@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::condition::Condition;
+use super::condition::{Condition, ConditionValue};
 use super::pattern::Pattern;
 use super::principals::Principals;
 
@@ -110,16 +110,22 @@ impl Document {
         self.statements.iter().any(|statement| statement.may_concern(action))
     }
 
-    /// The document without the statements that speak of none of these actions. For each of them it decides as the
-    /// whole one does, and statements keep their numbers: whoever asks a few actions of many documents narrows them
-    /// first.
+    /// The document as far as it speaks of these actions: other statements, and within statements other actions, are
+    /// left out. For each of these actions it decides as the whole one does, and statements keep their numbers: whoever
+    /// asks a few actions of many documents narrows them first.
     #[must_use]
     pub fn narrowed(&self, actions: &[&str]) -> Document {
+        let is_asked = |pattern: &Pattern| actions.iter().any(|action| pattern.matches_action(action));
+        let narrow = |statement: &Statement| {
+            let mut narrow = statement.clone();
+            narrow.actions.patterns.retain(is_asked);
+            narrow
+        };
         let concerns = |statement: &&Statement| actions.iter().any(|action| statement.may_concern(action));
         Document {
             version: self.version,
             id: self.id.clone(),
-            statements: self.statements.iter().filter(concerns).cloned().collect(),
+            statements: self.statements.iter().filter(concerns).map(narrow).collect(),
         }
     }
 
@@ -148,5 +154,15 @@ impl Statement {
     /// Whether the statement speaks of the action, on whatever resource and condition.
     pub fn may_concern(&self, action: &str) -> bool {
         self.actions.contain(action)
+    }
+
+    /// The condition keys that it asks for, also as variables; as they are written where that is kept.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let resources = self.resources.iter().flat_map(|resources| &resources.patterns);
+        let asked = self.conditions.iter().flat_map(|condition| {
+            let variables = condition.values.iter().flat_map(ConditionValue::variables);
+            std::iter::once(condition.key.as_str()).chain(variables)
+        });
+        asked.chain(resources.flat_map(Pattern::variables))
     }
 }
