@@ -221,7 +221,8 @@ impl Sandbox {
 
     /// What is in the cloud and on the hosts.
     pub fn overview(&self) -> io::Result<Overview> {
-        overview::of(self.cloud.s3.store.as_ref(), &self.root.join(HOSTS))
+        let directory = &self.cloud.callers.iam.directory;
+        overview::of(self.cloud.s3.store.as_ref(), directory, &self.root.join(HOSTS))
     }
 
     /// Forgets the cloud's state and the hosts' files; `sandbox.yml` stays.
