@@ -1,0 +1,95 @@
+//! Who may assume a role: services by their short names, and beside them what others wrote.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use crate::resources::identity::Realm;
+use crate::resources::identity::document::short_service;
+use crate::vocab::Value;
+
+/// A role's trust policy. Its change is a change of who can come in, so that whatever it says beyond services is kept as
+/// the text that it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Services that assume the role without a condition: `ec2`.
+    pub services: BTreeSet<String>,
+    /// Every other statement.
+    pub others: BTreeSet<String>,
+}
+
+impl Trust {
+    pub fn of_service(service: &str) -> Self {
+        Trust { services: BTreeSet::from([short_service(service)]), others: BTreeSet::new() }
+    }
+
+    /// This trust and another's together.
+    pub fn and(&self, other: &Trust) -> Trust {
+        Trust {
+            services: self.services.union(&other.services).cloned().collect(),
+            others: self.others.union(&other.others).cloned().collect(),
+        }
+    }
+
+    /// The document. Statements of others are what they were; a text that is no JSON is never among them.
+    pub fn to_document(&self, realm: &Realm) -> Json {
+        let mut statements: Vec<Json> =
+            self.others.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        if !self.services.is_empty() {
+            let services: Vec<String> = self.services.iter().map(|name| realm.service(name)).collect();
+            statements.push(json!({
+                "Effect": "Allow",
+                "Principal": {"Service": services},
+                "Action": "sts:AssumeRole",
+            }));
+        }
+        json!({"Version": "2012-10-17", "Statement": statements})
+    }
+
+    /// What a document says; `canonical` gives statements one spelling.
+    pub fn of_document(document: &Json, canonical: fn(&Json) -> Json) -> Trust {
+        let mut trust = Trust::default();
+        let statements = match document.get("Statement") {
+            Some(Json::Array(list)) => list.clone(),
+            Some(one) => vec![one.clone()],
+            None => Vec::new(),
+        };
+        for statement in &statements {
+            let statement = canonical(statement);
+            match services(&statement) {
+                Some(services) => trust.services.extend(services),
+                None => {
+                    trust.others.insert(statement.to_string());
+                }
+            }
+        }
+        trust
+    }
+}
+
+/// The services of a statement that does nothing but let them assume the role.
+fn services(statement: &Json) -> Option<Vec<String>> {
+    let members = statement.as_object()?;
+    let plain = members.iter().all(|(name, value)| match name.as_str() {
+        "Sid" | "Principal" => true,
+        "Effect" => *value == json!("Allow"),
+        "Action" => value.as_str().is_some_and(|action| action.eq_ignore_ascii_case("sts:AssumeRole")),
+        _ => false,
+    });
+    let principal = members.get("Principal")?.as_object()?;
+    if !plain || !members.contains_key("Effect") || !members.contains_key("Action") || principal.len() != 1 {
+        return None;
+    }
+    let names = match principal.get("Service")? {
+        Json::Array(names) => names.iter().map(Json::as_str).collect::<Option<Vec<_>>>()?,
+        one => vec![one.as_str()?],
+    };
+    Some(names.into_iter().map(short_service).collect())
+}
+
+impl From<&Trust> for Value {
+    fn from(trust: &Trust) -> Self {
+        let Trust { services, others } = trust;
+        Value::List(services.iter().chain(others).map(|text| Value::text(text.as_str())).collect())
+    }
+}
