@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::datastores::names::remote_prefix;
 use crate::datastores::{JobTerms, Piece, job_file, postgresql};
 use crate::resources::Resource;
-use crate::resources::bucket::{AbortUploads, Bucket, PublicAccess, VersionRule};
+use crate::resources::bucket::{
+    AbortUploads, Bucket, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
+};
 use crate::settings::{BucketSettings, Secrets, Settings, Vault};
 use crate::state::{Desired, HeldBefore, HeldCode, Wanted};
 use crate::vocab::{BucketName, Datastore, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning};
@@ -38,6 +40,7 @@ pub fn desired(settings: &Settings) -> Desired {
         resources,
         held,
         hosts: settings.inventory.hosts.keys().cloned().collect(),
+        break_glass: settings.backups.declared.break_glass.iter().map(|role| role.arn.clone()).collect(),
         vault_digest,
     }
 }
@@ -148,6 +151,10 @@ impl Derivation<'_> {
         let mut datastores: BTreeSet<Datastore> =
             self.resources.get(&id).map(|w| w.datastores.clone()).unwrap_or_default();
         datastores.extend(datastore.cloned());
+        if own.is_some_and(|own| own.versioning_lock) && self.settings.backups.declared.break_glass.is_empty() {
+            self.no_break_glass(&id);
+        }
+        let own = self.settings.backups.buckets.get(name);
         let bucket = match own {
             Some(own) => self.declared_bucket(own, region, &datastores),
             None => Bucket {
@@ -159,12 +166,40 @@ impl Derivation<'_> {
                 encryption: None,
                 public_access: Some(PublicAccess::BLOCKED),
                 tls_only: None,
+                object_lock: None,
+                versioning_lock: None,
             },
         };
         let declared = own.map(|own| own.place.clone()).or(declared);
         let wanted =
             Wanted { resource: Resource::Bucket(bucket), datastores, declared, needs: BTreeSet::new() };
         self.resources.insert(id, wanted);
+    }
+
+    /// A lock that nobody may lift would shut out everyone, its owners too.
+    fn no_break_glass(&mut self, bucket: &Id) {
+        if self.held.iter().any(|held| held.id == *bucket && held.code == HeldCode::NoBreakGlass) {
+            return;
+        }
+        self.held.push(HeldBefore {
+            id: bucket.clone(),
+            code: HeldCode::NoBreakGlass,
+            why: "its versioning lock is not written, for nobody could lift it: name the role that may in \
+                  backups.break_glass, or set versioning_lock: false. Until then whoever may change the bucket can \
+                  destroy every backup in it"
+                .to_owned(),
+            datastore: None,
+        });
+    }
+
+    /// The lock, as far as settings know: which of the roles exist is looked up later.
+    fn versioning_lock(&self, own: &BucketSettings) -> Option<VersioningLock> {
+        let roles = &self.settings.backups.declared.break_glass;
+        match own.versioning_lock {
+            false => Some(VersioningLock::None),
+            true if roles.is_empty() => None,
+            true => Some(VersioningLock::complete(roles.iter().map(|role| role.arn.clone()).collect())),
+        }
     }
 
     fn declared_bucket(
@@ -189,6 +224,8 @@ impl Derivation<'_> {
             encryption: Some(own.encryption.clone()),
             public_access: own.block_public_access.then_some(PublicAccess::BLOCKED),
             tls_only: Some(own.tls_only),
+            object_lock: own.object_lock.map(BucketObjectLock::Holds),
+            versioning_lock: self.versioning_lock(own),
         }
     }
 }

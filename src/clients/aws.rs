@@ -29,6 +29,9 @@ use crate::vocab::{Clock, RegionName, Secret};
 /// The region of calls that need one and are told none: the one S3 and STS themselves fall back to.
 const FALLBACK_REGION: &str = "us-east-1";
 
+/// The access key that the sandbox takes for its caller's own.
+pub const SANDBOX_KEY: &str = "AKIASANDBOXSANDBOX00";
+
 /// Attempts of one call, the first included.
 const ATTEMPTS: u32 = 5;
 
@@ -39,6 +42,8 @@ pub enum Keys {
     Fallback { access: Secret, secret: Secret },
     /// These and no others.
     Forced { access: Secret, secret: Secret },
+    /// The temporary ones of a role that was assumed, and no others.
+    Session { access: Secret, secret: Secret, token: Secret },
 }
 
 /// Which checksums go with a request.
@@ -160,18 +165,34 @@ impl Aws {
 
     /// The client that says who we are. Meaningless where `is_aws` is false.
     pub fn sts(&self) -> aws_sdk_sts::Client {
-        let mut config = aws_sdk_sts::config::Builder::from(&self.config);
-        if self.config.region().is_none() {
-            config = config.region(Region::from_static(FALLBACK_REGION));
-        }
+        let config = aws_sdk_sts::config::Builder::from(&self.config).region(self.some_region());
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
+    /// The client for roles, users and policies. IAM has one address in each partition; the region only says which
+    /// partition it is. Meaningless where `is_aws` is false.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::config::Builder::from(&self.config).region(self.some_region());
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
+    /// The same clients with other keys: to ask whose they are, or to act as a role that was assumed.
+    pub fn with_keys(&self, keys: &Keys) -> Aws {
+        let provider = SharedCredentialsProvider::new(keys.credentials());
+        Aws {
+            config: self.config.clone().into_builder().credentials_provider(provider).build(),
+            endpoint: self.endpoint.clone(),
+            s3_alone: self.s3_alone,
+            s3: Mutex::default(),
+        }
+    }
+
+    fn some_region(&self) -> Region {
+        self.config.region().cloned().unwrap_or(Region::from_static(FALLBACK_REGION))
+    }
+
     fn s3_for(&self, purpose: Use, region: Option<&RegionName>) -> aws_sdk_s3::Client {
-        let region = region
-            .map(|name| Region::new(name.to_string()))
-            .or_else(|| self.config.region().cloned())
-            .unwrap_or(Region::from_static(FALLBACK_REGION));
+        let region = region.map_or_else(|| self.some_region(), |name| Region::new(name.to_string()));
         let mut clients = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
         clients
             .entry((purpose, region.clone()))
@@ -236,13 +257,13 @@ async fn machine_config(region: Option<Region>, settings: &AwsSettings) -> SdkCo
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     }
-    if let Some(Keys::Forced { access, secret }) = &settings.keys {
-        loader = loader.credentials_provider(credentials(access, secret));
+    if let Some(keys @ (Keys::Forced { .. } | Keys::Session { .. })) = &settings.keys {
+        loader = loader.credentials_provider(keys.credentials());
     }
     let config = loader.load().await;
     match (&settings.keys, config.credentials_provider()) {
-        (Some(Keys::Fallback { access, secret }), Some(chain)) => {
-            let chain = ElseVault { chain, vault: credentials(access, secret) };
+        (Some(keys @ Keys::Fallback { .. }), Some(chain)) => {
+            let chain = ElseVault { chain, vault: keys.credentials() };
             config.into_builder().credentials_provider(SharedCredentialsProvider::new(chain)).build()
         }
         _ => config,
@@ -250,9 +271,14 @@ async fn machine_config(region: Option<Region>, settings: &AwsSettings) -> SdkCo
 }
 
 /// The configuration of the sandbox: nothing of the machine, and retries that do not wait, for nobody is overloaded.
+/// Its own key stands for the caller of `sandbox.yml`; the standard chain, so to speak.
 fn sandbox_config(http: SharedHttpClient, region: Option<Region>, settings: &AwsSettings) -> SdkConfig {
-    let access = Secret::new("AKIASANDBOXSANDBOX00");
-    let secret = Secret::new("sandbox");
+    let credentials = match &settings.keys {
+        Some(keys @ (Keys::Forced { .. } | Keys::Session { .. })) => keys.credentials(),
+        Some(Keys::Fallback { .. }) | None => {
+            Credentials::new(SANDBOX_KEY, "sandbox", None, None, "reconcile")
+        }
+    };
     SdkConfig::builder()
         .behavior_version(behavior())
         .http_client(http)
@@ -261,13 +287,19 @@ fn sandbox_config(http: SharedHttpClient, region: Option<Region>, settings: &Aws
         .retry_config(retries().with_initial_backoff(Duration::from_millis(1)))
         .timeout_config(limits(Use::Control))
         .stalled_stream_protection(stalled_streams())
-        .credentials_provider(SharedCredentialsProvider::new(credentials(&access, &secret)))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .region(region.unwrap_or(Region::from_static(FALLBACK_REGION)))
         .build()
 }
 
-fn credentials(access: &Secret, secret: &Secret) -> Credentials {
-    Credentials::new(access.expose(), secret.expose(), None, None, "reconcile")
+impl Keys {
+    fn credentials(&self) -> Credentials {
+        let (access, secret, token) = match self {
+            Keys::Fallback { access, secret } | Keys::Forced { access, secret } => (access, secret, None),
+            Keys::Session { access, secret, token } => (access, secret, Some(token.expose().to_owned())),
+        };
+        Credentials::new(access.expose(), secret.expose(), token, None, "reconcile")
+    }
 }
 
 /// The standard chain, and the vault's keys where it finds nothing. A login that was found and has expired is not nothing:
@@ -350,6 +382,14 @@ fn region_of_endpoint(endpoint: &str) -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
     use super::*;
 
     #[test]
@@ -371,9 +411,74 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let keys = Keys::Forced { access: Secret::new("AKIACANARY"), secret: Secret::new("canary") };
+        let canary = || Secret::new("CANARY");
+        let keys = Keys::Session { access: canary(), secret: canary(), token: canary() };
         let settings = AwsSettings { keys: Some(keys), ..AwsSettings::new(Clock::fixed(Default::default())) };
         assert!(!format!("{settings:?}").to_lowercase().contains("canary"));
+    }
+
+    /// A network that answers nothing and remembers who was called, signed how.
+    fn deaf(heard: Arc<Mutex<Vec<(String, String)>>>) -> SharedHttpClient {
+        let connector = move |request: &HttpRequest| {
+            let authorization = request.headers().get("authorization").unwrap_or_default().to_owned();
+            heard.lock().expect("whole").push((request.uri().to_owned(), authorization));
+        };
+        http_client_fn(move |_, _| {
+            let connector = connector.clone();
+            SharedHttpConnector::new(Deaf(Arc::new(connector)))
+        })
+    }
+
+    #[derive(Clone)]
+    struct Deaf(Arc<dyn Fn(&HttpRequest) + Send + Sync>);
+
+    impl fmt::Debug for Deaf {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Deaf")
+        }
+    }
+
+    impl HttpConnector for Deaf {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            (self.0)(&request);
+            HttpConnectorFuture::ready(Err(ConnectorError::user("nobody there".into())))
+        }
+    }
+
+    /// <https://docs.aws.amazon.com/general/latest/gr/iam-service.html>
+    #[tokio::test]
+    async fn each_partition_has_one_iam() {
+        for (region, address, signed) in [
+            ("eu-west-2", "https://iam.amazonaws.com/", "us-east-1/iam"),
+            ("cn-northwest-1", "https://iam.cn-north-1.amazonaws.com.cn/", "cn-north-1/iam"),
+            ("us-gov-east-1", "https://iam.us-gov.amazonaws.com/", "us-gov-west-1/iam"),
+        ] {
+            let heard = Arc::default();
+            let settings = AwsSettings {
+                region: region.parse().ok(),
+                ..AwsSettings::sandboxed(deaf(Arc::clone(&heard)), Clock::fixed(Default::default()))
+            };
+            let _ = Aws::load(settings).await.iam().list_users().send().await;
+            let heard = heard.lock().expect("whole");
+            let (uri, authorization) = heard.first().expect("a call");
+            assert_eq!(uri, address);
+            assert!(authorization.contains(signed), "{authorization}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_clients_may_have_other_keys() {
+        let heard = Arc::default();
+        let settings = AwsSettings::sandboxed(deaf(Arc::clone(&heard)), Clock::fixed(Default::default()));
+        let aws = Aws::load(settings).await;
+        let keys = Keys::Forced { access: Secret::new("AKIAOTHER"), secret: Secret::new("x") };
+        let _ = aws.with_keys(&keys).sts().get_caller_identity().send().await;
+        let _ = aws.sts().get_caller_identity().send().await;
+        let heard = heard.lock().expect("whole");
+        let keys = heard.iter().map(|(_, authorization)| {
+            authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next())
+        });
+        assert_eq!(keys.collect::<Vec<_>>(), [Some("AKIAOTHER"), Some(SANDBOX_KEY)]);
     }
 
     /// A chain that answers as told.
@@ -392,7 +497,7 @@ mod tests {
     #[tokio::test]
     async fn the_vaults_keys_are_for_planning_only_where_nothing_else_is_found() {
         let found = |answer| async move {
-            let vault = credentials(&Secret::new("VAULT"), &Secret::new("x"));
+            let vault = Credentials::new("VAULT", "x", None, None, "test");
             let chain = ElseVault { chain: SharedCredentialsProvider::new(Chain(answer)), vault };
             chain.provide().await.map(|found| found.access_key_id().to_owned()).ok()
         };

@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, FieldChange, Held, Plan, Reason, fingerprint};
-use crate::resources::{self, Field, Resource};
-use crate::state::{Desired, HeldCode, HostSighting, Observed, Owner, Selection, Sighting, Wanted};
+use crate::resources::bucket::field::VERSIONING_LOCK;
+use crate::resources::bucket::{VersioningLock, lock_member};
+use crate::resources::{self, Bucket, Field, Resource};
+use crate::state::{Desired, HeldCode, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted};
 use crate::vocab::{HostName, Id, Kind, Risk, Value};
 
 /// What to change so that reality becomes as desired. `desired` is already narrowed to the selection.
@@ -116,7 +118,11 @@ impl Comparison<'_> {
                 );
             }
         }
-        let comparison = fields(present, &resource);
+        if let Resource::Bucket(bucket) = &mut resource {
+            self.spare_who_exists(id, bucket);
+        }
+        let mut comparison = fields(present, &resource);
+        self.may_lift_it(&mut comparison);
         for field in comparison.unsupported {
             self.hold(
                 id,
@@ -161,6 +167,53 @@ impl Comparison<'_> {
             desired: Some(resource),
             observed: present.cloned(),
         });
+    }
+
+    /// Narrows a versioning lock to the break-glass roles that exist; without one it stays as it is. A name without
+    /// a role behind it must not be spared: whoever may create roles would be the one who breaks the glass.
+    fn spare_who_exists(&mut self, id: &Id, bucket: &mut Bucket) {
+        let Some(VersioningLock::Denies { break_glass, .. }) = &bucket.versioning_lock else { return };
+        let unseen = Presence::Unknown("it was not looked up".to_owned());
+        let seen = |role: &String| self.observed.break_glass.get(role).unwrap_or(&unseen);
+        let mut existing = BTreeSet::new();
+        let mut held = BTreeMap::new();
+        for role in break_glass {
+            match seen(role) {
+                Presence::Exists => {
+                    existing.insert(role.clone());
+                }
+                Presence::Absent(why) => {
+                    held.entry(HeldCode::NoBreakGlass).or_insert_with(Vec::new).push(format!("{role}: {why}"));
+                }
+                Presence::Unknown(why) => {
+                    held.entry(HeldCode::Unknown).or_insert_with(Vec::new).push(format!("{role}: {why}"));
+                }
+            }
+        }
+        let complete = VersioningLock::complete(existing.clone());
+        // With some unknown it cannot be said who is to be spared; with none known there is nobody to lift it.
+        let unknown = held.contains_key(&HeldCode::Unknown);
+        bucket.versioning_lock = (!unknown && !existing.is_empty()).then_some(complete);
+        for (code, roles) in held {
+            let so = match (code, existing.is_empty()) {
+                (HeldCode::Unknown, _) => "the versioning lock is left as it is",
+                (_, true) => "nobody is left who could lift the versioning lock, so it is not written",
+                (_, false) => "the versioning lock does not spare it",
+            };
+            let setting = Id::cloud(Kind::Setting, "backups.break_glass");
+            let id = if existing.is_empty() && code == HeldCode::NoBreakGlass { id } else { &setting };
+            self.hold(id, code, format!("{}; {so}", roles.join("; ")));
+        }
+    }
+
+    /// Who may break the glass can take a lock back; for everyone else it is final.
+    fn may_lift_it(&self, comparison: &mut FieldComparison) {
+        let lock = comparison.changes.iter_mut().find(|change| change.field == VERSIONING_LOCK);
+        let Some(change) = lock.filter(|change| change.risk == Risk::Irreversible) else { return };
+        let Some(Value::List(roles)) = change.to.get(lock_member::BREAK_GLASS) else { return };
+        if roles.iter().filter_map(Value::as_text).any(|role| self.observed.caller.is_role(role)) {
+            change.risk = Risk::Routine;
+        }
     }
 
     /// A cron entry that nothing would run, or that would call nothing, promises backups that never come.

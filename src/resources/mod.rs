@@ -107,9 +107,12 @@ pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
 }
 
 /// The risk of a field of something that does not exist yet: nothing is lost and nobody uses it. Object lock is
-/// the one thing that would be final from the first moment, and no kind declares it yet.
-pub fn risk_of_birth(_kind: Kind, _field: &str, _to: &Value) -> Judgement {
-    Risk::Routine.into()
+/// the one thing that is final from the first moment.
+pub fn risk_of_birth(kind: Kind, field: &str, _to: &Value) -> Judgement {
+    match (kind, field) {
+        (Kind::Bucket, bucket::field::OBJECT_LOCK) => Risk::Irreversible.into(),
+        _ => Risk::Routine.into(),
+    }
 }
 
 /// The risk of removing a thing. Only what carries our mark and makes backups happen is ever removed, and without it

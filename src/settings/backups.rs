@@ -1,7 +1,7 @@
 //! The key `backups:` as it is written: types that give the schema (their comments are its descriptions) and that a
 //! tree of the right shape becomes.
 //!
-//! What this version carries out is `account`, `buckets` and `postgresql`; the rest is read and checked all the same.
+//! What this version carries out is `account`, `buckets`, `break_glass` and `postgresql`; the rest is read and checked all the same.
 
 mod access;
 mod alerts;
@@ -19,7 +19,7 @@ pub use sources::{
     MethodFile, Objectives, OffSystem,
 };
 
-use crate::vocab::{Encryption, KeepVersions, Tier};
+use crate::vocab::{Encryption, KeepVersions, LockMode, Tier};
 
 /// Everything about backups that the flat keys cannot say
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -92,15 +92,6 @@ pub struct ObjectLock {
     /// How many days a version cannot be removed
     #[schemars(range(min = 1, max = 36500), example = 30)]
     pub days: u32,
-}
-
-/// `mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum LockMode {
-    Governance,
-    Compliance,
 }
 
 /// `versioning`.
@@ -206,7 +197,7 @@ impl BackupsFile {
         let BackupsFile {
             account: _,
             buckets: _,
-            break_glass,
+            break_glass: _,
             objectives,
             identities,
             databases,
@@ -219,11 +210,6 @@ impl BackupsFile {
             elasticsearch,
         } = self;
         let members = [
-            (
-                "break_glass",
-                break_glass.is_some(),
-                "nobody is kept from destroying backups by this version yet",
-            ),
             ("objectives", objectives.is_some(), "backups are not held to objectives by this version yet"),
             ("identities", identities.is_some(), "roles and users are not managed by this version yet"),
             ("databases", databases.is_some(), "Amazon RDS is not managed by this version yet"),

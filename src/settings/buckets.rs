@@ -11,7 +11,7 @@ use super::source::Source;
 use super::tree::Entry;
 use super::values::shown;
 use super::{Backups, BucketSettings, Unsupported, declared};
-use crate::vocab::{AccountId, BucketName, Encryption, Problem, RegionName, Tier, Value};
+use crate::vocab::{AccountId, BucketName, Encryption, ObjectLock, Problem, RegionName, Tier, Value};
 
 /// Days after which the parts of an unfinished upload go, where nothing is written.
 const ABORT_AFTER_DAYS: u32 = 7;
@@ -62,6 +62,7 @@ pub fn defaults(buckets: &BTreeMap<BucketName, BucketSettings>) -> Vec<(String, 
                 Some(Value::text(if bucket.block_public_access { "blocked" } else { "unmanaged" })),
             ),
             ("tls_only", Some(Value::Bool(bucket.tls_only))),
+            ("versioning_lock", Some(Value::Bool(bucket.versioning_lock))),
         ];
         let fields = fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?)));
         let forever = Tier::ALL.into_iter().filter(|tier| !bucket.keep_versions.contains_key(tier));
@@ -134,21 +135,6 @@ fn bucket(
             None
         }
     };
-    let later = [
-        (
-            "versioning_lock",
-            file.versioning_lock == Some(true),
-            "the lock on versions is not written by this version yet: who may write policies can destroy backups",
-        ),
-        ("object_lock", file.object_lock.is_some(), "object lock is not set by this version yet"),
-    ];
-    for (member, _, why) in later.into_iter().filter(|(_, is_on, _)| *is_on) {
-        read.unsupported.push(Unsupported {
-            key: key(member),
-            place: source.place(&places.key(&at(member))),
-            why: why.to_owned(),
-        });
-    }
     BucketSettings {
         place: source.place(&places.key(path)),
         region,
@@ -162,6 +148,7 @@ fn bucket(
         encryption: file.encryption.as_ref().map_or(Encryption::Aes256, |encryption| encryption.encryption()),
         block_public_access: file.public_access == PublicAccessFile::Blocked,
         tls_only: file.tls_only.unwrap_or(true),
-        object_lock_days: file.object_lock.map(|lock| lock.days),
+        versioning_lock: file.versioning_lock.unwrap_or(true),
+        object_lock: file.object_lock.map(|lock| ObjectLock { mode: lock.mode, days: lock.days }),
     }
 }

@@ -33,8 +33,8 @@ use std::collections::BTreeMap;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
 use crate::vocab::{
-    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, OsUser, Place, Problems,
-    RegionName, Secret, Tier, Value,
+    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, ObjectLock, OsUser, Place,
+    Problems, RegionName, Secret, Tier, Value,
 };
 
 pub use files::{Location, Sources};
@@ -113,8 +113,10 @@ pub struct BucketSettings {
     /// `public_access: blocked` (default), or not managed at all where the settings say `unmanaged`.
     pub block_public_access: bool,
     pub tls_only: bool,
-    /// `object_lock`: how many days a new version cannot be removed.
-    pub object_lock_days: Option<u32>,
+    /// Whether the destroyer actions are denied to all but break_glass.
+    pub versioning_lock: bool,
+    /// How long each new version cannot be removed; not managed where nothing is written.
+    pub object_lock: Option<ObjectLock>,
 }
 
 /// The hosts and groups of the inventory, children and variables resolved.

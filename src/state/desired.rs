@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::HeldCode;
 use crate::resources::Resource;
+use crate::resources::bucket::VersioningLock;
 use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Kind, Place};
 
 /// Everything that settings ask for, in its normal form.
@@ -23,6 +24,8 @@ pub struct Desired {
     pub declared: BTreeSet<Id>,
     /// Every host of the inventory: looked at for what we left there.
     pub hosts: BTreeSet<HostName>,
+    /// ARNs of the roles that may break the glass: looked up before a versioning lock spares them.
+    pub break_glass: BTreeSet<String>,
     /// Digest of the vault's ciphertext: a plan made with another vault is another plan.
     pub vault_digest: Option<String>,
 }
@@ -94,6 +97,8 @@ pub struct Scope<'a> {
     pub account: Option<&'a AccountId>,
     pub wanted: BTreeMap<&'a Id, &'a Resource>,
     pub hosts: BTreeSet<&'a HostName>,
+    /// ARNs of roles to look up: none where nothing in scope depends on them.
+    pub break_glass: BTreeSet<&'a str>,
 }
 
 impl Desired {
@@ -152,12 +157,23 @@ impl Desired {
         selected
     }
 
+    /// Whether a versioning lock is among what is wanted.
+    fn locks(&self) -> bool {
+        self.resources.values().any(|wanted| match &wanted.resource {
+            Resource::Bucket(bucket) => {
+                matches!(bucket.versioning_lock, Some(VersioningLock::Denies { .. }))
+            }
+            _ => false,
+        })
+    }
+
     pub fn scope(&self) -> Scope<'_> {
         Scope {
             environment: &self.environment,
             account: self.account.as_ref(),
             wanted: self.resources.iter().map(|(id, wanted)| (id, &wanted.resource)).collect(),
             hosts: self.hosts.iter().collect(),
+            break_glass: self.break_glass.iter().filter(|_| self.locks()).map(String::as_str).collect(),
         }
     }
 }

@@ -14,8 +14,20 @@ pub struct Observed {
     pub caller: Caller,
     pub sightings: BTreeMap<Id, Sighting>,
     pub hosts: BTreeMap<HostName, HostSighting>,
+    /// Whether the roles that may break the glass exist, by their ARNs.
+    pub break_glass: BTreeMap<String, Presence>,
     /// Jobs whose last run failed: not configuration, and yet nobody should have to look elsewhere.
     pub failures: Vec<JobFailure>,
+}
+
+/// Whether a principal is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Exists,
+    /// It is not, and why that is sure.
+    Absent(String),
+    /// It could not be looked up, and why, for people.
+    Unknown(String),
 }
 
 /// A job that failed and has not succeeded since.
@@ -87,6 +99,18 @@ pub struct HostFacts {
     pub cron_missing: Option<String>,
     /// Why the program could not be started there.
     pub program_missing: Option<String>,
+}
+
+impl Caller {
+    /// Whether the caller is this role, by its ARN; a session is its role. Names of roles are unique within an account
+    /// whatever their paths, and the identity of a session tells no path.
+    pub fn is_role(&self, arn: &str) -> bool {
+        let mut parts = arn.splitn(6, ':').skip(4);
+        let (account, resource) = (parts.next(), parts.next());
+        let name = resource.and_then(|resource| resource.strip_prefix("role/")?.rsplit('/').next());
+        let own = self.identity.as_deref().and_then(|identity| identity.strip_prefix("role/")?.rsplit('/').next());
+        account.is_some() && account == self.account.as_ref().map(AccountId::as_str) && name.is_some() && name == own
+    }
 }
 
 impl Sighting {

@@ -29,5 +29,5 @@ pub use problem::{Place, Problem, Problems, Severity, Span};
 pub use risk::Risk;
 pub use schedule::{Schedule, ScheduleError};
 pub use secret::{Secret, SecretDigest};
-pub use storage::{Encryption, KeepVersions, Versioning};
+pub use storage::{Encryption, KeepVersions, LockMode, ObjectLock, Versioning};
 pub use value::Value;

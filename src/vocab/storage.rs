@@ -50,6 +50,34 @@ impl From<KeepVersions> for Value {
     }
 }
 
+/// Who may lift object lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum LockMode {
+    /// Those who may bypass governance.
+    Governance,
+    /// Nobody, not even the account's root.
+    Compliance,
+}
+
+impl LockMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            LockMode::Governance => "governance",
+            LockMode::Compliance => "compliance",
+        }
+    }
+}
+
+/// For how long object lock holds each new version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectLock {
+    pub mode: LockMode,
+    /// 1 to 36,500.
+    pub days: u32,
+}
+
 /// The default encryption of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encryption {

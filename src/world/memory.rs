@@ -10,7 +10,7 @@ use super::{WorldRead, WorldWrite};
 use crate::plan::{Action, Answer, Change, Question};
 use crate::resources::Resource;
 use crate::retention::Losses;
-use crate::state::{Caller, HostSighting, Observed, Scope, Sighting};
+use crate::state::{Caller, HostSighting, Observed, Presence, Scope, Sighting};
 use crate::vocab::{HostName, Id};
 
 /// Reality as a map.
@@ -18,6 +18,7 @@ use crate::vocab::{HostName, Id};
 pub struct MemoryWorld {
     pub caller: Caller,
     pub hosts: BTreeMap<HostName, HostSighting>,
+    pub break_glass: BTreeMap<String, Presence>,
     things: RefCell<BTreeMap<Id, Sighting>>,
     /// How many changes may still be made before every further one fails, as after a crash.
     writes_left: Cell<Option<usize>>,
@@ -52,7 +53,13 @@ impl WorldRead for MemoryWorld {
                 sightings.insert(id.clone(), sighting.clone());
             }
         }
-        Observed { caller: self.caller.clone(), sightings, hosts: self.hosts.clone(), ..Observed::default() }
+        Observed {
+            caller: self.caller.clone(),
+            sightings,
+            hosts: self.hosts.clone(),
+            break_glass: self.break_glass.clone(),
+            ..Observed::default()
+        }
     }
 
     async fn sight(&self, id: &Id, _like: &Resource) -> Sighting {

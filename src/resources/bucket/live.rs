@@ -4,6 +4,8 @@
 //! Every call names the expected owner where there is one.
 
 mod lifecycle;
+mod lock;
+mod object_lock;
 mod policy;
 
 use aws_sdk_s3::Client;
@@ -97,21 +99,31 @@ pub async fn read(
     like: &Bucket,
 ) -> Result<Found<Bucket>, CallError> {
     let lifecycle = async {
-        match like.keep_versions.is_some() || like.abort_uploads.is_some() {
+        // Tagging destroys where a rule chooses by tags, so the lock must know of the rules.
+        let needed =
+            like.keep_versions.is_some() || like.abort_uploads.is_some() || like.versioning_lock.is_some();
+        match needed {
             true => unknown_is_none(lifecycle::read(target).await),
             false => Ok(None),
         }
     };
-    let (tags, versioning, lifecycle, encryption, public_access, tls_only) = futures_util::try_join!(
+    let in_policy = like.tls_only.is_some() || like.versioning_lock.is_some();
+    let (tags, versioning, lifecycle, encryption, public_access, object_lock, policy) = futures_util::try_join!(
         // Futures of the SDK are 5 to 10 KB each, and many buckets are read at once: only those that run take room.
         Box::pin(when(true, tags(target))),
         Box::pin(when(like.versioning.is_some(), versioning(target))),
         Box::pin(lifecycle),
         Box::pin(when(like.encryption.is_some(), encryption(target))),
         Box::pin(when(like.public_access.is_some(), public_access(target))),
-        Box::pin(when(like.tls_only.is_some(), policy::tls_only(target))),
+        Box::pin(when(like.object_lock.is_some(), object_lock::read(target))),
+        Box::pin(when(in_policy, policy::read(target))),
     )?;
     let mark = tags.as_deref().map(mark).transpose()?.flatten();
+    let tls_only = policy.as_ref().filter(|_| like.tls_only.is_some()).map(|policy| policy.tls_only(target));
+    let versioning_lock = policy.as_ref().filter(|_| like.versioning_lock.is_some()).map(|policy| {
+        let filtered = lifecycle.as_ref().is_some_and(lifecycle::Rules::filter_by_tag);
+        policy.lock(&lock_terms(target, like, filtered))
+    });
     let (keep_versions, abort_uploads) = match lifecycle {
         Some(rules) => (
             like.keep_versions.is_some().then(|| rules.keep_versions()),
@@ -128,8 +140,23 @@ pub async fn read(
         encryption,
         public_access,
         tls_only,
+        object_lock,
+        versioning_lock,
     };
     Ok(Found { mark, thing })
+}
+
+/// What the lock's statements say of this bucket, as settings want its encryption.
+fn lock_terms(target: &Target<'_>, wanted: &Bucket, filtered_by_tag: bool) -> lock::Terms {
+    let account = target.account.map_or("*", AccountId::as_str);
+    let keys = match &wanted.encryption {
+        // An alias is not what requests name; the keys of the account are then the narrowest that is sure.
+        Some(Encryption::Kms(Some(key)) | Encryption::KmsDouble(Some(key))) if key.contains(":key/") => {
+            key.clone()
+        }
+        _ => format!("arn:{}:kms:*:{account}:*", target.partition),
+    };
+    lock::Terms { bucket: format!("arn:{}:s3:::{}", target.partition, target.name), keys, filtered_by_tag }
 }
 
 async fn when<T>(
@@ -277,10 +304,17 @@ pub async fn write(
     if changes(field::KEEP_VERSIONS) || changes(field::ABORT_UPLOADS) {
         written(lifecycle::write(target, wanted, fields).await)?;
     }
-    if changes(field::TLS_ONLY)
-        && let Some(tls_only) = wanted.tls_only
+    if changes(field::OBJECT_LOCK)
+        && let Some(lock) = &wanted.object_lock
     {
-        written(policy::write_tls_only(target, tls_only).await)?;
+        written(object_lock::write(target, lock).await)?;
+    }
+    // Last of all: once the lock stands, only break-glass changes the rest.
+    if changes(field::TLS_ONLY) || changes(field::VERSIONING_LOCK) {
+        let filtered =
+            changes(field::VERSIONING_LOCK) && lifecycle::read(target).await?.filter_by_tag();
+        let terms = lock_terms(target, wanted, filtered);
+        written(policy::write(target, wanted, fields, &terms).await)?;
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
-//! A bucket: where backups are kept, how long its old versions live, who may read it over what.
+//! A bucket: where backups are kept, how long its old versions live, who may read it over what, who may destroy it.
 //!
 //! Pure: the normal form, its fields and their risks. `live.rs` reads and writes it. Must never be removed.
 
 pub mod live;
+mod protection;
 
 use std::collections::BTreeMap;
+
+pub use protection::{BucketObjectLock, NO_LOCK, VersioningLock, member as lock_member};
 
 use super::{Field, Judgement};
 use crate::vocab::{Encryption, Environment, KeepVersions, RegionName, Risk, Value, Versioning};
@@ -27,6 +30,8 @@ pub struct Bucket {
     pub public_access: Option<PublicAccess>,
     /// Whether our statement that denies requests without TLS stands in the bucket's policy.
     pub tls_only: Option<bool>,
+    pub object_lock: Option<BucketObjectLock>,
+    pub versioning_lock: Option<VersioningLock>,
 }
 
 /// One of our lifecycle rules, or what somebody made of it.
@@ -113,6 +118,8 @@ pub mod field {
     pub const ENCRYPTION: &str = "encryption";
     pub const PUBLIC_ACCESS: &str = "public_access";
     pub const TLS_ONLY: &str = "tls_only";
+    pub const OBJECT_LOCK: &str = "object_lock";
+    pub const VERSIONING_LOCK: &str = "versioning_lock";
 }
 
 impl Bucket {
@@ -126,6 +133,8 @@ impl Bucket {
             encryption,
             public_access,
             tls_only,
+            object_lock,
+            versioning_lock,
         } = self;
         let rules = keep_versions.as_ref().map(|rules| {
             Value::Map(rules.iter().map(|(prefix, rule)| (prefix.clone(), rule.clone().into())).collect())
@@ -140,6 +149,8 @@ impl Bucket {
             Field::managed(field::ENCRYPTION, encryption.clone()),
             Field::managed(field::PUBLIC_ACCESS, *public_access),
             Field::managed(field::TLS_ONLY, *tls_only),
+            Field::managed(field::OBJECT_LOCK, object_lock.clone()),
+            Field::managed(field::VERSIONING_LOCK, versioning_lock.clone()),
         ]
     }
 
@@ -157,6 +168,8 @@ impl Bucket {
             encryption: self.encryption.clone().or(present.encryption),
             public_access: self.public_access.or(present.public_access),
             tls_only: self.tls_only.or(present.tls_only),
+            object_lock: self.object_lock.clone().or(present.object_lock),
+            versioning_lock: self.versioning_lock.clone().or(present.versioning_lock),
         }
     }
 
@@ -172,6 +185,8 @@ impl Bucket {
             encryption: Some(Encryption::Aes256),
             public_access: Some(PublicAccess::BLOCKED),
             tls_only: Some(false),
+            object_lock: Some(BucketObjectLock::None),
+            versioning_lock: Some(VersioningLock::None),
         }
     }
 }
@@ -192,6 +207,8 @@ pub fn risk(name: &str, from: &Value, to: &Value) -> Judgement {
         }
         field::TLS_ONLY => Risk::Widening.into(),
         field::ENCRYPTION => encryption_risk(from, to),
+        field::OBJECT_LOCK => protection::object_lock_risk(from, to),
+        field::VERSIONING_LOCK => protection::lock_risk(from, to),
         _ => Risk::Routine.into(),
     }
 }

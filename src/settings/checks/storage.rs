@@ -92,7 +92,7 @@ pub(super) fn object_lock_below_elasticsearch(context: &Context<'_>) -> Vec<Prob
     let used =
         stores.iter().filter(|store| store.name == "elasticsearch").filter_map(|store| store.upload.as_ref());
     let problem = |bucket: &BucketName| {
-        context.settings.backups.buckets.get(bucket)?.object_lock_days?;
+        context.settings.backups.buckets.get(bucket)?.object_lock?;
         let message = "Elasticsearch deletes its old snapshots from this bucket by itself, and object lock would keep \
                        every file of them";
         let spot = below(&["buckets", bucket.as_str(), "object_lock"]);

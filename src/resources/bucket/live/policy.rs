@@ -2,13 +2,17 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{CallError, Target, absent_is_none, unusable};
+use super::{CallError, Target, absent_is_none, lock, unusable};
+use crate::resources::bucket::{Bucket, VersioningLock, field};
 
 /// The statement that refuses requests without TLS
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html>).
 const TLS_SID: &str = "ReconcileTlsOnly";
 
-async fn read(target: &Target<'_>) -> Result<Option<Json>, CallError> {
+/// 20 KB (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>).
+const LARGEST: usize = 20 * 1024;
+
+pub(super) async fn read(target: &Target<'_>) -> Result<Policy, CallError> {
     let call = target
         .s3
         .get_bucket_policy()
@@ -16,8 +20,8 @@ async fn read(target: &Target<'_>) -> Result<Option<Json>, CallError> {
         .set_expected_bucket_owner(target.owner())
         .send();
     let answer = absent_is_none(target.call("s3:GetBucketPolicy", call).await)?;
-    let Some(text) = answer.and_then(|answer| answer.policy) else { return Ok(None) };
-    policy_of(&text).map(Some).map_err(|why| unusable("s3:GetBucketPolicy", why))
+    let Some(text) = answer.and_then(|answer| answer.policy) else { return Ok(Policy(None)) };
+    policy_of(&text).map(|policy| Policy(Some(policy))).map_err(|why| unusable("s3:GetBucketPolicy", why))
 }
 
 /// A policy is a JSON object; a store that answers anything else cannot have statements merged into it.
@@ -29,22 +33,50 @@ fn policy_of(text: &str) -> Result<Json, String> {
     }
 }
 
-/// Whether our statement stands in the policy as we would write it.
-pub(super) async fn tls_only(target: &Target<'_>) -> Result<bool, CallError> {
-    let wanted = canonical(&tls_statement(target));
-    let policy = read(target).await?;
-    Ok(policy
-        .is_some_and(|policy| statements(&policy).iter().any(|statement| canonical(statement) == wanted)))
+/// The bucket's policy as it stands.
+#[derive(Debug)]
+pub(super) struct Policy(Option<Json>);
+
+impl Policy {
+    /// Whether our statement stands in the policy as we would write it.
+    pub(super) fn tls_only(&self, target: &Target<'_>) -> bool {
+        let wanted = canonical(&tls_statement(target));
+        self.statements().iter().any(|statement| canonical(statement) == wanted)
+    }
+
+    /// What the statements of the versioning lock deny.
+    pub(super) fn lock(&self, terms: &lock::Terms) -> VersioningLock {
+        lock::read(&self.statements(), terms)
+    }
+
+    fn statements(&self) -> Vec<Json> {
+        self.0.as_ref().map(statements).unwrap_or_default()
+    }
 }
 
-/// Puts our statement into the policy, or takes it out.
-pub(super) async fn write_tls_only(target: &Target<'_>, tls_only: bool) -> Result<(), CallError> {
+/// Puts our statements of the named fields into the policy, or takes them out, in one call: the versioning lock
+/// denies a second one.
+pub(super) async fn write(
+    target: &Target<'_>,
+    wanted: &Bucket,
+    fields: &[&str],
+    terms: &lock::Terms,
+) -> Result<(), CallError> {
     let present = read(target).await?;
-    let mut policy = present.clone().unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
-    let mut kept = statements(&policy);
-    kept.retain(|statement| statement.get("Sid").and_then(Json::as_str) != Some(TLS_SID));
-    if tls_only {
-        kept.push(tls_statement(target));
+    let mut kept = present.statements();
+    if fields.contains(&field::TLS_ONLY)
+        && let Some(tls_only) = wanted.tls_only
+    {
+        kept.retain(|statement| statement.get("Sid").and_then(Json::as_str) != Some(TLS_SID));
+        kept.extend(tls_only.then(|| tls_statement(target)));
+    }
+    if fields.contains(&field::VERSIONING_LOCK)
+        && let Some(lock) = &wanted.versioning_lock
+    {
+        kept.retain(|statement| !lock::is_ours(statement));
+        if let VersioningLock::Denies { break_glass, .. } = lock {
+            kept.extend(lock::statements(terms, break_glass));
+        }
     }
     if kept.is_empty() {
         let call = target
@@ -55,13 +87,23 @@ pub(super) async fn write_tls_only(target: &Target<'_>, tls_only: bool) -> Resul
             .send();
         return target.call("s3:DeleteBucketPolicy", call).await.map(drop);
     }
+    let mut policy = present.0.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
     policy["Statement"] = Json::Array(kept);
+    let text = policy.to_string();
+    if text.len() > LARGEST {
+        let message = format!(
+            "with our statements the bucket's policy would have {} bytes, and S3 takes {LARGEST}: shorten what others \
+             wrote into it, then apply again",
+            text.len()
+        );
+        return Err(unusable("s3:PutBucketPolicy", message));
+    }
     let call = target
         .s3
         .put_bucket_policy()
         .bucket(target.name.as_str())
         .set_expected_bucket_owner(target.owner())
-        .policy(policy.to_string())
+        .policy(text)
         .send();
     target.call("s3:PutBucketPolicy", call).await.map(drop)
 }
@@ -87,9 +129,17 @@ fn statements(policy: &Json) -> Vec<Json> {
     }
 }
 
+/// A text, or a list of texts; `None` for anything else.
+pub(super) fn texts(value: &Json) -> Option<Vec<&str>> {
+    match value {
+        Json::Array(items) => items.iter().map(Json::as_str).collect(),
+        one => Some(vec![one.as_str()?]),
+    }
+}
+
 /// One spelling for what IAM reads alike: a list of one is its member, the order of a list is nothing, and a principal
 /// `{"AWS": "*"}` is everybody.
-fn canonical(json: &Json) -> Json {
+pub(super) fn canonical(json: &Json) -> Json {
     match json {
         Json::Array(items) => {
             let mut items: Vec<Json> = items.iter().map(canonical).collect();
