@@ -4,6 +4,7 @@
 //! ids and resources, on whatever day and machine.
 
 mod awaiting;
+mod identities;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +27,13 @@ pub fn desired(settings: &Settings) -> Desired {
         derivation.awaiting(summary);
     }
     derivation.declared_buckets();
+    derivation.identities();
     let Derivation { resources, held, .. } = derivation;
+    let versioned = resources.iter().filter_map(|(id, wanted)| match &wanted.resource {
+        Resource::Bucket(bucket) if bucket.versioning == Some(Versioning::Enabled) => id.name().parse().ok(),
+        _ => None,
+    });
+    let versioned = versioned.collect();
     let vault_digest = match &settings.vault {
         Vault::Absent => None,
         Vault::Locked { digest, .. } | Vault::Open { digest, .. } => Some(digest.clone()),
@@ -41,6 +48,7 @@ pub fn desired(settings: &Settings) -> Desired {
         held,
         hosts: settings.inventory.hosts.keys().cloned().collect(),
         break_glass: settings.backups.declared.break_glass.iter().map(|role| role.arn.clone()).collect(),
+        versioned,
         vault_digest,
     }
 }
@@ -151,7 +159,8 @@ impl Derivation<'_> {
         let mut datastores: BTreeSet<Datastore> =
             self.resources.get(&id).map(|w| w.datastores.clone()).unwrap_or_default();
         datastores.extend(datastore.cloned());
-        if own.is_some_and(|own| own.versioning_lock) && self.settings.backups.declared.break_glass.is_empty() {
+        if own.is_some_and(|own| own.versioning_lock) && self.settings.backups.declared.break_glass.is_empty()
+        {
             self.no_break_glass(&id);
         }
         let own = self.settings.backups.buckets.get(name);

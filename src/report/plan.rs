@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 
 pub use super::documents::plan::{plan as plan_json, report as report_json};
 pub use super::plan_markdown::plan as plan_markdown;
-use super::plan_words::{FieldLine, field_lines, short_schedule};
+use super::plan_words::{FieldLine, field_lines, power_words, short_schedule};
 pub use super::plan_words::{apply_line, next_run, refusal};
 use super::text::{
     ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, WIDTH, YELLOW, bytes, counted, day, minute, one_line,
     styled, wrapped,
 };
-use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
+use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Reason, Report, Summary};
 use crate::retention::Losses;
 use crate::state::Tag;
 use crate::vocab::{Kind, Risk, Value};
@@ -102,6 +102,7 @@ fn change_text(plan: &Plan, change: &Change, view: View<'_>) -> String {
             Action::Remove => removed_text(change, field),
             _ => field_text(plan, change, field, view),
         });
+        text.push_str(&powers_text(change, &field.field));
     }
     text.push_str(&losses_text(&change.losses, view));
     text
@@ -183,6 +184,24 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View<'_>)
     for broken in &field.may_break {
         text.push_str(&wrapped("      may break: ", 6, broken));
         text.push('\n');
+    }
+    text
+}
+
+/// What a field newly lets somebody destroy.
+fn powers_text(change: &Change, field: &str) -> String {
+    let mut text = String::new();
+    for reason in &change.reasons {
+        let Reason::Destroys(power) = reason else { continue };
+        if power.field == field {
+            let first = format!("      {} ", styled(ALARM, "can destroy:"));
+            text.push_str(&wrapped(
+                &first,
+                8,
+                &format!("{}, which {}", power_words(power), one_line(&power.how)),
+            ));
+            text.push('\n');
+        }
     }
     text
 }

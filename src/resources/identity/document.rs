@@ -80,7 +80,8 @@ impl Grants {
     pub fn to_document(&self, realm: &Realm) -> Json {
         let mut statements = Vec::new();
         let mut allow = |sid: String, actions: &[&str], resources: Vec<String>, condition: Option<Json>| {
-            let mut statement = json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources});
+            let mut statement =
+                json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources});
             if let Some(condition) = condition {
                 statement["Condition"] = condition;
             }
@@ -121,9 +122,8 @@ impl Grants {
         json!({"Version": "2012-10-17", "Statement": statements})
     }
 
-    /// What a document grants, where it is one that [`Grants::to_document`] writes; `same` compares two documents as IAM
-    /// reads them.
-    pub fn of_document(document: &Json, realm: &Realm, same: fn(&Json, &Json) -> bool) -> Option<Grants> {
+    /// What a document grants, where it is one that [`Grants::to_document`] writes.
+    pub fn of_document(document: &Json, realm: &Realm) -> Option<Grants> {
         let mut grants = Grants::default();
         for statement in list(document.get("Statement")) {
             let condition = statement.get("Condition");
@@ -153,7 +153,7 @@ impl Grants {
                 grants.from = Some(Source::of_condition(condition)?);
             }
         }
-        same(&grants.to_document(realm), document).then_some(grants)
+        (canonical(&grants.to_document(realm)) == canonical(document)).then_some(grants)
     }
 }
 
@@ -177,7 +177,7 @@ impl Source {
     fn of_condition(condition: &Json) -> Option<Source> {
         let networks = |key| -> Option<BTreeSet<Network>> {
             let one = |network: &Json| network.as_str()?.parse().ok();
-            list(condition.get("IpAddress")?.get(key)).iter().map(one).collect()
+            list(condition.get("IpAddress")?.get(key)).into_iter().map(one).collect()
         };
         match value(condition, "StringEquals", "aws:SourceVpc") {
             Some(vpc) => Some(Source::Vpc {
@@ -223,5 +223,111 @@ fn value<'a>(condition: &'a Json, operator: &str, key: &str) -> Option<&'a Json>
     match list(condition.get(operator)?.get(key)).as_slice() {
         [one] => Some(one),
         _ => None,
+    }
+}
+
+/// One spelling for what IAM reads alike: a list of one is its member, the order of a list is nothing.
+pub fn canonical(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => {
+            let mut items: Vec<Json> = items.iter().map(canonical).collect();
+            items.sort_by_key(Json::to_string);
+            items.dedup();
+            match items.as_slice() {
+                [one] => one.clone(),
+                _ => Json::Array(items),
+            }
+        }
+        Json::Object(members) => {
+            let mut members: Vec<(String, Json)> =
+                members.iter().map(|(name, value)| (name.clone(), canonical(value))).collect();
+            members.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(members.into_iter().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn realm() -> Realm {
+        Realm { partition: "aws".to_owned(), account: "123456789012".to_owned() }
+    }
+
+    fn names<T: std::str::FromStr<Err: std::fmt::Debug> + Ord>(list: &[&str]) -> BTreeSet<T> {
+        list.iter().map(|name| name.parse().expect("valid")).collect()
+    }
+
+    fn full() -> Grants {
+        Grants {
+            writes: names(&["bucket-a", "bucket-b"]),
+            keys: names(&[
+                "arn:aws:kms:eu-west-2:123456789012:key/0000-1111",
+                "arn:aws:kms:eu-west-1:123456789012:alias/backups/one",
+            ]),
+            snapshots: names(&["aquamark", "other-db"]),
+            from: Some(Source::Vpc { vpc: "vpc-0abc".to_owned(), networks: names(&["172.31.0.0/16"]) }),
+        }
+    }
+
+    #[test]
+    fn what_is_granted_is_read_back_in_every_part() {
+        let full = full();
+        let parts = [
+            full.clone(),
+            Grants { from: None, ..full.clone() },
+            Grants {
+                from: Some(Source::Networks(names(&["203.0.113.0/24", "2001:db8::/32"]))),
+                ..full.clone()
+            },
+            Grants {
+                from: Some(Source::Vpc { vpc: "vpc-1".to_owned(), networks: BTreeSet::new() }),
+                ..full.clone()
+            },
+            Grants { writes: names(&["bucket-a"]), ..Grants::default() },
+            Grants { snapshots: names(&["aquamark"]), from: full.from.clone(), ..Grants::default() },
+        ];
+        for grants in parts {
+            for partition in ["aws", "aws-cn", "aws-us-gov"] {
+                let keys =
+                    grants.keys.iter().map(|key| key.replace("arn:aws:", &format!("arn:{partition}:")));
+                let grants = Grants { keys: keys.collect(), ..grants.clone() };
+                let realm = Realm { partition: partition.to_owned(), ..realm() };
+                let document = canonical(&grants.to_document(&realm));
+                assert_eq!(Grants::of_document(&document, &realm).as_ref(), Some(&grants), "{document:#}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_says_a_little_more_or_less_is_not_ours() {
+        let document = full().to_document(&realm());
+        let mut more = document.clone();
+        more["Statement"][0]["Action"] = json!(["s3:PutObject", "s3:DeleteObject"]);
+        let mut elsewhere = document.clone();
+        elsewhere["Statement"][0]["Resource"] = json!("arn:aws:s3:::bucket-c/*");
+        let mut open = document.clone();
+        open["Statement"][1].as_object_mut().expect("a statement").remove("Condition");
+        let everything = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+        for document in [more, elsewhere, open, everything, json!({}), json!([]), json!({"Statement": "x"})] {
+            assert_eq!(Grants::of_document(&document, &realm()), None, "{document:#}");
+        }
+        let strangers = Realm { account: "999999999999".to_owned(), ..realm() };
+        assert_eq!(Grants::of_document(&document, &strangers), None);
+    }
+
+    #[test]
+    fn services_are_short_and_long() {
+        for (short, long) in [("ec2", "ec2.amazonaws.com"), ("ops.example.org", "ops.example.org")] {
+            assert_eq!(realm().service(short), long);
+            assert_eq!(short_service(long), short);
+        }
+        let china = Realm { partition: "aws-cn".to_owned(), ..realm() };
+        assert_eq!(china.service("ec2"), "ec2.amazonaws.com.cn");
+        assert_eq!(short_service("ec2.amazonaws.com.cn"), "ec2");
+        // A service of a region is not the service.
+        assert_eq!(short_service("s3.eu-west-2.amazonaws.com"), "s3.eu-west-2.amazonaws.com");
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod document;
 mod grants;
+pub mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ pub use document::Realm;
 pub use grants::{Grants, Source};
 
 use super::Judgement;
+use crate::policy::destroyers::Destroyer;
 use crate::vocab::{Environment, Risk, Value};
 
 /// The tag that marks an identity as ours; its value is the environment.
@@ -110,4 +112,9 @@ pub fn is_more(from: &Value, to: &Value) -> bool {
         }
     };
     !items(to).is_subset(&items(from))
+}
+
+/// What policies of others let an identity destroy: the policy, and the rows of the table that it allows.
+pub fn destroyers_of_others(_resource: &super::Resource) -> Vec<(String, Vec<&'static Destroyer>)> {
+    Vec::new()
 }

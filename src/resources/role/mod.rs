@@ -3,6 +3,7 @@
 //! Pure: the normal form, its fields and their risks. `live.rs` reads and writes it. Policies that others gave it stay,
 //! and are shown with what they add. Must never be removed: a job that still uses it would stop.
 
+pub mod live;
 mod trust;
 
 use std::collections::BTreeSet;
@@ -161,5 +162,58 @@ pub fn risk(name: &str, from: &Value, to: &Value) -> Judgement {
         field::BOUNDARY => identity::boundary_judgement(to),
         field::ATTACHED | field::OTHER_POLICIES if identity::is_more(from, to) => Risk::Widening.into(),
         _ => Risk::Routine.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        "production".parse().expect("valid")
+    }
+
+    fn wanted() -> Role {
+        Role::wanted(&environment(), "writer", Some("ec2"), InlinePolicy::None)
+    }
+
+    fn trusting(list: &[&str]) -> Trust {
+        list.iter().map(|name| Trust::of_service(name)).fold(Trust::default(), |all, one| all.and(&one))
+    }
+
+    #[test]
+    fn an_adopted_role_keeps_its_place_its_friends_and_its_profile() {
+        let present = Role {
+            path: Some("/".to_owned()),
+            trust: Some(trusting(&["lambda"])),
+            instance_profiles: Some(BTreeSet::from(["by-hand".to_owned()])),
+            ..Role::newborn()
+        };
+        let fitted = wanted().fitted(&present);
+        assert_eq!(fitted.path.as_deref(), Some("/"));
+        assert_eq!(fitted.trust, Some(trusting(&["ec2", "lambda"])));
+        assert_eq!(fitted.instance_profiles, present.instance_profiles);
+    }
+
+    #[test]
+    fn who_crept_into_a_role_of_ours_is_put_out() {
+        let present = Role { trust: Some(trusting(&["ec2", "lambda"])), ..wanted().over(None) };
+        assert_eq!(wanted().fitted(&present).trust, Some(trusting(&["ec2"])));
+    }
+
+    #[test]
+    fn more_who_may_assume_it_widen_and_fewer_may_break() {
+        let value = |list| Value::from(&trusting(list));
+        assert_eq!(risk(TRUST, &value(&["ec2"]), &value(&["ec2", "lambda"])).risk, Risk::Widening);
+        let fewer = risk(TRUST, &value(&["ec2", "lambda"]), &value(&["ec2"]));
+        assert_eq!((fewer.risk, fewer.may_break.len()), (Risk::Routine, 1));
+        assert_eq!(risk(field::BOUNDARY, &"policy/most".into(), &Value::Null).risk, Risk::Widening);
+        assert_eq!(risk(field::BOUNDARY, &Value::Null, &"policy/most".into()).risk, Risk::Routine);
+    }
+
+    #[test]
+    fn nobody_can_make_a_role_that_nobody_assumes() {
+        assert!(Role::wanted(&environment(), "writer", None, InlinePolicy::None).unborn().is_some());
+        assert!(wanted().unborn().is_none());
     }
 }

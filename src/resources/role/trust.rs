@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use crate::resources::identity::Realm;
-use crate::resources::identity::document::short_service;
+use crate::resources::identity::document::{canonical, short_service};
 use crate::vocab::Value;
 
 /// A role's trust policy. Its change is a change of who can come in, so that whatever it says beyond services is kept as
@@ -46,8 +46,8 @@ impl Trust {
         json!({"Version": "2012-10-17", "Statement": statements})
     }
 
-    /// What a document says; `canonical` gives statements one spelling.
-    pub fn of_document(document: &Json, canonical: fn(&Json) -> Json) -> Trust {
+    /// What a document says.
+    pub fn of_document(document: &Json) -> Trust {
         let mut trust = Trust::default();
         let statements = match document.get("Statement") {
             Some(Json::Array(list)) => list.clone(),
@@ -91,5 +91,49 @@ impl From<&Trust> for Value {
     fn from(trust: &Trust) -> Self {
         let Trust { services, others } = trust;
         Value::List(services.iter().chain(others).map(|text| Value::text(text.as_str())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn realm() -> Realm {
+        Realm { partition: "aws".to_owned(), account: "123456789012".to_owned() }
+    }
+
+    #[test]
+    fn a_trust_is_read_as_it_was_written() {
+        let stranger = json!({"Effect": "Allow", "Action": "sts:AssumeRole",
+                              "Principal": {"AWS": "arn:aws:iam::123456789012:user/bob"}});
+        let stranger = canonical(&stranger).to_string();
+        let service = Trust::of_service("ec2.amazonaws.com");
+        let both = service.and(&Trust { others: BTreeSet::from([stranger]), ..Trust::of_service("lambda") });
+        for trust in [Trust::default(), service, both] {
+            assert_eq!(Trust::of_document(&trust.to_document(&realm())), trust);
+        }
+    }
+
+    #[test]
+    fn a_condition_or_another_action_is_more_than_a_service() {
+        let plain = json!({"Effect": "Allow", "Action": "sts:AssumeRole",
+                           "Principal": {"Service": "ec2.amazonaws.com"}});
+        let with = |name: &str, value: Json| {
+            let mut statement = plain.clone();
+            statement[name] = value;
+            Trust::of_document(&json!({"Statement": statement}))
+        };
+        assert_eq!(with("Sid", json!("x")), Trust::of_service("ec2"));
+        for (name, value) in [
+            ("Condition", json!({"StringEquals": {"aws:SourceAccount": "1"}})),
+            ("Action", json!(["sts:AssumeRole", "sts:TagSession"])),
+            ("Effect", json!("Deny")),
+            ("Principal", json!("*")),
+            ("Principal", json!({"Service": "ec2.amazonaws.com", "AWS": "*"})),
+            ("NotAction", json!("sts:AssumeRole")),
+        ] {
+            let trust = with(name, value);
+            assert_eq!((trust.services.len(), trust.others.len()), (0, 1), "{name}");
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! a key that this program made would have to be handed to somebody. Must never be removed: a job that still uses its key
 //! would stop.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 
 use super::identity::{self, InlinePolicy, Others, field, path_of};

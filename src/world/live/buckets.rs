@@ -85,7 +85,7 @@ impl LiveWorld {
     }
 
     /// In the wrong account, or without knowing in which, not one call is made.
-    fn nothing_may_be_asked(&self, declared: Option<&AccountId>) -> Option<String> {
+    pub(super) fn nothing_may_be_asked(&self, declared: Option<&AccountId>) -> Option<String> {
         if let Some(why) = &self.caller.unknown {
             return Some(why.clone());
         }

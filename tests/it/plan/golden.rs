@@ -98,6 +98,7 @@ fn plan() -> Plan {
         resources,
         held,
         hosts: BTreeSet::new(),
+        versioned: BTreeSet::new(),
         vault_digest: None,
     };
     let stranger = Bucket { region: Some("eu-west-2".parse().expect("valid")), ..Bucket::newborn() };

@@ -69,6 +69,7 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+            versioned: BTreeSet::new(),
             vault_digest: None,
         }
     }

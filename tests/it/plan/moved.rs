@@ -36,6 +36,7 @@ fn what_moved_since_the_plan_is_left_alone() {
         resources: ids.iter().map(wanted).collect(),
         held: Vec::new(),
         hosts: BTreeSet::new(),
+        versioned: BTreeSet::new(),
         vault_digest: None,
     };
     let suspended = || Sighting::Ours(bucket(Versioning::Suspended));

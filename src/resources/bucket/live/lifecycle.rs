@@ -38,9 +38,10 @@ pub(super) async fn read(target: &Target<'_>) -> Result<Rules, CallError> {
 impl Rules {
     /// Whether any rule chooses objects by their tags.
     pub(super) fn filter_by_tag(&self) -> bool {
-        self.rules.iter().filter_map(LifecycleRule::filter).any(|filter| {
-            filter.tag().is_some() || filter.and().is_some_and(|and| !and.tags().is_empty())
-        })
+        self.rules
+            .iter()
+            .filter_map(LifecycleRule::filter)
+            .any(|filter| filter.tag().is_some() || filter.and().is_some_and(|and| !and.tags().is_empty()))
     }
 
     /// Our rules for noncurrent versions, by prefix.

@@ -171,7 +171,10 @@ mod tests {
     #[test]
     fn a_lock_from_before_a_rule_by_tag_misses_the_tagging() {
         let missing = missing(&statements(&terms(), &roles()), &Terms { filtered_by_tag: true, ..terms() });
-        assert!(missing.len() == 4 && missing.iter().all(|action| action.ends_with("Tagging")), "{missing:?}");
+        assert!(
+            missing.len() == 4 && missing.iter().all(|action| action.ends_with("Tagging")),
+            "{missing:?}"
+        );
     }
 
     fn missing(statements: &[Json], terms: &Terms) -> BTreeSet<String> {
@@ -191,7 +194,10 @@ mod tests {
             for (index, action) in actions.iter().enumerate() {
                 let mut less = whole.clone();
                 less[at]["Action"].as_array_mut().expect("a list").remove(index);
-                assert_eq!(missing(&less, &terms()), BTreeSet::from([action.as_str().expect("text").to_owned()]));
+                assert_eq!(
+                    missing(&less, &terms()),
+                    BTreeSet::from([action.as_str().expect("text").to_owned()])
+                );
             }
         }
         for (at, name) in [(2, CUSTOMER_KEY), (3, FOREIGN_KEY)] {
