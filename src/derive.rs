@@ -159,11 +159,6 @@ impl Derivation<'_> {
         let mut datastores: BTreeSet<Datastore> =
             self.resources.get(&id).map(|w| w.datastores.clone()).unwrap_or_default();
         datastores.extend(datastore.cloned());
-        if own.is_some_and(|own| own.versioning_lock) && self.settings.backups.declared.break_glass.is_empty()
-        {
-            self.no_break_glass(&id);
-        }
-        let own = self.settings.backups.buckets.get(name);
         let bucket = match own {
             Some(own) => self.declared_bucket(own, region, &datastores),
             None => Bucket {
@@ -185,29 +180,12 @@ impl Derivation<'_> {
         self.resources.insert(id, wanted);
     }
 
-    /// A lock that nobody may lift would shut out everyone, its owners too.
-    fn no_break_glass(&mut self, bucket: &Id) {
-        if self.held.iter().any(|held| held.id == *bucket && held.code == HeldCode::NoBreakGlass) {
-            return;
-        }
-        self.held.push(HeldBefore {
-            id: bucket.clone(),
-            code: HeldCode::NoBreakGlass,
-            why: "its versioning lock is not written, for nobody could lift it: name the role that may in \
-                  backups.break_glass, or set versioning_lock: false. Until then whoever may change the bucket can \
-                  destroy every backup in it"
-                .to_owned(),
-            datastore: None,
-        });
-    }
-
     /// The lock, as far as settings know: which of the roles exist is looked up later.
-    fn versioning_lock(&self, own: &BucketSettings) -> Option<VersioningLock> {
-        let roles = &self.settings.backups.declared.break_glass;
+    fn versioning_lock(&self, own: &BucketSettings) -> VersioningLock {
+        let roles = self.settings.backups.declared.break_glass.iter().map(|role| role.arn.clone());
         match own.versioning_lock {
-            false => Some(VersioningLock::None),
-            true if roles.is_empty() => None,
-            true => Some(VersioningLock::complete(roles.iter().map(|role| role.arn.clone()).collect())),
+            true => VersioningLock::complete(roles.collect()),
+            false => VersioningLock::None,
         }
     }
 
@@ -234,7 +212,7 @@ impl Derivation<'_> {
             public_access: own.block_public_access.then_some(PublicAccess::BLOCKED),
             tls_only: Some(own.tls_only),
             object_lock: own.object_lock.map(BucketObjectLock::Holds),
-            versioning_lock: self.versioning_lock(own),
+            versioning_lock: Some(self.versioning_lock(own)),
         }
     }
 }

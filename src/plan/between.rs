@@ -184,6 +184,14 @@ impl Comparison<'_> {
     /// a role behind it must not be spared: whoever may create roles would be the one who breaks the glass.
     fn spare_who_exists(&mut self, id: &Id, bucket: &mut Bucket) {
         let Some(VersioningLock::Denies { break_glass, .. }) = &bucket.versioning_lock else { return };
+        if let Some(why) = self.nobody_to_spare(break_glass) {
+            bucket.versioning_lock = None;
+            let code = match self.observed.caller.endpoint {
+                Some(_) => HeldCode::Unsupported,
+                None => HeldCode::NoBreakGlass,
+            };
+            return self.hold(id, code, why);
+        }
         let unseen = Presence::Unknown("it was not looked up".to_owned());
         let seen = |role: &String| self.observed.break_glass.get(role).unwrap_or(&unseen);
         let mut existing = BTreeSet::new();
@@ -217,6 +225,17 @@ impl Comparison<'_> {
             let id = if existing.is_empty() && code == HeldCode::NoBreakGlass { id } else { &setting };
             self.hold(id, code, format!("{}; {so}", roles.join("; ")));
         }
+    }
+
+    /// Why no role can be looked up at all.
+    fn nobody_to_spare(&self, break_glass: &BTreeSet<String>) -> Option<&'static str> {
+        if self.observed.caller.endpoint.is_some() {
+            return Some("its versioning lock is not written: this store has no IAM that says who is spared");
+        }
+        break_glass.is_empty().then_some(
+            "its versioning lock is not written, for nobody could lift it: name the role that may in backups.break_glass, \
+             or set versioning_lock: false. Until then whoever may change the bucket can destroy every backup in it",
+        )
     }
 
     /// Who may break the glass can take a lock back; for everyone else it is final.

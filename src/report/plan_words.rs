@@ -29,6 +29,10 @@ pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<Fie
         (Kind::Role, role::INSTANCE_PROFILES, from, to) => {
             vec![line("instance profile", some_words(from), words(to))]
         }
+        (Kind::Bucket, bucket::field::VERSIONING_LOCK, from, to) => lock_lines(from, to),
+        (Kind::Bucket, bucket::field::OBJECT_LOCK, from, to) => {
+            vec![line("object lock", (!from.is_null()).then(|| held_words(from)), held_words(to))]
+        }
         (Kind::Crontab, name, from, to) if entry_words(from).or_else(|| entry_words(to)).is_some() => {
             vec![line(name, entry_words(from), entry_words(to).unwrap_or_else(|| "none".to_owned()))]
         }
@@ -93,6 +97,48 @@ fn line(name: &str, from: Option<String>, to: String) -> FieldLine {
         name: text::one_line(name),
         from: from.map(|from| text::one_line(&from)),
         to: text::one_line(&to),
+    }
+}
+
+/// The lock before and after, and who lifts it.
+fn lock_lines(from: &Value, to: &Value) -> Vec<FieldLine> {
+    let texts = |lock: &Value, member: &str| match lock.get(member) {
+        Some(Value::List(items)) => items.iter().map(words).collect(),
+        _ => Vec::new(),
+    };
+    let state = |lock: &Value| match lock.get(bucket::lock_member::MISSING) {
+        None => words(lock),
+        Some(_) => match texts(lock, bucket::lock_member::MISSING).join(", ") {
+            open if open.is_empty() => "complete".to_owned(),
+            open => format!("incomplete, leaves open {open}"),
+        },
+    };
+    let mut lines = vec![line("versioning lock", (!from.is_null()).then(|| state(from)), state(to))];
+    let lifted_by = |lock: &Value| {
+        let name =
+            |arn: String| arn.split_once(":role/").map_or(arn.clone(), |(_, name)| format!("role/{name}"));
+        let roles = texts(lock, bucket::lock_member::BREAK_GLASS).into_iter().map(name);
+        let roles = roles.collect::<Vec<_>>().join(", ");
+        if roles.is_empty() { "nobody".to_owned() } else { roles }
+    };
+    let spared = |lock: &Value| lock.get(bucket::lock_member::BREAK_GLASS).cloned();
+    match (spared(from), spared(to)) {
+        (old, new) if old == new => {}
+        (_, None) => {}
+        (None, Some(_)) => lines.push(line("lifted only by", None, lifted_by(to))),
+        (Some(_), Some(_)) => lines.push(line("lifted only by", Some(lifted_by(from)), lifted_by(to))),
+    }
+    lines
+}
+
+/// `governance for 30 days`.
+fn held_words(lock: &Value) -> String {
+    match (lock.get("mode").and_then(Value::as_text), lock.get("days").and_then(Value::as_number)) {
+        (Some(mode), Some(days)) => {
+            let days = text::counted(usize::try_from(days).unwrap_or(0), "day");
+            format!("{mode} for {days}, each new version")
+        }
+        _ => words(lock),
     }
 }
 

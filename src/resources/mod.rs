@@ -186,9 +186,11 @@ pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
 
 /// The risk of a field of something that does not exist yet: nothing is lost and nobody uses it. Object lock is
 /// the one thing that is final from the first moment.
-pub fn risk_of_birth(kind: Kind, field: &str, _to: &Value) -> Judgement {
+pub fn risk_of_birth(kind: Kind, field: &str, to: &Value) -> Judgement {
     match (kind, field) {
-        (Kind::Bucket, bucket::field::OBJECT_LOCK) => Risk::Irreversible.into(),
+        (Kind::Bucket, bucket::field::OBJECT_LOCK) if *to != bucket::BucketObjectLock::None.into() => {
+            Risk::Irreversible.into()
+        }
         _ => Risk::Routine.into(),
     }
 }

@@ -3,6 +3,7 @@
 //! One listing answers which buckets exist and where; what each of them is like is asked bucket by bucket, all at once
 //! within one bound on requests.
 
+mod break_glass;
 mod buckets;
 mod hosts;
 mod identities;
@@ -80,7 +81,12 @@ impl WorldRead for LiveWorld {
         });
         let buckets: Vec<_> = buckets.collect();
         let mut observed = Observed { caller: self.caller.clone(), ..Observed::default() };
-        observed.sightings.extend(self.observe_buckets(scope.account, buckets).await);
+        let (buckets, break_glass) = futures_util::join!(
+            Box::pin(self.observe_buckets(scope.account, buckets)),
+            Box::pin(self.observe_break_glass(scope.account, &scope.break_glass)),
+        );
+        observed.sightings.extend(buckets);
+        observed.break_glass = break_glass;
         let is_identity = |id: &Id| matches!(id.kind(), Kind::Role | Kind::User);
         let identities = scope.wanted.iter().filter(|(id, _)| is_identity(id)).map(|(id, like)| (*id, *like));
         let identities: Vec<_> = identities.collect();

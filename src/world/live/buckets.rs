@@ -295,7 +295,7 @@ fn unseen(error: &AwsError, name: &BucketName, listing: &Listing) -> Sighting {
 }
 
 /// What went wrong, and what to do.
-fn with_help(error: &AwsError) -> String {
+pub(super) fn with_help(error: &AwsError) -> String {
     match error.help() {
         Some(help) => format!("{error}; {help}"),
         None => error.to_string(),

@@ -6,17 +6,21 @@ use std::path::Path;
 
 use reconcile::plan::{Answer, Plan, between};
 use reconcile::report::plan::{View, plan_json, plan_markdown, plan_text};
-use reconcile::resources::bucket::{AbortUploads, PublicAccess, VersionRule};
+use reconcile::resources::bucket::{
+    AbortUploads, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
+};
 use reconcile::resources::host_file::Body;
 use reconcile::resources::{Bucket, Crontab, HostFile, Resource, crontab};
 use reconcile::retention::{Loss, Losses};
 use reconcile::state::{
-    Caller, Desired, HeldBefore, HeldCode, HostFacts, HostSighting, JobFailure, Observed, Owner, Selection,
-    Sighting, Wanted,
+    Caller, Desired, HeldBefore, HeldCode, HostFacts, HostSighting, JobFailure, Observed, Owner, Presence,
+    Selection, Sighting, Wanted,
 };
-use reconcile::vocab::{Id, JobCommand, JobKind, KeepVersions, Kind, Secret, Tier, Value, Versioning};
+use reconcile::vocab::{
+    Id, JobCommand, JobKind, KeepVersions, Kind, LockMode, ObjectLock, Secret, Tier, Value, Versioning,
+};
 
-use super::laws::{environment, host_id};
+use super::laws::{environment, host_id, role};
 
 fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
     text.parse().expect("an instant")
@@ -33,6 +37,20 @@ fn bucket(days: u32) -> Bucket {
         public_access: Some(PublicAccess::BLOCKED),
         ..Bucket::newborn()
     }
+}
+
+fn held_for_a_month() -> Bucket {
+    let lock = BucketObjectLock::Holds(ObjectLock { mode: LockMode::Governance, days: 30 });
+    Bucket { object_lock: Some(lock), ..bucket(90) }
+}
+
+/// With the versioning lock, but for these actions.
+fn locked(days: u32, missing: &[&str]) -> Bucket {
+    let lock = VersioningLock::Denies {
+        missing: missing.iter().map(|action| (*action).to_owned()).collect(),
+        break_glass: BTreeSet::from([role("OrganizationAdmin")]),
+    };
+    Bucket { versioning_lock: Some(lock), ..bucket(days) }
 }
 
 fn job_file(key: &str) -> HostFile {
@@ -74,8 +92,8 @@ fn plan() -> Plan {
         needs: BTreeSet::new(),
     };
     let resources = BTreeMap::from([
-        (cloud("a-new-bucket"), wanted(Resource::Bucket(bucket(90)))),
-        (cloud("kept-shorter"), wanted(Resource::Bucket(bucket(7)))),
+        (cloud("a-new-bucket"), wanted(Resource::Bucket(held_for_a_month()))),
+        (cloud("kept-shorter"), wanted(Resource::Bucket(locked(7, &[])))),
         (cloud("made-by-hand"), wanted(Resource::Bucket(bucket(90)))),
         (cloud("somebody-elses"), wanted(Resource::Bucket(bucket(90)))),
         (cloud("not-to-be-seen"), wanted(Resource::Bucket(bucket(90)))),
@@ -99,12 +117,19 @@ fn plan() -> Plan {
         held,
         hosts: BTreeSet::new(),
         versioned: BTreeSet::new(),
+        break_glass: BTreeSet::new(),
         vault_digest: None,
     };
     let stranger = Bucket { region: Some("eu-west-2".parse().expect("valid")), ..Bucket::newborn() };
     let sightings = BTreeMap::from([
         (cloud("a-new-bucket"), Sighting::Absent),
-        (cloud("kept-shorter"), Sighting::Ours(Resource::Bucket(bucket(90)))),
+        (
+            cloud("kept-shorter"),
+            Sighting::Ours(Resource::Bucket(locked(
+                90,
+                &["s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"],
+            ))),
+        ),
         (cloud("made-by-hand"), Sighting::Unmarked(Resource::Bucket(stranger))),
         (cloud("somebody-elses"), Sighting::Foreign(Owner::Account)),
         (cloud("not-to-be-seen"), Sighting::Unknown("s3:GetBucketPolicy: access denied".to_owned())),
@@ -142,6 +167,8 @@ fn plan() -> Plan {
                 HostSighting::Unreachable("unreachable: 10.0.0.12 port 22 timed out".to_owned()),
             ),
         ]),
+        break_glass: BTreeMap::from([(role("OrganizationAdmin"), Presence::Exists)]),
+        job_key: Default::default(),
         failures: vec![JobFailure {
             host: "db1".parse().expect("valid"),
             datastore: "postgresql".parse().expect("valid"),

@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use reconcile::plan::{Action, Allow, Consent, Granted, Plan, Report, between};
-use reconcile::resources::bucket::{AbortUploads, PublicAccess, VersionRule};
+use reconcile::plan::{Action, Allow, Consent, Granted, Held, Plan, Report, between};
+use reconcile::resources::bucket::{
+    AbortUploads, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
+};
 use reconcile::resources::host_file::Body;
 use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source};
 use reconcile::resources::role::Trust;
 use reconcile::resources::{Bucket, Crontab, HostDirectory, HostFile, Resource, Role, User, crontab};
-use reconcile::state::{Desired, HostFacts, HostSighting, Observed, Owner, Selection, Sighting, Wanted};
+use reconcile::state::{
+    Desired, HostFacts, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted,
+};
 use reconcile::vocab::{
-    Encryption, Environment, Id, JobCommand, JobKind, KeepVersions, Kind, Network, Tier, Value, Versioning,
+    Encryption, Environment, Id, JobCommand, JobKind, KeepVersions, Kind, LockMode, Network, ObjectLock,
+    Tier, Value, Versioning,
 };
 use reconcile::world::{MemoryWorld, WorldRead, apply};
 
@@ -52,6 +57,34 @@ fn abort() -> impl Strategy<Value = AbortUploads> {
     prop_oneof![Just(AbortUploads::Never), (1u32..9).prop_map(AbortUploads::AfterDays)]
 }
 
+fn object_lock() -> impl Strategy<Value = BucketObjectLock> {
+    let mode = prop_oneof![Just(LockMode::Governance), Just(LockMode::Compliance)];
+    (mode, 1u32..4).prop_map(|(mode, days)| BucketObjectLock::Holds(ObjectLock { mode, days }))
+}
+
+pub(super) fn role(name: &str) -> String {
+    format!("arn:aws:iam::123456789012:role/{name}")
+}
+
+fn roles() -> impl Strategy<Value = BTreeSet<String>> {
+    prop::collection::btree_set("[a-c]".prop_map(|name| role(&name)), 0..3)
+}
+
+/// A lock as settings ask for it: complete, or gone.
+fn wanted_lock() -> impl Strategy<Value = VersioningLock> {
+    prop_oneof![1 => Just(VersioningLock::None), 3 => roles().prop_map(VersioningLock::complete)]
+}
+
+fn present_lock() -> impl Strategy<Value = VersioningLock> {
+    let missing = prop::collection::btree_set(
+        prop_oneof![Just("s3:PutBucketPolicy".to_owned()), Just("s3:DeleteBucket".to_owned())],
+        0..3,
+    );
+    let denies =
+        (missing, roles()).prop_map(|(missing, break_glass)| VersioningLock::Denies { missing, break_glass });
+    prop_oneof![1 => Just(VersioningLock::None), 3 => denies]
+}
+
 /// A bucket that settings could ask for: fields may be left alone, and nothing unrecognised is wanted.
 pub(super) fn wanted_bucket() -> impl Strategy<Value = Bucket> {
     let keep =
@@ -68,24 +101,40 @@ pub(super) fn wanted_bucket() -> impl Strategy<Value = Bucket> {
         prop::option::of(prop_oneof![Just(Encryption::Aes256), Just(Encryption::Kms(None))]),
         prop::option::of(Just(PublicAccess::BLOCKED)),
         prop::option::of(any::<bool>()),
+        prop::option::of(object_lock()),
+        prop::option::of(wanted_lock()),
     )
-        .prop_map(|(versioning, keep_versions, abort_uploads, encryption, public_access, tls_only)| {
-            Bucket {
-                owner: Some(Some(environment())),
-                region: Some("eu-west-2".parse().expect("valid")),
+        .prop_map(
+            |(
                 versioning,
                 keep_versions,
                 abort_uploads,
                 encryption,
                 public_access,
                 tls_only,
-            }
-        })
+                object_lock,
+                versioning_lock,
+            )| {
+                Bucket {
+                    owner: Some(Some(environment())),
+                    region: Some("eu-west-2".parse().expect("valid")),
+                    versioning,
+                    keep_versions,
+                    abort_uploads,
+                    encryption,
+                    public_access,
+                    tls_only,
+                    object_lock,
+                    versioning_lock,
+                }
+            },
+        )
 }
 
 fn present_bucket(marked: bool) -> impl Strategy<Value = Bucket> {
-    (versioning(), rules(), abort(), encryption(), public_access(), any::<bool>()).prop_map(
-        move |(versioning, keep, abort, encryption, access, tls_only)| Bucket {
+    let protection = (prop_oneof![Just(BucketObjectLock::None), object_lock()], present_lock());
+    (versioning(), rules(), abort(), encryption(), public_access(), any::<bool>(), protection).prop_map(
+        move |(versioning, keep, abort, encryption, access, tls_only, (object_lock, lock))| Bucket {
             owner: Some(marked.then(environment)),
             region: Some("eu-west-2".parse().expect("valid")),
             versioning: Some(versioning),
@@ -94,6 +143,8 @@ fn present_bucket(marked: bool) -> impl Strategy<Value = Bucket> {
             encryption: Some(encryption),
             public_access: Some(access),
             tls_only: Some(tls_only),
+            object_lock: Some(object_lock),
+            versioning_lock: Some(lock),
         },
     )
 }
@@ -307,6 +358,20 @@ fn host_sighting(marked: impl Strategy<Value = Resource>) -> impl Strategy<Value
 struct Case {
     desired: Desired,
     things: BTreeMap<Id, Sighting>,
+    break_glass: BTreeMap<String, Presence>,
+}
+
+/// Whether each of the roles that locks may spare exists.
+fn break_glass() -> impl Strategy<Value = BTreeMap<String, Presence>> {
+    let presence = || {
+        prop_oneof![
+            6 => Just(Presence::Exists),
+            2 => Just(Presence::Absent("there is no such role".to_owned())),
+            1 => Just(Presence::Unknown("the network is down".to_owned())),
+        ]
+    };
+    (presence(), presence(), presence())
+        .prop_map(|(a, b, c)| BTreeMap::from([(role("a"), a), (role("b"), b), (role("c"), c)]))
 }
 
 pub(super) fn host_id(kind: Kind, host: &str, name: &str) -> Id {
@@ -359,6 +424,7 @@ prop_compose! {
         identities in identities(),
         versioned in prop::collection::btree_set("bucket-[a-d]", 0..4),
         hosts in (on_host("db1"), on_host("db2")),
+        break_glass in break_glass(),
     ) -> Case {
         let mut resources = BTreeMap::new();
         let mut things = BTreeMap::new();
@@ -394,16 +460,18 @@ prop_compose! {
             held: Vec::new(),
             hosts: ["db1", "db2"].iter().map(|host| host.parse().expect("valid")).collect(),
             versioned: versioned.into_iter().map(|name| name.parse().expect("valid")).collect(),
+            break_glass: break_glass.keys().cloned().collect(),
             vault_digest: None,
         };
-        Case { desired, things }
+        Case { desired, things, break_glass }
     }
 }
 
 // --- what the laws do with them ---------------------------------------------------------------------------------------
 
-fn world(things: &BTreeMap<Id, Sighting>) -> MemoryWorld {
-    let mut world = MemoryWorld::new(things.clone());
+fn world(case: &Case) -> MemoryWorld {
+    let mut world = MemoryWorld::new(case.things.clone());
+    world.break_glass = case.break_glass.clone();
     let facts = HostFacts { zone: chrono_tz::UTC, cron_missing: None, program_missing: None };
     for host in ["db1", "db2"] {
         world.hosts.insert(host.parse().expect("valid"), HostSighting::Reached(facts.clone()));
@@ -451,7 +519,7 @@ proptest! {
     /// Law 1: after a full apply the next plan is empty.
     #[test]
     fn after_apply_nothing_is_left_to_do(case in case()) {
-        let world = world(&case.things);
+        let world = world(&case);
         let report = carry_out(&world, plan(&case.desired, &world));
         prop_assert!(report.all_done(), "{:?}", report.outcomes);
         let next = plan(&case.desired, &world);
@@ -463,14 +531,15 @@ proptest! {
     fn the_same_inputs_give_the_same_bytes(case in case()) {
         let mut shuffled = case.desired.clone();
         shuffled.resources = case.desired.resources.iter().rev().map(|(id, wanted)| (id.clone(), wanted.clone())).collect();
-        let things: BTreeMap<_, _> = case.things.iter().rev().map(|(id, thing)| (id.clone(), thing.clone())).collect();
-        prop_assert_eq!(bytes(&plan(&case.desired, &world(&case.things))), bytes(&plan(&shuffled, &world(&things))));
+        let things = case.things.iter().rev().map(|(id, thing)| (id.clone(), thing.clone())).collect();
+        let other = Case { things, ..case.clone() };
+        prop_assert_eq!(bytes(&plan(&case.desired, &world(&case))), bytes(&plan(&shuffled, &world(&other))));
     }
 
     /// Law 3: no change ever names a foreign or unknown thing.
     #[test]
     fn what_is_foreign_or_unknown_is_left_alone(case in case()) {
-        for change in plan(&case.desired, &world(&case.things)).changes {
+        for change in plan(&case.desired, &world(&case)).changes {
             let sighting = case.things.get(&change.id);
             prop_assert!(!matches!(sighting, Some(Sighting::Foreign(_) | Sighting::Unknown(_))), "{}", change.id);
         }
@@ -479,23 +548,51 @@ proptest! {
     /// Law 4: turning any sighting into unknown adds no change.
     #[test]
     fn seeing_less_never_does_more(case in case(), index in any::<prop::sample::Index>()) {
-        let before = plan(&case.desired, &world(&case.things));
+        let before = plan(&case.desired, &world(&case));
         let all: Vec<&Id> = case.desired.resources.keys().chain(case.things.keys()).collect();
         prop_assume!(!all.is_empty());
-        let mut things = case.things.clone();
-        things.insert(all[index.index(all.len())].clone(), Sighting::Unknown("the network is down".to_owned()));
-        for change in plan(&case.desired, &world(&things)).changes {
+        let mut less = case.clone();
+        less.things.insert(all[index.index(all.len())].clone(), Sighting::Unknown("the network is down".to_owned()));
+        for change in plan(&case.desired, &world(&less)).changes {
             prop_assert!(before.changes.contains(&change), "{} is new", change.id);
+        }
+    }
+
+    /// The same of the roles that a lock spares: what else changes of the bucket changes as before.
+    #[test]
+    fn seeing_less_of_break_glass_never_does_more(case in case(), which in "[a-c]") {
+        let before = plan(&case.desired, &world(&case));
+        let mut less = case.clone();
+        less.break_glass.insert(role(&which), Presence::Unknown("the network is down".to_owned()));
+        for change in plan(&case.desired, &world(&less)).changes {
+            let was = before.changes.iter().find(|was| was.id == change.id);
+            let fields = was.map(|was| was.fields.as_slice()).unwrap_or_default();
+            for field in &change.fields {
+                prop_assert!(fields.contains(field), "{} {} is new", change.id, field.field);
+            }
+        }
+    }
+
+    /// A lock spares nobody whose existence was not seen, and never stands without anyone to lift it.
+    #[test]
+    fn only_who_exists_is_spared(case in case()) {
+        for change in plan(&case.desired, &world(&case)).changes {
+            let Some(Resource::Bucket(bucket)) = &change.desired else { continue };
+            let Some(VersioningLock::Denies { break_glass, .. }) = &bucket.versioning_lock else { continue };
+            prop_assert!(!break_glass.is_empty(), "{}", change.id);
+            for role in break_glass {
+                prop_assert_eq!(case.break_glass.get(role), Some(&Presence::Exists), "{}", role);
+            }
         }
     }
 
     /// Law 5: stopped after any step, planning and applying again reaches the same world.
     #[test]
     fn a_stopped_apply_is_finished_by_the_next(case in case(), step in 0usize..12) {
-        let undisturbed = world(&case.things);
+        let undisturbed = world(&case);
         carry_out(&undisturbed, plan(&case.desired, &undisturbed));
 
-        let stopped = world(&case.things);
+        let stopped = world(&case);
         stopped.stop_after(Some(step));
         carry_out(&stopped, plan(&case.desired, &stopped));
         stopped.stop_after(None);
@@ -506,12 +603,13 @@ proptest! {
     /// Law 6: field changes exist exactly where desired and observed differ.
     #[test]
     fn fields_change_where_they_differ_and_nowhere_else(case in case()) {
-        let plan = plan(&case.desired, &world(&case.things));
+        let plan = plan(&case.desired, &world(&case));
         for (id, wanted) in &case.desired.resources {
             let Some(present) = case.things.get(id).and_then(Sighting::resource) else { continue };
             let differs = wanted.resource.over(Some(present)) != *present;
             let change = plan.changes.iter().find(|change| change.id == *id);
-            if plan.held.iter().any(|held| held.id == *id) {
+            let narrowed = |held: &Held| held.id == *id || held.id.kind() == Kind::Setting;
+            if plan.held.iter().any(narrowed) {
                 continue;
             }
             prop_assert_eq!(differs, change.is_some(), "{}", id);
@@ -523,7 +621,7 @@ proptest! {
                 prop_assert_eq!(was.unwrap_or(Value::Null), field.from.clone());
             }
             let changed: BTreeSet<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
-            for field in wanted.resource.fields() {
+            for field in wanted.resource.fitted(Some(present)).fields() {
                 let Some(to) = field.value else { continue };
                 let was = have.iter().find(|have| have.name == field.name).and_then(|have| have.value.clone());
                 prop_assert_eq!(was != Some(to), changed.contains(field.name.as_str()), "{} {}", id, field.name);
@@ -534,7 +632,7 @@ proptest! {
     /// Law 10: no plan without consent makes any backup live shorter.
     #[test]
     fn without_consent_nothing_lives_shorter(case in case()) {
-        let world = world(&case.things);
+        let world = world(&case);
         let Ok(granted) = plan(&case.desired, &world).grant(&Consent::default()) else { return Ok(()) };
         wait(apply(&world, granted, 4, &|_, _| {}));
         let after = world.things();
@@ -550,7 +648,7 @@ proptest! {
     /// A consent for everything but one thing is refused, and names what is missing.
     #[test]
     fn every_consent_is_needed(case in case(), index in any::<prop::sample::Index>()) {
-        let plan = plan(&case.desired, &world(&case.things));
+        let plan = plan(&case.desired, &world(&case));
         let needed = plan.needed_consents();
         prop_assume!(!needed.is_empty());
         let missing: Allow = needed[index.index(needed.len())].clone();
@@ -560,10 +658,36 @@ proptest! {
     }
 }
 
+/// Whether somebody may destroy who could not before.
+fn opened(before: &Bucket, after: &Bucket) -> Option<String> {
+    let spared = |bucket: &Bucket| match &bucket.versioning_lock {
+        Some(VersioningLock::Denies { missing, break_glass }) => Some((missing.clone(), break_glass.clone())),
+        _ => None,
+    };
+    if let Some((missing, roles)) = spared(before) {
+        match spared(after) {
+            Some((missing_now, now)) if missing_now.is_subset(&missing) && now.is_subset(&roles) => {}
+            // Who denies more asks for the word that nothing undoes it, and may name others then.
+            _ => return Some("the versioning lock is weaker".to_owned()),
+        }
+    }
+    match (&before.object_lock, &after.object_lock) {
+        (Some(BucketObjectLock::Holds(old)), Some(BucketObjectLock::Holds(new)))
+            if new.days < old.days || new.mode < old.mode =>
+        {
+            Some("object lock is weaker".to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// The judge of law 10 looks at the things themselves, not at what the planner says of them.
 fn shorter(before: &Resource, after: &Resource) -> Option<String> {
     match (before, after) {
         (Resource::Bucket(before), Resource::Bucket(after)) => {
+            if let Some(why) = opened(before, after) {
+                return Some(why);
+            }
             if before.versioning == Some(Versioning::Enabled) && after.versioning != Some(Versioning::Enabled)
             {
                 return Some("old versions are no longer kept".to_owned());
@@ -623,17 +747,20 @@ fn adoption_says_whose_it_becomes_and_creation_asks_for_nothing() {
             )]),
             held: Vec::new(),
             hosts: BTreeSet::new(),
+            versioned: BTreeSet::new(),
+            break_glass: BTreeSet::new(),
             vault_digest: None,
         },
         things: BTreeMap::new(),
+        break_glass: BTreeMap::new(),
     };
-    let created = plan(&case.desired, &world(&case.things));
+    let created = plan(&case.desired, &world(&case));
     assert_eq!(created.changes[0].action, Action::Create);
     assert_eq!(created.needed_consents(), []);
 
     let present = Bucket { region: Some("eu-west-2".parse().expect("valid")), ..Bucket::newborn() };
     case.things.insert(id.clone(), Sighting::Unmarked(Resource::Bucket(present)));
-    let adopted = plan(&case.desired, &world(&case.things));
+    let adopted = plan(&case.desired, &world(&case));
     assert_eq!(adopted.changes[0].action, Action::Adopt);
     assert_eq!(adopted.changes[0].fields[0].shown(), (serde_json::Value::Null, "production".into()));
     assert_eq!(adopted.needed_consents()[0].to_string(), "irreversible:bucket/bucket-a");

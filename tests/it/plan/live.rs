@@ -75,6 +75,7 @@ fn the_listing_tells_where_buckets_are_so_that_each_is_not_asked() {
             account: None,
             wanted: [(&id, &like)].into(),
             hosts: BTreeSet::new(),
+            break_glass: BTreeSet::new(),
         };
         let observed = world.observe(&scope).await;
         assert!(matches!(observed.sightings[&id], Sighting::Unmarked(_)), "{:?}", observed.sightings[&id]);
@@ -105,6 +106,7 @@ fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
         declared: BTreeSet::from([id.clone()]),
         hosts: BTreeSet::from(["db1".parse().expect("valid")]),
         versioned: BTreeSet::new(),
+        break_glass: BTreeSet::new(),
         vault_digest: None,
     };
     let plan = |cron_missing: Option<&str>| {

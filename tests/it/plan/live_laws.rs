@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use reconcile::clients::aws::Aws;
 use reconcile::clients::host::HostFiles;
 use reconcile::plan::{Action, Change, Consent, Plan, between};
-use reconcile::resources::Resource;
+use reconcile::resources::{Bucket, Resource};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
 use reconcile::state::{Desired, HostFacts, Selection, Sighting, Wanted};
 use reconcile::vocab::{Clock, Id, Kind};
@@ -46,7 +46,10 @@ prop_compose! {
         };
         let mut resources: BTreeMap<Id, Wanted> = buckets
             .into_iter()
-            .map(|(name, bucket)| (Id::cloud(Kind::Bucket, name), wanted(Resource::Bucket(bucket), &[])))
+            .map(|(name, bucket)| {
+                let bucket = Bucket { object_lock: None, versioning_lock: None, ..bucket };
+                (Id::cloud(Kind::Bucket, name), wanted(Resource::Bucket(bucket), &[]))
+            })
             .collect();
         if let Some((backups, file, crontab)) = on_host {
             let job_files = reconcile::resources::HostDirectory {
@@ -70,6 +73,7 @@ prop_compose! {
             held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
             versioned: BTreeSet::new(),
+            break_glass: BTreeSet::new(),
             vault_digest: None,
         }
     }

@@ -37,6 +37,7 @@ fn what_moved_since_the_plan_is_left_alone() {
         held: Vec::new(),
         hosts: BTreeSet::new(),
         versioned: BTreeSet::new(),
+        break_glass: BTreeSet::new(),
         vault_digest: None,
     };
     let suspended = || Sighting::Ours(bucket(Versioning::Suspended));
