@@ -5,9 +5,9 @@
 
 pub mod vocab;
 
-pub mod retention;
-
 pub mod policy;
+
+pub mod retention;
 
 pub mod resources;
 

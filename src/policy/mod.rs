@@ -1,6 +1,25 @@
-//! The policy language of IAM, and what in it destroys backups. Pure.
+//! The policy language of AWS IAM: documents, what they match, and what they decide together.
 //!
-//! Place on the data's path: below everything that asks who may do what. Must never answer "denied" or "safe" of what
-//! it does not understand.
+//! Place on the data's path: beside it. The sandbox asks whether a call is allowed, plans ask what a change lets people
+//! do, the audit asks who can destroy. All get the same answer from [`decide`]. Must never read a clock, the network
+//! or a file, must never take for denied what it does not model, and must never evaluate what the caller did not hand
+//! in.
+//!
+//! The rules are those of the IAM User Guide
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>); each part names its
+//! page. What is modelled and what is not is in docs/decisions/0008-policy-engine.md.
 
+mod condition;
 pub mod destroyers;
+mod document;
+mod network;
+mod pattern;
+mod principals;
+mod read;
+mod write;
+
+pub use condition::{Condition, ConditionValue, Operator, Set, Test};
+pub use document::{Actions, Document, Effect, Resources, Statement, Version};
+pub use pattern::Pattern;
+pub use principals::{Principals, Who};
+pub use read::DocumentError;
