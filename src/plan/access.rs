@@ -3,9 +3,9 @@
 
 use super::FieldChange;
 use super::between::Comparison;
-use crate::resources::identity::{InlinePolicy, POLICY, field};
-use crate::resources::{Resource, identity};
-use crate::state::{Desired, HeldCode, JobKey};
+use crate::resources::Resource;
+use crate::resources::identity::{Ability, InlinePolicy, POLICY, Realm, field};
+use crate::state::{HeldCode, JobKey};
 use crate::vocab::{Id, Kind, Principal, Risk};
 
 /// The power of an identity to destroy backups, and where it comes from.
@@ -21,56 +21,65 @@ pub struct Power {
     pub how: String,
 }
 
-/// What a change lets an identity of ours destroy that it could not before, or that we now answer for. The fields that bring
-/// it are at least widening.
-pub(super) fn newly_able(
-    desired: &Desired,
-    present: Option<&Resource>,
-    wanted: &Resource,
-    changes: &mut [FieldChange],
-) -> Vec<Power> {
-    let mut powers = overwrites(desired, present, wanted);
-    // What an adopted identity could do all along becomes ours to answer for.
-    let others = present.into_iter().flat_map(identity::destroyers_of_others);
-    powers.extend(others.filter_map(|(by, rows)| {
-        Some(Power {
-            field: field::OWNER,
-            by,
-            actions: rows.iter().map(|row| row.action).collect(),
-            how: rows.first()?.how.to_owned(),
-        })
-    }));
-    powers.retain(|power| changes.iter().any(|change| change.field == power.field));
-    for change in changes {
-        if powers.iter().any(|power| power.field == change.field) {
-            change.risk = change.risk.max(Risk::Widening);
-        }
-    }
-    powers
-}
-
-/// Buckets that our own policy newly lets somebody write to, and that keep no old versions as far as these settings see
-/// to it.
-fn overwrites(desired: &Desired, present: Option<&Resource>, wanted: &Resource) -> Vec<Power> {
-    let Some(InlinePolicy::Grants(new)) = wanted.policy() else { return Vec::new() };
-    let before = |bucket| match present.and_then(Resource::policy) {
-        Some(InlinePolicy::Grants(old)) => old.writes.contains(bucket),
-        _ => false,
-    };
-    let exposed = new.writes.iter().filter(|bucket| !before(bucket) && !desired.versioned.contains(*bucket));
-    exposed
-        .map(|bucket| Power {
-            field: field::POLICY,
-            by: format!("policy {POLICY}"),
-            actions: vec!["s3:PutObject"],
-            how: format!(
-                "overwrites backups in {bucket} for good: nothing here sees to it that it keeps old versions"
-            ),
-        })
-        .collect()
-}
-
 impl Comparison<'_> {
+    /// What a change lets an identity of ours destroy that it could not before, or that we now answer for. The fields that
+    /// bring it are at least widening.
+    pub(super) fn newly_able(
+        &self,
+        id: &Id,
+        present: Option<&Resource>,
+        wanted: &Resource,
+        changes: &mut [FieldChange],
+    ) -> Vec<Power> {
+        let mut powers = self.overwrites(present, wanted);
+        // What an adopted identity could do all along becomes ours to answer for.
+        powers.extend(present.map(|present| self.brought(id, present)).unwrap_or_default());
+        powers.retain(|power| changes.iter().any(|change| change.field == power.field));
+        for change in changes {
+            if powers.iter().any(|power| power.field == change.field) {
+                change.risk = change.risk.max(Risk::Widening);
+            }
+        }
+        powers
+    }
+
+    /// Buckets that our own policy newly lets somebody write to, and that keep no old versions as far as these settings
+    /// see to it.
+    fn overwrites(&self, present: Option<&Resource>, wanted: &Resource) -> Vec<Power> {
+        let Some(InlinePolicy::Grants(new)) = wanted.policy() else { return Vec::new() };
+        let before = |bucket| match present.and_then(Resource::policy) {
+            Some(InlinePolicy::Grants(old)) => old.writes.contains(bucket),
+            _ => false,
+        };
+        let is_kept = |bucket| self.desired.stakes.get(bucket).is_some_and(|stake| stake.versioned);
+        let exposed = new.writes.iter().filter(|bucket| !before(bucket) && !is_kept(*bucket));
+        exposed
+            .map(|bucket| Power {
+                field: field::POLICY,
+                by: format!("policy {POLICY}"),
+                actions: vec!["s3:PutObject"],
+                how: format!(
+                    "overwrites backups in {bucket} for good: nothing here sees to it that it keeps old versions"
+                ),
+            })
+            .collect()
+    }
+
+    /// What policies of others let an identity destroy.
+    fn brought(&self, id: &Id, present: &Resource) -> Vec<Power> {
+        let Some(holder) = present.holder(id.name()) else { return Vec::new() };
+        let caller = &self.observed.caller;
+        let realm = Realm {
+            partition: caller.partition.clone().unwrap_or_else(|| "aws".to_owned()),
+            account: caller.account.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string),
+        };
+        let power = |Ability { policy, rows }: Ability| {
+            let actions = rows.iter().map(|row| row.action).collect();
+            Some(Power { field: field::OWNER, by: policy, actions, how: rows.first()?.how.to_owned() })
+        };
+        holder.abilities(&realm, &self.desired.stakes).into_iter().filter_map(power).collect()
+    }
+
     /// Why there are no identities to manage.
     pub(super) fn no_identities(&self, id: &Id) -> Option<&'static str> {
         let at_another_store = self.observed.caller.endpoint.is_some();

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, FieldChange, Held, Plan, Reason, access, fingerprint};
+use super::{Action, Change, FieldChange, Held, Plan, Reason, fingerprint};
 use crate::resources::bucket::field::VERSIONING_LOCK;
 use crate::resources::bucket::{VersioningLock, lock_member};
 use crate::resources::{self, Bucket, Field, Resource};
@@ -153,7 +153,7 @@ impl Comparison<'_> {
         if let Some(why) = self.not_ready(id) {
             return self.hold(id, HeldCode::NotReady, why);
         }
-        let powers = access::newly_able(self.desired, present, &resource, &mut comparison.changes);
+        let powers = self.newly_able(id, present, &resource, &mut comparison.changes);
         if comparison.changes.is_empty() {
             self.unchanged.insert(id.clone());
             return;

@@ -18,7 +18,7 @@ pub mod user;
 
 use crate::vocab::{Kind, Risk, Value};
 
-use identity::InlinePolicy;
+use identity::{Holder, InlinePolicy};
 
 pub use bucket::Bucket;
 pub use crontab::Crontab;
@@ -142,6 +142,15 @@ impl Resource {
         match self {
             Resource::Role(role) => role.policy.as_ref(),
             Resource::User(user) => user.policy.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What others gave the identity of this name.
+    pub fn holder<'a>(&'a self, name: &'a str) -> Option<Holder<'a>> {
+        match self {
+            Resource::Role(role) => Some(role.holder(name)),
+            Resource::User(user) => Some(user.holder(name)),
             _ => None,
         }
     }

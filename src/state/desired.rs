@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::HeldCode;
 use crate::resources::Resource;
 use crate::resources::bucket::VersioningLock;
-use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, Id, Kind, Place};
+use crate::resources::identity::Stakes;
+use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Kind, Place};
 
 /// Everything that settings ask for, in its normal form.
 #[derive(Clone, Debug)]
@@ -26,8 +27,8 @@ pub struct Desired {
     pub hosts: BTreeSet<HostName>,
     /// ARNs of the roles that may break the glass: looked up before a versioning lock spares them.
     pub break_glass: BTreeSet<String>,
-    /// Buckets whose versioning these settings see to: there, writing destroys nothing.
-    pub versioned: BTreeSet<BucketName>,
+    /// Every bucket that these settings use, whatever part of them is selected: what access would destroy.
+    pub stakes: Stakes,
     /// Digest of the vault's ciphertext: a plan made with another vault is another plan.
     pub vault_digest: Option<String>,
 }

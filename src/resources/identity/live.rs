@@ -4,17 +4,16 @@
 use std::time::Duration;
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{AttachedPolicy, Tag};
+use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::future::try_join_all;
-use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 
-use super::document::canonical;
 use super::{Grants, InlinePolicy, MARK, Others, Realm};
 use crate::clients::aws_error::{CallError, aws_error};
+use crate::policy::Document;
 use crate::vocab::Environment;
 
 /// An identity to talk about.
@@ -80,7 +79,7 @@ impl Target<'_> {
         let call = self.iam.get_policy_version().policy_arn(arn).version_id(version).send();
         let answer = self.call("iam:GetPolicyVersion", call).await?;
         let document = answer.policy_version().and_then(|version| version.document()).unwrap_or_default();
-        Ok(text("iam:GetPolicyVersion", document)?.0)
+        Ok(text(document))
     }
 
     /// A managed policy without partition and account: `policy/NAME`, and `aws:policy/NAME` of AWS's own.
@@ -93,24 +92,41 @@ impl Target<'_> {
         }
     }
 
+    /// The permissions boundary, with its text.
+    pub async fn boundary(
+        &self,
+        boundary: Option<&AttachedPermissionsBoundary>,
+    ) -> Result<Others, CallError> {
+        match boundary.and_then(|boundary| boundary.permissions_boundary_arn()) {
+            Some(arn) => Ok(Others::from([(self.policy_name(arn), self.managed(arn).await?)])),
+            None => Ok(Others::new()),
+        }
+    }
+
     /// Our own inline policy as it is read.
-    pub fn inline(&self, action: &'static str, document: &str) -> Result<InlinePolicy, CallError> {
-        let (text, document) = text(action, document)?;
-        Ok(match Grants::of_document(&document, self.realm) {
+    pub fn inline(&self, document: &str) -> InlinePolicy {
+        let grants =
+            Document::parse(&decoded(document)).ok().and_then(|read| Grants::of_document(&read, self.realm));
+        match grants {
             Some(grants) => InlinePolicy::Grants(grants),
-            None => InlinePolicy::Unrecognised(text),
-        })
+            None => InlinePolicy::Unrecognised(text(document)),
+        }
     }
 }
 
-/// A policy in one spelling, as text and as JSON. IAM answers with documents that are encoded as parts of URLs
+/// A policy of others in one spelling; one that cannot be read keeps its own.
+pub fn text(document: &str) -> String {
+    let text = decoded(document);
+    match Document::parse(&text) {
+        Ok(document) => document.to_json().to_string(),
+        Err(_) => text,
+    }
+}
+
+/// IAM answers with documents that are encoded as parts of URLs
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html>).
-pub fn text(action: &'static str, document: &str) -> Result<(String, Json), CallError> {
-    let decoded = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
-    let json = serde_json::from_str::<Json>(&decoded)
-        .map_err(|error| CallError::unusable(action, format!("the policy is not JSON: {error}")))?;
-    let json = canonical(&json);
-    Ok((json.to_string(), json))
+pub fn decoded(document: &str) -> String {
+    percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned()
 }
 
 /// The environment that the tags say. A mark that names none is somebody's all the same, and must not be taken for none.

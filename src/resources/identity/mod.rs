@@ -7,14 +7,15 @@
 pub mod document;
 mod grants;
 pub mod live;
+pub mod powers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::Realm;
 pub use grants::{Grants, Source};
+pub use powers::{Ability, Holder, Stake, Stakes};
 
 use super::Judgement;
-use crate::policy::destroyers::Destroyer;
 use crate::vocab::{Environment, Risk, Value};
 
 /// The tag that marks an identity as ours; its value is the environment.
@@ -112,9 +113,4 @@ pub fn is_more(from: &Value, to: &Value) -> bool {
         }
     };
     !items(to).is_subset(&items(from))
-}
-
-/// What policies of others let an identity destroy: the policy, and the rows of the table that it allows.
-pub fn destroyers_of_others(_resource: &super::Resource) -> Vec<(String, Vec<&'static Destroyer>)> {
-    Vec::new()
 }

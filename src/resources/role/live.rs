@@ -6,8 +6,9 @@ use futures_util::future::try_join_all;
 
 use super::{INSTANCE_PROFILES, Role, TRUST, Trust};
 use crate::clients::aws_error::CallError;
+use crate::policy::Document;
 use crate::resources::Found;
-use crate::resources::identity::live::{Target, absent_is_none, mark, marked, pages, text};
+use crate::resources::identity::live::{Target, absent_is_none, decoded, mark, marked, pages, text};
 use crate::resources::identity::{InlinePolicy, Others, POLICY, field, path_of};
 use crate::vocab::Environment;
 
@@ -19,13 +20,15 @@ pub async fn read(target: &Target<'_>) -> Result<Option<Found<Role>>, CallError>
         return Ok(None);
     };
     let mark = mark(ACTION, role.tags())?;
-    let (_, trust) = text(ACTION, role.assume_role_policy_document().unwrap_or("{}"))?;
-    let ((policy, other_policies), attached, instance_profiles) = futures_util::try_join!(
+    let trust = decoded(role.assume_role_policy_document().unwrap_or_default());
+    let trust = Document::parse(&trust)
+        .map_err(|why| CallError::unusable(ACTION, format!("who may assume it cannot be read: {why}")))?;
+    let ((policy, other_policies), attached, instance_profiles, boundary) = futures_util::try_join!(
         Box::pin(inline(target)),
         Box::pin(attached(target)),
         Box::pin(profiles(target)),
+        Box::pin(target.boundary(role.permissions_boundary())),
     )?;
-    let boundary = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
     let thing = Role {
         owner: Some(mark.clone()),
         path: Some(role.path().to_owned()),
@@ -33,7 +36,7 @@ pub async fn read(target: &Target<'_>) -> Result<Option<Found<Role>>, CallError>
         policy: Some(policy),
         attached: Some(attached),
         other_policies: Some(other_policies),
-        boundary: Some(boundary.map(|arn| target.policy_name(arn))),
+        boundary: Some(boundary),
         instance_profiles: Some(instance_profiles),
         in_use: role.role_last_used().is_some_and(|used| used.last_used_date().is_some()),
     };
@@ -56,9 +59,9 @@ async fn inline(target: &Target<'_>) -> Result<(InlinePolicy, Others), CallError
     let (mut ours, mut others) = (InlinePolicy::None, Others::new());
     for (name, document) in try_join_all(names.into_iter().map(one)).await? {
         match name == POLICY {
-            true => ours = target.inline("iam:GetRolePolicy", &document)?,
+            true => ours = target.inline(&document),
             false => {
-                others.insert(name, text("iam:GetRolePolicy", &document)?.0);
+                others.insert(name, text(&document));
             }
         }
     }

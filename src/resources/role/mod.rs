@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 pub use trust::Trust;
 
-use super::identity::{self, InlinePolicy, Others, field, path_of};
+use super::identity::{self, Holder, InlinePolicy, Others, field, path_of, powers};
 use super::{Field, Judgement};
 use crate::vocab::{Environment, Risk, Value};
 
@@ -28,8 +28,8 @@ pub struct Role {
     pub attached: Option<Others>,
     /// Inline policies that others wrote.
     pub other_policies: Option<Others>,
-    /// The permissions boundary.
-    pub boundary: Option<Option<String>>,
+    /// The permissions boundary, where there is one.
+    pub boundary: Option<Others>,
     /// Instance profiles that hold it: what an instance of EC2 is given.
     pub instance_profiles: Option<BTreeSet<String>>,
     /// Whether somebody has used it within the time that AWS remembers, some 400 days. No setting.
@@ -79,7 +79,7 @@ impl Role {
             in_use: _,
         } = self;
         let owner = owner.as_ref().map(|owner| Value::or_null(owner.as_ref().map(Environment::as_str)));
-        let boundary = boundary.as_ref().map(|name| Value::or_null(name.as_deref()));
+        let boundary = boundary.as_ref().map(|one| Value::or_null(one.keys().next().map(String::as_str)));
         vec![
             Field::managed(field::OWNER, owner),
             Field::managed(field::PATH, path.as_deref()),
@@ -111,6 +111,19 @@ impl Role {
         Role { path, trust, instance_profiles: profiles, ..self.clone() }
     }
 
+    /// What others gave the role of this name.
+    pub fn holder<'a>(&'a self, name: &'a str) -> Holder<'a> {
+        let mut policies = powers::policies("", self.attached.as_ref());
+        policies.extend(powers::policies("", self.other_policies.as_ref()));
+        Holder {
+            kind: "role",
+            name,
+            path: self.path.as_deref().unwrap_or("/"),
+            policies,
+            boundary: self.boundary.as_ref().and_then(|one| one.values().next()).map(String::as_str),
+        }
+    }
+
     /// This desired role on top of what is there.
     pub fn over(&self, present: Option<&Role>) -> Role {
         let newborn = Role::newborn();
@@ -138,7 +151,7 @@ impl Role {
             policy: Some(InlinePolicy::None),
             attached: Some(Others::new()),
             other_policies: Some(Others::new()),
-            boundary: Some(None),
+            boundary: Some(Others::new()),
             instance_profiles: Some(BTreeSet::new()),
             in_use: false,
         }

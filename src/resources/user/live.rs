@@ -20,20 +20,20 @@ pub async fn read(target: &Target<'_>) -> Result<Option<Found<User>>, CallError>
         return Ok(None);
     };
     let mark = mark(ACTION, user.tags())?;
-    let ((policy, other_policies), attached, groups, access_keys) = futures_util::try_join!(
+    let ((policy, other_policies), attached, groups, access_keys, boundary) = futures_util::try_join!(
         Box::pin(inline(target)),
         Box::pin(attached(target)),
         Box::pin(groups(target)),
         Box::pin(access_keys(target)),
+        Box::pin(target.boundary(user.permissions_boundary())),
     )?;
-    let boundary = user.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
     let thing = User {
         owner: Some(mark.clone()),
         path: Some(user.path().to_owned()),
         policy: Some(policy),
         attached: Some(attached),
         other_policies: Some(other_policies),
-        boundary: Some(boundary.map(|arn| target.policy_name(arn))),
+        boundary: Some(boundary),
         groups: Some(groups),
         access_keys: Some(access_keys),
     };
@@ -56,9 +56,9 @@ async fn inline(target: &Target<'_>) -> Result<(InlinePolicy, Others), CallError
     let (mut ours, mut others) = (InlinePolicy::None, Others::new());
     for (name, document) in try_join_all(names.into_iter().map(one)).await? {
         match name == POLICY {
-            true => ours = target.inline("iam:GetUserPolicy", &document)?,
+            true => ours = target.inline(&document),
             false => {
-                others.insert(name, text("iam:GetUserPolicy", &document)?.0);
+                others.insert(name, text(&document));
             }
         }
     }
@@ -102,7 +102,7 @@ async fn of_group(target: &Target<'_>, group: &str) -> Result<Others, CallError>
     for name in names {
         let call = target.iam.get_group_policy().group_name(group).policy_name(&name).send();
         let answer = target.call("iam:GetGroupPolicy", call).await?;
-        policies.insert(name, text("iam:GetGroupPolicy", &answer.policy_document)?.0);
+        policies.insert(name, text(&answer.policy_document));
     }
     Ok(policies)
 }

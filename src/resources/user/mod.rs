@@ -8,7 +8,7 @@ pub mod live;
 
 use std::collections::BTreeMap;
 
-use super::identity::{self, InlinePolicy, Others, field, path_of};
+use super::identity::{self, Holder, InlinePolicy, Others, field, path_of, powers};
 use super::{Field, Judgement};
 use crate::vocab::{Environment, Risk, Value};
 
@@ -25,8 +25,8 @@ pub struct User {
     pub attached: Option<Others>,
     /// Inline policies that others wrote.
     pub other_policies: Option<Others>,
-    /// The permissions boundary.
-    pub boundary: Option<Option<String>>,
+    /// The permissions boundary, where there is one.
+    pub boundary: Option<Others>,
     /// Groups that it is in, each with its policies, inline and attached.
     pub groups: Option<BTreeMap<String, Others>>,
     /// How many of its access keys are active; two are the most.
@@ -54,7 +54,7 @@ impl User {
     pub fn fields(&self) -> Vec<Field> {
         let User { owner, path, policy, attached, other_policies, boundary, groups, access_keys } = self;
         let owner = owner.as_ref().map(|owner| Value::or_null(owner.as_ref().map(Environment::as_str)));
-        let boundary = boundary.as_ref().map(|name| Value::or_null(name.as_deref()));
+        let boundary = boundary.as_ref().map(|one| Value::or_null(one.keys().next().map(String::as_str)));
         vec![
             Field::managed(field::OWNER, owner),
             Field::managed(field::PATH, path.as_deref()),
@@ -73,6 +73,22 @@ impl User {
     /// What settings ask of the user that is there: it stays where it is.
     pub fn fitted(&self, present: &User) -> User {
         User { path: present.path.clone().or_else(|| self.path.clone()), ..self.clone() }
+    }
+
+    /// What others gave the user of this name.
+    pub fn holder<'a>(&'a self, name: &'a str) -> Holder<'a> {
+        let mut policies = powers::policies("", self.attached.as_ref());
+        policies.extend(powers::policies("", self.other_policies.as_ref()));
+        for (group, others) in self.groups.iter().flatten() {
+            policies.extend(powers::policies(&format!("group {group}: "), Some(others)));
+        }
+        Holder {
+            kind: "user",
+            name,
+            path: self.path.as_deref().unwrap_or("/"),
+            policies,
+            boundary: self.boundary.as_ref().and_then(|one| one.values().next()).map(String::as_str),
+        }
     }
 
     /// This desired user on top of what is there.
@@ -100,7 +116,7 @@ impl User {
             policy: Some(InlinePolicy::None),
             attached: Some(Others::new()),
             other_policies: Some(Others::new()),
-            boundary: Some(None),
+            boundary: Some(Others::new()),
             groups: Some(BTreeMap::new()),
             access_keys: Some(0),
         }

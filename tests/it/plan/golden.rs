@@ -116,7 +116,7 @@ fn plan() -> Plan {
         resources,
         held,
         hosts: BTreeSet::new(),
-        versioned: BTreeSet::new(),
+        stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),
         vault_digest: None,
     };

@@ -8,7 +8,7 @@ use reconcile::resources::bucket::{
     AbortUploads, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
 use reconcile::resources::host_file::Body;
-use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source};
+use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source, Stake};
 use reconcile::resources::role::Trust;
 use reconcile::resources::{Bucket, Crontab, HostDirectory, HostFile, Resource, Role, User, crontab};
 use reconcile::state::{
@@ -218,7 +218,7 @@ fn present_role(marked: bool) -> impl Strategy<Value = Role> {
         (services, any::<bool>()),
         inline_policy(true),
         (others(), others()),
-        (prop::option::of(Just("policy/most".to_owned())), profiles, any::<bool>()),
+        (prop::option::of(Just(("policy/most".to_owned(), "{}".to_owned()))), profiles, any::<bool>()),
     )
         .prop_map(move |(path, (services, is_open), policy, (attached, other_policies), rest)| {
             let (boundary, profiles, in_use) = rest;
@@ -233,7 +233,7 @@ fn present_role(marked: bool) -> impl Strategy<Value = Role> {
                 policy: Some(policy),
                 attached: Some(attached),
                 other_policies: Some(other_policies),
-                boundary: Some(boundary),
+                boundary: Some(boundary.into_iter().collect()),
                 instance_profiles: Some(profiles),
                 in_use,
             }
@@ -248,7 +248,7 @@ fn present_user(marked: bool) -> impl Strategy<Value = User> {
             policy: Some(policy),
             attached: Some(attached),
             other_policies: Some(other_policies),
-            boundary: Some(None),
+            boundary: Some(Others::new()),
             groups: Some(BTreeMap::from([("writers".to_owned(), group)])),
             access_keys: Some(keys),
         },
@@ -459,7 +459,10 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: ["db1", "db2"].iter().map(|host| host.parse().expect("valid")).collect(),
-            versioned: versioned.into_iter().map(|name| name.parse().expect("valid")).collect(),
+            stakes: versioned
+                .into_iter()
+                .map(|name| (name.parse().expect("valid"), Stake { versioned: true, ..Stake::default() }))
+                .collect(),
             break_glass: break_glass.keys().cloned().collect(),
             vault_digest: None,
         };
@@ -747,7 +750,7 @@ fn adoption_says_whose_it_becomes_and_creation_asks_for_nothing() {
             )]),
             held: Vec::new(),
             hosts: BTreeSet::new(),
-            versioned: BTreeSet::new(),
+            stakes: BTreeMap::new(),
             break_glass: BTreeSet::new(),
             vault_digest: None,
         },

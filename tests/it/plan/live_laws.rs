@@ -72,7 +72,7 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
-            versioned: BTreeSet::new(),
+            stakes: BTreeMap::new(),
             break_glass: BTreeSet::new(),
             vault_digest: None,
         }
