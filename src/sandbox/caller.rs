@@ -111,17 +111,17 @@ impl Callers {
 
     /// The caller of an ARN: what IAM knows by it, else an administrator of that name.
     fn named(&self, arn: &str) -> Result<Caller, Refusal> {
-        let administrator =
-            || Caller { arn: arn.to_owned(), user_id: "AIDASANDBOXSANDBOX00".to_owned(), standing: Standing::Administrator };
+        let administrator = || Caller {
+            arn: arn.to_owned(),
+            user_id: "AIDASANDBOXSANDBOX00".to_owned(),
+            standing: Standing::Administrator,
+        };
         let account = &self.iam.account;
         if arn == account.root() {
-            return Ok(Caller {
-                arn: arn.to_owned(),
-                user_id: account.id.clone(),
-                standing: Standing::Root,
-            });
+            return Ok(Caller { arn: arn.to_owned(), user_id: account.id.clone(), standing: Standing::Root });
         }
-        let Some(resource) = arn.splitn(6, ':').nth(5).filter(|_| arn.split(':').nth(4) == Some(&account.id)) else {
+        let Some(resource) = arn.splitn(6, ':').nth(5).filter(|_| arn.split(':').nth(4) == Some(&account.id))
+        else {
             return Ok(administrator());
         };
         let name = resource.rsplit('/').next().unwrap_or_default();
@@ -185,9 +185,11 @@ fn unknown_key(service: Option<Service>) -> Refusal {
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        Some(_) => {
-            Refusal::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-        }
+        Some(_) => Refusal::new(
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        ),
     }
 }
 

@@ -93,13 +93,12 @@ impl Form {
     /// Refuses a parameter that is not in the list: nothing that was never tried may seem to work.
     pub fn expect_only(&self, known: &[&str]) -> Result<(), Refusal> {
         let root = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-        let unknown = self.0.keys().map(|name| root(name)).find(|root| {
-            !["Action", "Version"].contains(&root.as_str()) && !known.contains(&root.as_str())
-        });
+        let unknown =
+            self.0.keys().map(|name| root(name)).find(|root| {
+                !["Action", "Version"].contains(&root.as_str()) && !known.contains(&root.as_str())
+            });
         match unknown {
-            Some(name) => {
-                Err(Refusal::not_implemented(format!("the parameter {name} of {}", self.action())))
-            }
+            Some(name) => Err(Refusal::not_implemented(format!("the parameter {name} of {}", self.action()))),
             None => Ok(()),
         }
     }
@@ -115,7 +114,10 @@ impl Form {
 
     pub fn required(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-            validation(format!("Value at '{}' failed to satisfy constraint: Member must not be null", lower(name)))
+            validation(format!(
+                "Value at '{}' failed to satisfy constraint: Member must not be null",
+                lower(name)
+            ))
         })
     }
 
@@ -146,7 +148,9 @@ impl Form {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(text) => Err(validation(format!("Value '{text}' at '{}' is neither true nor false", lower(name)))),
+            Some(text) => {
+                Err(validation(format!("Value '{text}' at '{}' is neither true nor false", lower(name))))
+            }
         }
     }
 }

@@ -74,7 +74,8 @@ pub fn serve(iam: &Iam, operation: Operation, form: &Form, caller: &Caller) -> A
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
 fn caller_identity(iam: &Iam, caller: &Caller) -> String {
     // A caller of `sandbox.yml` may be of another account.
-    let account = caller.arn.split(':').nth(4).filter(|account| !account.is_empty()).unwrap_or(&iam.account.id);
+    let account =
+        caller.arn.split(':').nth(4).filter(|account| !account.is_empty()).unwrap_or(&iam.account.id);
     Xml::fragment(|result| {
         result.text("Arn", &caller.arn).text("UserId", &caller.user_id).text("Account", account);
     })
@@ -85,7 +86,9 @@ fn assume_role(iam: &Iam, form: &Form, caller: &Caller) -> Result<String, Refusa
     let name = names::session_name(form)?;
     let _lock = iam.directory.lock(Access::Change)?;
     let arn = form.required("RoleArn")?;
-    let role = iam.role_of_arn(arn)?.ok_or_else(|| super::guard::not_authorised(caller, "sts:AssumeRole", arn, None))?;
+    let role = iam
+        .role_of_arn(arn)?
+        .ok_or_else(|| super::guard::not_authorised(caller, "sts:AssumeRole", arn, None))?;
     let seconds = form.number("DurationSeconds")?.unwrap_or(HOUR);
     if !(SHORTEST_SESSION..=role.longest_session).contains(&seconds) {
         return Err(validation(
@@ -137,9 +140,9 @@ fn session_policies(iam: &Iam, form: &Form) -> Result<Vec<(String, String)>, Ref
         return Err(validation("A session may have 10 managed policies at most"));
     }
     for arn in arns {
-        let policy = iam
-            .managed(arn)?
-            .ok_or_else(|| Refusal::new(400, "MalformedPolicyDocument", format!("Policy {arn} was not found.")))?;
+        let policy = iam.managed(arn)?.ok_or_else(|| {
+            Refusal::new(400, "MalformedPolicyDocument", format!("Policy {arn} was not found."))
+        })?;
         policies.push((format!("the session's policy {}", policy.name()), policy.document().to_owned()));
     }
     Ok(policies)

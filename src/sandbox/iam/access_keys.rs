@@ -44,7 +44,9 @@ impl Iam {
     pub fn keys_of(&self, user: &str) -> Result<Vec<AccessKey>, Refusal> {
         let mut keys: Vec<AccessKey> =
             self.directory.keys.all()?.into_iter().map(Arc::unwrap_or_clone).collect();
-        for id in self.given_keys.keys().filter(|id| keys.iter().all(|key| key.id != **id)).collect::<Vec<_>>() {
+        for id in
+            self.given_keys.keys().filter(|id| keys.iter().all(|key| key.id != **id)).collect::<Vec<_>>()
+        {
             keys.extend(self.key(id)?);
         }
         keys.retain(|key| key.user == user && key.status != KeyStatus::Deleted);
@@ -131,7 +133,11 @@ pub fn last_used(request: &Request<'_>) -> Outcome {
     let key = request.iam.key(id)?.filter(|key| key.status != KeyStatus::Deleted);
     // AWS does not say which keys there are: what it does not know, you may not ask about.
     let key = key.ok_or_else(|| {
-        Refusal::new(403, "AccessDenied", format!("User is not authorized to perform: iam:GetAccessKeyLastUsed on access key {id}"))
+        Refusal::new(
+            403,
+            "AccessDenied",
+            format!("User is not authorized to perform: iam:GetAccessKeyLastUsed on access key {id}"),
+        )
     })?;
     result(|xml| {
         xml.text("UserName", &key.user);

@@ -45,7 +45,11 @@ pub fn details(request: &Request<'_>) -> Outcome {
     }
     if wanted("Group") {
         entries.extend(
-            directory.groups.all()?.into_iter().map(|group| (format!("2 {}", group.name), Entry::Group(group))),
+            directory
+                .groups
+                .all()?
+                .into_iter()
+                .map(|group| (format!("2 {}", group.name), Entry::Group(group))),
         );
     }
     if wanted("Role") {

@@ -58,7 +58,8 @@ pub fn list(request: &Request<'_>, kind: Kind) -> Outcome {
 }
 
 pub fn put_boundary(request: &Request<'_>, kind: Kind) -> Outcome {
-    let arn = boundary(request)?.ok_or_else(|| validation("Value at 'permissionsBoundary' must not be null"))?;
+    let arn =
+        boundary(request)?.ok_or_else(|| validation("Value at 'permissionsBoundary' must not be null"))?;
     set_boundary(request, kind, Some(arn))
 }
 

@@ -137,10 +137,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Shelf<T> {
         let name = name.to_lowercase();
         match self {
             Shelf::Memory(records) => {
-                records
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(name, Arc::new(record));
+                records.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(record));
                 Ok(())
             }
             Shelf::Folder(folder) => {

@@ -42,10 +42,14 @@ fn parse(text: &str) -> Result<Document, Refusal> {
         }
         if let Some(sid) = &statement.sid {
             if !sid.chars().all(|c| c.is_ascii_alphanumeric()) {
-                return Err(malformed(format!("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]* (Sid \"{sid}\")")));
+                return Err(malformed(format!(
+                    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]* (Sid \"{sid}\")"
+                )));
             }
             if !sids.insert(sid) {
-                return Err(malformed(format!("Statement IDs (SID) in a single policy must be unique. (Sid \"{sid}\")")));
+                return Err(malformed(format!(
+                    "Statement IDs (SID) in a single policy must be unique. (Sid \"{sid}\")"
+                )));
             }
         }
     }
@@ -75,9 +79,12 @@ pub fn check_identity(text: &str) -> Result<Document, Refusal> {
 
 fn check_actions(statement: &Statement) -> Result<(), Refusal> {
     for action in statement.actions.patterns.iter().map(|pattern| pattern.as_str()) {
-        let vendor = action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty());
+        let vendor =
+            action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty());
         if action != "*" && !vendor {
-            return Err(malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."));
+            return Err(malformed(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+            ));
         }
     }
     Ok(())
@@ -99,7 +106,8 @@ pub fn check_trust(iam: &Iam, text: &str) -> Result<Document, Refusal> {
         }
         check_actions(statement)?;
         let sts = |action: &str| action == "*" || action.to_ascii_lowercase().starts_with("sts:");
-        if statement.actions.negated || !statement.actions.patterns.iter().all(|action| sts(action.as_str())) {
+        if statement.actions.negated || !statement.actions.patterns.iter().all(|action| sts(action.as_str()))
+        {
             return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
         }
         if principals.who.iter().any(|who| matches!(who, Who::CanonicalUser(_))) {
@@ -121,7 +129,9 @@ pub fn check_principals<'a>(iam: &Iam, principals: &'a Principals) -> Result<Res
             Who::Arn(arn) => exists(iam, arn)?,
             Who::Removed(_) => false,
             Who::Service(name) => {
-                name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn") || name.ends_with(".aws.internal")
+                name.ends_with(".amazonaws.com")
+                    || name.ends_with(".amazonaws.com.cn")
+                    || name.ends_with(".aws.internal")
             }
             Who::Federated(name) => {
                 name.contains(":saml-provider/") || name.contains(":oidc-provider/") || name.contains('.')
@@ -137,7 +147,9 @@ pub fn check_principals<'a>(iam: &Iam, principals: &'a Principals) -> Result<Res
 
 fn exists(iam: &Iam, arn: &str) -> Result<bool, Refusal> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", partition, service @ ("iam" | "sts"), "", account, resource] = parts[..] else { return Ok(false) };
+    let ["arn", partition, service @ ("iam" | "sts"), "", account, resource] = parts[..] else {
+        return Ok(false);
+    };
     if partition != iam.account.partition || resource.contains(['*', '?']) {
         return Ok(false);
     }
@@ -149,12 +161,16 @@ fn exists(iam: &Iam, arn: &str) -> Result<bool, Refusal> {
     let own = account == iam.account.id;
     Ok(match (service, kind) {
         ("iam", "user" | "role") if !own => true,
-        ("iam", "user") => iam.directory.users.get(name)?.is_some_and(|user| {
-            iam.account.arn(Kind::User, &user.path, &user.name) == arn
-        }),
-        ("iam", "role") => iam.directory.roles.get(name)?.is_some_and(|role| {
-            iam.account.arn(Kind::Role, &role.path, &role.name) == arn
-        }),
+        ("iam", "user") => iam
+            .directory
+            .users
+            .get(name)?
+            .is_some_and(|user| iam.account.arn(Kind::User, &user.path, &user.name) == arn),
+        ("iam", "role") => iam
+            .directory
+            .roles
+            .get(name)?
+            .is_some_and(|role| iam.account.arn(Kind::Role, &role.path, &role.name) == arn),
         ("sts", "assumed-role") => match path.split_once('/') {
             Some((role, _)) if own => iam.directory.roles.get(role)?.is_some_and(|known| known.name == role),
             Some(_) => true,
@@ -223,7 +239,10 @@ mod tests {
             r#"{"AWS":"AIDAJQABLZS4A3QDU576Q"}"#,
             r#"{"Service":"ec2"}"#,
         ] {
-            assert!(trust(bad, "sts:AssumeRole").is_err_and(|message| message.contains("Invalid principal")), "{bad}");
+            assert!(
+                trust(bad, "sts:AssumeRole").is_err_and(|message| message.contains("Invalid principal")),
+                "{bad}"
+            );
         }
         assert!(trust(r#"{"AWS":"*"}"#, "s3:GetObject").is_err());
     }

@@ -10,7 +10,9 @@ use super::documents::{self, check_identity};
 use super::names::{self, Kind, limit};
 use super::page::Page;
 use super::records::{Grants, ManagedPolicy, PolicyVersion, Tags};
-use super::{Outcome, Request, conflict, exists, instant, no_such, nothing, result, write_some_tags, write_tags};
+use super::{
+    Outcome, Request, conflict, exists, instant, no_such, nothing, result, write_some_tags, write_tags,
+};
 use crate::sandbox::http::Refusal;
 use crate::sandbox::query::validation;
 use crate::sandbox::records::fresh_unique_id;
@@ -59,9 +61,10 @@ impl Managed {
 
     fn version(&self, number: u32) -> Option<(&str, String)> {
         match self {
-            Managed::Own(policy) => {
-                policy.versions.get(&number).map(|version| (version.document.as_str(), instant(version.created)))
-            }
+            Managed::Own(policy) => policy
+                .versions
+                .get(&number)
+                .map(|version| (version.document.as_str(), instant(version.created))),
             Managed::Amazon(policy) => {
                 (policy.version == number).then(|| (policy.document, policy.updated.to_owned()))
             }
@@ -99,9 +102,7 @@ impl super::Iam {
 fn own(request: &Request<'_>) -> Result<ManagedPolicy, Refusal> {
     match find(request, arn(request)?)? {
         Managed::Own(policy) => Ok(Arc::unwrap_or_clone(policy)),
-        Managed::Amazon(_) => {
-            Err(Refusal::new(403, "AccessDenied", "Policy is outside your own account."))
-        }
+        Managed::Amazon(_) => Err(Refusal::new(403, "AccessDenied", "Policy is outside your own account.")),
     }
 }
 
@@ -120,7 +121,9 @@ pub fn create(request: &Request<'_>) -> Outcome {
     let tags = names::tags(request.form)?;
     let document = checked(request)?;
     if request.directory().policies.get(name)?.is_some() {
-        return Err(exists(format!("A policy called {name} already exists. Duplicate names are not allowed.")));
+        return Err(exists(format!(
+            "A policy called {name} already exists. Duplicate names are not allowed."
+        )));
     }
     let policy = ManagedPolicy {
         name: name.to_owned(),
@@ -163,7 +166,8 @@ pub fn list(request: &Request<'_>) -> Outcome {
     if matches!(scope, "All" | "Local") {
         let own = request.directory().policies.all()?;
         policies.extend(
-            own.into_iter().map(|policy| (account.arn(Kind::Policy, &policy.path, &policy.name), Managed::Own(policy))),
+            own.into_iter()
+                .map(|policy| (account.arn(Kind::Policy, &policy.path, &policy.name), Managed::Own(policy))),
         );
     }
     if matches!(scope, "All" | "AWS") {
@@ -174,7 +178,10 @@ pub fn list(request: &Request<'_>) -> Outcome {
     policies.retain(|(arn, policy)| {
         policy.path().starts_with(prefix) && (!only_attached || uses.attached(arn) > 0)
     });
-    let page = Page::cut(request.form, policies.into_iter().map(|(arn, policy)| (arn.clone(), (arn, policy))).collect())?;
+    let page = Page::cut(
+        request.form,
+        policies.into_iter().map(|(arn, policy)| (arn.clone(), (arn, policy))).collect(),
+    )?;
     result(|xml| {
         page.write(xml, "Policies", |member, (arn, policy)| match policy {
             Managed::Own(policy) => write_own(member, request, policy, &uses),
@@ -219,7 +226,9 @@ pub fn create_version(request: &Request<'_>) -> Outcome {
     request.directory().policies.put(&policy.name.clone(), policy.clone())?;
     result(|xml| {
         xml.element("PolicyVersion", |element| {
-            element.text("VersionId", format!("v{number}")).text("IsDefaultVersion", policy.default == number);
+            element
+                .text("VersionId", format!("v{number}"))
+                .text("IsDefaultVersion", policy.default == number);
             element.text("CreateDate", instant(request.now));
         });
     })
@@ -255,9 +264,12 @@ pub fn get_version(request: &Request<'_>) -> Outcome {
 pub fn list_versions(request: &Request<'_>) -> Outcome {
     let policy = find(request, arn(request)?)?;
     let versions: Vec<(u32, String)> = match &policy {
-        Managed::Own(policy) => {
-            policy.versions.iter().rev().map(|(number, version)| (*number, instant(version.created))).collect()
-        }
+        Managed::Own(policy) => policy
+            .versions
+            .iter()
+            .rev()
+            .map(|(number, version)| (*number, instant(version.created)))
+            .collect(),
         Managed::Amazon(policy) => vec![(policy.version, policy.updated.to_owned())],
     };
     let default = policy.default();
@@ -382,7 +394,8 @@ impl Uses {
     pub fn count(request: &Request<'_>) -> Result<Self, Refusal> {
         let directory = request.directory();
         let mut uses = Uses::default();
-        let (users, groups, roles) = (directory.users.all()?, directory.groups.all()?, directory.roles.all()?);
+        let (users, groups, roles) =
+            (directory.users.all()?, directory.groups.all()?, directory.roles.all()?);
         let grants = users.iter().map(|user| &user.grants);
         let grants = grants.chain(groups.iter().map(|group| &group.grants));
         for arn in grants.chain(roles.iter().map(|role| &role.grants)).flat_map(|grants| &grants.attached) {
@@ -406,9 +419,13 @@ impl Uses {
 
 pub fn write_own(xml: &mut Xml, request: &Request<'_>, policy: &ManagedPolicy, uses: &Uses) {
     let arn = request.account().arn(Kind::Policy, &policy.path, &policy.name);
-    xml.text("PolicyName", &policy.name).text("PolicyId", &policy.id).text("Arn", &arn).text("Path", &policy.path);
+    xml.text("PolicyName", &policy.name)
+        .text("PolicyId", &policy.id)
+        .text("Arn", &arn)
+        .text("Path", &policy.path);
     xml.text("DefaultVersionId", format!("v{}", policy.default));
-    xml.text("AttachmentCount", uses.attached(&arn)).text("PermissionsBoundaryUsageCount", uses.bounding(&arn));
+    xml.text("AttachmentCount", uses.attached(&arn))
+        .text("PermissionsBoundaryUsageCount", uses.bounding(&arn));
     xml.text("IsAttachable", true).text_if("Description", policy.description.as_ref());
     xml.text("CreateDate", instant(policy.created)).text("UpdateDate", instant(policy.updated));
     write_some_tags(xml, &policy.tags);
@@ -418,7 +435,9 @@ pub fn write_amazon(xml: &mut Xml, arn: &str, policy: &AmazonPolicy, uses: &Uses
     xml.text("PolicyName", policy.name).text("PolicyId", amazon_id(policy)).text("Arn", arn);
     xml.text("Path", policy.path).text("DefaultVersionId", format!("v{}", policy.version));
     xml.text("AttachmentCount", uses.attached(arn)).text("PermissionsBoundaryUsageCount", uses.bounding(arn));
-    xml.text("IsAttachable", true).text("CreateDate", instant(DateTime::UNIX_EPOCH)).text("UpdateDate", policy.updated);
+    xml.text("IsAttachable", true)
+        .text("CreateDate", instant(DateTime::UNIX_EPOCH))
+        .text("UpdateDate", policy.updated);
 }
 
 /// AWS's policies have ids too; nobody looks at them, so they only have the shape.

@@ -93,7 +93,9 @@ impl Request<'_> {
     fn user_or_self(&self) -> Result<Arc<User>, Refusal> {
         match (self.form.get(Kind::User.parameter()), self.user) {
             (None, Some(own)) => self.iam.user(own),
-            (None, None) => Err(super::query::validation("Must specify userName when calling with non-User credentials")),
+            (None, None) => {
+                Err(super::query::validation("Must specify userName when calling with non-User credentials"))
+            }
             (Some(_), _) => self.named_user(),
         }
     }
@@ -186,7 +188,9 @@ fn write_some_tags(xml: &mut Xml, tags: &Tags) {
 fn write_boundary(xml: &mut Xml, boundary: Option<&String>) {
     if let Some(arn) = boundary {
         xml.element("PermissionsBoundary", |element| {
-            element.text("PermissionsBoundaryType", "PermissionsBoundaryPolicy").text("PermissionsBoundaryArn", arn);
+            element
+                .text("PermissionsBoundaryType", "PermissionsBoundaryPolicy")
+                .text("PermissionsBoundaryArn", arn);
         });
     }
 }

@@ -142,7 +142,11 @@ pub fn path_prefix(form: &Form) -> Result<&str, Refusal> {
     if prefix.starts_with('/') {
         Ok(prefix)
     } else {
-        Err(violated(prefix, "PathPrefix", "Member must satisfy regular expression pattern: \\u002F[\\u0021-\\u007F]*"))
+        Err(violated(
+            prefix,
+            "PathPrefix",
+            "Member must satisfy regular expression pattern: \\u002F[\\u0021-\\u007F]*",
+        ))
     }
 }
 
@@ -195,7 +199,9 @@ fn same_key(one: &str, other: &str) -> bool {
 pub fn add_tags(tags: &mut Tags, form: &Form) -> Result<(), Refusal> {
     let new = self::tags(form)?;
     if new.is_empty() {
-        return Err(validation("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must not be null"));
+        return Err(validation(
+            "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must not be null",
+        ));
     }
     tags.retain(|known, _| !new.keys().any(|key| same_key(key, known)));
     tags.extend(new);
@@ -243,7 +249,8 @@ mod tests {
 
     #[test]
     fn tags_are_told_apart_without_case() {
-        let pair = |key: &str, number: u32| format!("Tags.member.{number}.Key={key}&Tags.member.{number}.Value=v");
+        let pair =
+            |key: &str, number: u32| format!("Tags.member.{number}.Key={key}&Tags.member.{number}.Value=v");
         assert!(tags(&form(&format!("{}&{}", pair("a", 1), pair("b", 2)))).is_ok());
         let twice = tags(&form(&format!("{}&{}", pair("a", 1), pair("A", 2))));
         assert_eq!(twice.map_err(|refusal| refusal.code), Err("InvalidInput"));

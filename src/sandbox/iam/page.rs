@@ -34,9 +34,7 @@ impl<T> Page<T> {
         };
         let after = form.get("Marker").map(|marker| {
             let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
-            bytes
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| validation("Invalid Marker."))
+            bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| validation("Invalid Marker."))
         });
         let after = after.transpose()?;
         let mut items: Vec<(String, T)> =

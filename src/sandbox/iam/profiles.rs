@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::names::{self, Kind, limit};
 use super::page::Page;
 use super::records::InstanceProfile;
-use super::{Outcome, Request, conflict, exists, instant, no_such, nothing, result, roles, write_some_tags, write_tags};
+use super::{
+    Outcome, Request, conflict, exists, instant, no_such, nothing, result, roles, write_some_tags, write_tags,
+};
 use crate::sandbox::http::Refusal;
 use crate::sandbox::records::fresh_unique_id;
 use crate::sandbox::xml::Xml;

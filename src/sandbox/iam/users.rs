@@ -133,9 +133,9 @@ fn no_login(user: &User) -> Refusal {
 /// The password itself is looked at and forgotten.
 fn password(request: &Request<'_>, needed: bool) -> Result<(), Refusal> {
     match request.form.get("Password") {
-        Some(password) if password.is_empty() || password.chars().count() > 128 => {
-            Err(validation("Value at 'password' failed to satisfy constraint: Member must have 1 to 128 characters"))
-        }
+        Some(password) if password.is_empty() || password.chars().count() > 128 => Err(validation(
+            "Value at 'password' failed to satisfy constraint: Member must have 1 to 128 characters",
+        )),
         Some(_) => Ok(()),
         None if needed => request.form.required("Password").map(drop),
         None => Ok(()),

@@ -184,7 +184,9 @@ impl Store for DiskStore {
             let key = match decode(&name) {
                 Some(key) => Some(key),
                 None => match names(&folder.join(&name))?.first() {
-                    Some(file) => read_record::<Version>(&folder.join(&name).join(file))?.map(|version| version.key),
+                    Some(file) => {
+                        read_record::<Version>(&folder.join(&name).join(file))?.map(|version| version.key)
+                    }
                     None => None,
                 },
             };

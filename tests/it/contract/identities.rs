@@ -70,7 +70,8 @@ async fn a_user_is_made_read_and_deleted(cloud: Cloud) {
 async fn ids_tell_the_kind(cloud: Cloud) {
     let (user, group) = (fresh("id"), fresh("id"));
     let user = cloud.iam.create_user().user_name(user).send().await.expect("made").user.expect("a user");
-    let group = cloud.iam.create_group().group_name(group).send().await.expect("made").group.expect("a group");
+    let group =
+        cloud.iam.create_group().group_name(group).send().await.expect("made").group.expect("a group");
     for (id, prefix) in [(user.user_id(), "AIDA"), (group.group_id(), "AGPA")] {
         assert!(id.len() == 21 && id.starts_with(prefix), "{id}");
     }
@@ -127,7 +128,8 @@ async fn a_user_has_two_access_keys_at_most(cloud: Cloud) {
     let list = cloud.iam.list_access_keys().user_name(&name).send().await.expect("a list");
     assert_eq!(list.access_key_metadata().len(), 2);
     let id = first.access_key_id();
-    let update = cloud.iam.update_access_key().user_name(&name).access_key_id(id).status(StatusType::Inactive);
+    let update =
+        cloud.iam.update_access_key().user_name(&name).access_key_id(id).status(StatusType::Inactive);
     update.send().await.expect("switched off");
     let list = cloud.iam.list_access_keys().user_name(&name).send().await.expect("a list");
     let found = list.access_key_metadata().iter().find(|key| key.access_key_id() == Some(id));
@@ -300,8 +302,7 @@ async fn an_instance_profile_has_one_role(cloud: Cloud) {
     assert_eq!(names, [name.as_str()]);
     let delete = || cloud.iam.delete_instance_profile().instance_profile_name(&name).send();
     assert_code(&refused(delete().await), 409, "DeleteConflict");
-    let remove =
-        cloud.iam.remove_role_from_instance_profile().instance_profile_name(&name).role_name(&first);
+    let remove = cloud.iam.remove_role_from_instance_profile().instance_profile_name(&name).role_name(&first);
     remove.send().await.expect("removed");
     delete().await.expect("deleted");
     let get = cloud.iam.get_instance_profile().instance_profile_name(&name).send().await;
