@@ -5,6 +5,7 @@
 
 mod awaiting;
 mod identities;
+pub mod permissions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
