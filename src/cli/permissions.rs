@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::environment::{desired, load};
 use super::{Exit, Failure, Format, Global, Output};
-use crate::derive::permissions::{Purpose, policy};
+use crate::derive::permissions::{Purpose, policy, writer};
 use crate::vocab::Datastore;
 
 /// What a managed policy may hold, white space not counted
@@ -51,10 +51,11 @@ impl Permissions {
             ));
         }
         let desired = desired(&settings);
-        if let Purpose::Backup(Some(datastore)) = &purpose
-            && !desired.resources.values().any(|wanted| wanted.datastores.contains(datastore))
+        if let Purpose::Backup(datastore) = &purpose
+            && writer(&desired, datastore.as_ref()).is_empty()
         {
-            return Err(Failure::usage(format!("{datastore} is not backed up by these settings")));
+            let whose = datastore.as_ref().map_or_else(String::new, |name| format!(" for {name}"));
+            return Err(Failure::usage(format!("no bucket is written{whose} by these settings")));
         }
         let policy = policy(&settings, &desired, &purpose);
         let length = policy.to_string().len();

@@ -62,13 +62,21 @@ fn realm(settings: &Settings) -> Realm {
     }
 }
 
-/// What the jobs of a datastore need, or those of all.
-fn writer(desired: &Desired, datastore: Option<&Datastore>) -> Grants {
+/// What the jobs of a datastore need, or those of all: datastores and declared identities say which buckets are written.
+pub fn writer(desired: &Desired, datastore: Option<&Datastore>) -> Grants {
     let mut grants = Grants::default();
+    let policies = desired.resources.values().filter_map(|wanted| wanted.resource.policy());
+    let declared: BTreeSet<&BucketName> = policies
+        .filter_map(|policy| match policy {
+            InlinePolicy::Grants(grants) => Some(&grants.writes),
+            _ => None,
+        })
+        .flatten()
+        .collect();
     for (name, bucket, wanted) in buckets(desired) {
         let is_written = match datastore {
             Some(datastore) => wanted.contains(datastore),
-            None => !wanted.is_empty(),
+            None => !wanted.is_empty() || declared.contains(&name),
         };
         if is_written {
             grants.writes.insert(name);

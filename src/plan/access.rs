@@ -109,8 +109,9 @@ impl Comparison<'_> {
                     && !in_use
                 {
                     let why = format!(
-                        "no instance is known to use it, and a running one is not given a role by this program: aws ec2 \
-                         associate-iam-instance-profile --iam-instance-profile Name={profile} --instance-id INSTANCE"
+                        "no instance is known to use it, and a running one is given no role by this program:\n\
+                         aws ec2 associate-iam-instance-profile --iam-instance-profile Name={profile} --instance-id \
+                         INSTANCE"
                     );
                     self.hold(id, HeldCode::Unsupported, why);
                 }
@@ -127,9 +128,9 @@ impl Comparison<'_> {
             return;
         };
         let instead = match Principal::of(user) {
-            Some(Principal::User(name)) => format!(
-                "make a key of user {name} and put it there: aws iam create-access-key --user-name {name}"
-            ),
+            Some(Principal::User(name)) => {
+                format!("put a key of user {name} there:\n{}", create_key(&name))
+            }
             _ => "take it out of the vault where the hosts have a role".to_owned(),
         };
         let why = match &self.observed.job_key {
@@ -140,8 +141,8 @@ impl Comparison<'_> {
                  whatever they are; {instead}"
             ),
             JobKey::Root => format!(
-                "it belongs to the account's root, which may do everything, and nothing can be denied to it; {instead}, \
-                 and delete the root's"
+                "it belongs to the account's root, which may do everything, and nothing can be denied to it: delete that \
+                 key, and {instead}"
             ),
             JobKey::Elsewhere(account) => {
                 format!("it belongs to account {account}, and not to the identities declared here; {instead}")
@@ -161,8 +162,12 @@ impl Comparison<'_> {
 /// The command that makes a key, and where the key goes.
 fn no_key(name: &str) -> String {
     format!(
-        "it has no active access key, and this program makes none: aws iam create-access-key --user-name {name}, and put \
-         what it prints into the vault as AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY (reconcile vault encrypt), or \
-         wherever the key is used"
+        "it has no active access key, and this program makes none; put what follows prints into the vault as \
+         AMAZON_S3_ACCESS_KEY and AMAZON_S3_SECRET_KEY, where jobs use it, or to where it is used:\n{}",
+        create_key(name)
     )
+}
+
+fn create_key(name: &str) -> String {
+    format!("aws iam create-access-key --user-name {name}")
 }

@@ -12,6 +12,7 @@ use super::text::{
     styled, wrapped,
 };
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Reason, Report, Summary};
+use crate::resources::identity;
 use crate::retention::Losses;
 use crate::state::Tag;
 use crate::vocab::{Kind, Risk, Value};
@@ -226,6 +227,7 @@ fn is_detail(kind: Kind, field: &str) -> bool {
         Kind::Crontab => matches!(field, "owner" | "group" | "mode" | "variables"),
         Kind::HostFile => !matches!(field, "path" | "keep" | "upload" | "secrets"),
         Kind::HostDirectory => field == "group",
+        Kind::Role | Kind::User => field == identity::field::PATH,
         _ => false,
     }
 }
@@ -323,8 +325,13 @@ fn held_text(plan: &Plan) -> String {
             styled(BOLD, name),
             held.code.name()
         ));
-        text.push_str(&wrapped("            ", 12, &one_line(&held.why)));
+        // A command is copied, so it stays on one line.
+        let (why, commands) = held.why.split_once('\n').unwrap_or((&held.why, ""));
+        text.push_str(&wrapped("            ", 12, &one_line(why)));
         text.push('\n');
+        for command in commands.lines() {
+            text.push_str(&format!("            {}\n", styled(BOLD, one_line(command))));
+        }
     }
     text.push('\n');
     text
