@@ -143,8 +143,7 @@ impl Sandbox {
             clock: clock.clone(),
         };
         let callers = Callers { iam, usual: config.caller() };
-        let faults = config.faults.clone();
-        let cloud = Cloud::new(s3, callers, config.latency(), faults, exit_on_crash);
+        let cloud = Cloud::new(s3, callers, &config, exit_on_crash);
         Sandbox { root, config, clock, cloud: Arc::new(cloud), _temporary: temporary }
     }
 
@@ -208,13 +207,15 @@ impl Sandbox {
     /// A crash then no longer ends the process, for this is how tests go on.
     pub fn reopened(self) -> Sandbox {
         let s3 = self.cloud.s3.clone();
-        let cloud = Cloud::new(s3, self.cloud.callers.clone(), self.cloud.latency, Vec::new(), false);
+        let config = SandboxConfig { faults: Vec::new(), ..self.config.clone() };
+        let cloud = Cloud::new(s3, self.cloud.callers.clone(), &config, false);
         Sandbox { cloud: Arc::new(cloud), ..self }
     }
 
     /// What is in the cloud and on the hosts.
     pub fn overview(&self) -> io::Result<Overview> {
-        overview::of(self.cloud.s3.store.as_ref(), &self.root.join(HOSTS))
+        let directory = &self.cloud.callers.iam.directory;
+        overview::of(self.cloud.s3.store.as_ref(), directory, &self.root.join(HOSTS))
     }
 
     /// Forgets the cloud's state and the hosts' files; `sandbox.yml` stays.

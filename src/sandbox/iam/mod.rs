@@ -19,6 +19,7 @@ mod managed;
 pub mod names;
 mod operations;
 mod page;
+mod permissions;
 mod profiles;
 pub mod records;
 mod roles;
@@ -33,7 +34,8 @@ pub use amazon::document as amazon_document;
 pub use directory::Directory;
 pub use documents::{check_identity, check_principals};
 pub use names::{Account, Kind};
-pub use operations::{Operation, Subject, find};
+pub use operations::{Operation, find};
+pub use permissions::check;
 
 use self::records::{Group, InstanceProfile, Role, Tags, User};
 use super::http::{Answer, Refusal};
