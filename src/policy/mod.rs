@@ -24,6 +24,7 @@ mod question;
 mod read;
 mod truth;
 mod whom;
+mod wildcard;
 mod write;
 
 pub use condition::{Condition, ConditionValue, Operator, Set, Test};
