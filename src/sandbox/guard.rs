@@ -111,7 +111,9 @@ impl<'a> Guard<'a> {
         let origin = match &self.origin.vpc {
             // Through an endpoint the address is told under another name
             // (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html).
-            Some(vpc) => vec![("aws:SourceVpc", vpc.clone()), ("aws:VpcSourceIp", self.origin.ip.to_string())],
+            Some(vpc) => {
+                vec![("aws:SourceVpc", vpc.clone()), ("aws:VpcSourceIp", self.origin.ip.to_string())]
+            }
             None => vec![("aws:SourceIp", self.origin.ip.to_string())],
         };
         let context = self.context_of_service().with("aws:ViaAWSService", "false");
