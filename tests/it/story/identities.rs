@@ -9,16 +9,18 @@ use super::stage::{Answer, Stage};
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
 
-/// What lifts the lock, as every real account has it.
+/// Who calls once the role that lifts the lock exists, as in every real account.
+const AS_ADMIN: &str = "now: 2026-11-21T12:00:00Z\n\
+                        caller: arn:aws:sts::123456789012:assumed-role/OrganizationAdmin/test\n";
+
 fn with_break_glass(stage: &Stage) {
     stage.iam_by_hand(|iam| async move {
-        iam.create_role()
-            .role_name("OrganizationAdmin")
-            .assume_role_policy_document(TRUST)
-            .send()
-            .await
-            .expect("made");
+        let name = "OrganizationAdmin";
+        iam.create_role().role_name(name).assume_role_policy_document(TRUST).send().await.expect("made");
+        let policy = "arn:aws:iam::aws:policy/AdministratorAccess";
+        iam.attach_role_policy().role_name(name).policy_arn(policy).send().await.expect("attached");
     });
+    stage.sandbox(AS_ADMIN);
 }
 
 fn held(plan: &Answer) -> Vec<String> {
@@ -146,7 +148,7 @@ fn what_may_not_be_read_is_unknown_and_names_the_permission() {
     let stage = Stage::of("sportfin");
     with_break_glass(&stage);
     apply(&stage);
-    stage.sandbox("now: 2026-11-21T12:00:00Z\nfaults: [{kind: denied, operation: ListRolePolicies}]\n");
+    stage.sandbox(&format!("{AS_ADMIN}faults: [{{kind: denied, operation: ListRolePolicies}}]\n"));
     let plan = stage.reconcile_plain("plan --tags access --output json").exits(1);
     assert_eq!(held(&plan), [format!("role/{ROLE} unknown")]);
     assert!(plan.stdout.contains("iam:ListRolePolicies: access denied"), "{plan}");
