@@ -118,9 +118,10 @@ const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
 
 #[test]
 fn a_plan_needs_all_of_its_policy_and_nothing_else() {
-    for (name, users, roles) in
-        [("sportfin", &[][..], &[ROLE][..]), ("aquamark", &["aquamark_ws", "aquamark_backup"][..], &[][..])]
-    {
+    for (name, users, roles, lock) in [
+        ("sportfin", &[][..], &[ROLE][..], ", object_lock: {mode: governance, days: 30}"),
+        ("aquamark", &["aquamark_ws", "aquamark_backup"][..], &[][..], ""),
+    ] {
         let stage = example(name);
         // Whether a bucket is another account's is told by the list of one's own.
         let theirs = format!("  buckets:\n    somebody-elses-bucket: {{versioning_lock: false{lock}}}\n");
