@@ -73,8 +73,9 @@ pub struct Guard<'a> {
     caller: &'a Caller,
     parsed: &'a Parsed,
     principal: Principal,
-    /// What every question of the request has in common.
-    context: Context,
+    origin: &'a Origin,
+    region: &'a str,
+    now: DateTime<Utc>,
     granted: OnceCell<Granted>,
 }
 
@@ -83,8 +84,8 @@ impl<'a> Guard<'a> {
         iam: &'a Iam,
         caller: &'a Caller,
         parsed: &'a Parsed,
-        origin: &Origin,
-        region: &str,
+        origin: &'a Origin,
+        region: &'a str,
         now: DateTime<Utc>,
     ) -> Self {
         let principal =
@@ -94,8 +95,7 @@ impl<'a> Guard<'a> {
                 }
                 (_, principal) => principal,
             };
-        let context = context(caller, origin, region, now);
-        Guard { iam, caller, parsed, principal, context, granted: OnceCell::new() }
+        Guard { iam, caller, parsed, principal, origin, region, now, granted: OnceCell::new() }
     }
 
     pub fn iam(&self) -> &Iam {
@@ -108,7 +108,22 @@ impl<'a> Guard<'a> {
 
     /// What every question of the request has in common; an operation adds its own keys.
     pub fn context(&self) -> Context {
-        self.context.clone()
+        let origin = match &self.origin.vpc {
+            // Through an endpoint the address is told under another name
+            // (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html).
+            Some(vpc) => {
+                vec![("aws:SourceVpc", vpc.clone()), ("aws:VpcSourceIp", self.origin.ip.to_string())]
+            }
+            None => vec![("aws:SourceIp", self.origin.ip.to_string())],
+        };
+        let context = self.context_of_service().with("aws:ViaAWSService", "false");
+        origin.into_iter().fold(context, |context, (key, value)| context.with(key, value))
+    }
+
+    /// The same for what a service asks on the caller's behalf: from where the caller came is not known then
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html>).
+    pub fn context_of_service(&self) -> Context {
+        context(self.caller, self.region, self.now)
     }
 
     /// Whether nothing needs to be asked: an administrator or the root of the account, and no policy of the resource.
@@ -249,7 +264,7 @@ fn together(documents: impl Iterator<Item = Arc<Document>>) -> Document {
 /// The keys that every request has
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>). The connection is in the
 /// process, which counts as TLS.
-fn context(caller: &Caller, origin: &Origin, region: &str, now: DateTime<Utc>) -> Context {
+fn context(caller: &Caller, region: &str, now: DateTime<Utc>) -> Context {
     let mut values: Vec<(String, Vec<String>)> = Vec::new();
     let mut put = |key: &str, value: String| values.push((key.to_owned(), vec![value]));
     put("aws:SecureTransport", "true".to_owned());
@@ -257,16 +272,7 @@ fn context(caller: &Caller, origin: &Origin, region: &str, now: DateTime<Utc>) -
     put("aws:EpochTime", now.timestamp().to_string());
     put("aws:RequestedRegion", region.to_owned());
     put("aws:userid", caller.user_id.clone());
-    put("aws:ViaAWSService", "false".to_owned());
-    match &origin.vpc {
-        // Through an endpoint the address is told under another name
-        // (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html).
-        Some(vpc) => {
-            put("aws:SourceVpc", vpc.clone());
-            put("aws:VpcSourceIp", origin.ip.to_string());
-        }
-        None => put("aws:SourceIp", origin.ip.to_string()),
-    }
+    put("aws:ViaAWSService", "true".to_owned());
     let tags = match &caller.standing {
         Standing::User(user) => Some(&user.tags),
         Standing::Role(role, session) => {

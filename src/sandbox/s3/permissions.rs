@@ -3,6 +3,7 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>,
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
 
+use super::documents::Encryption;
 use super::operations::{On, Operation};
 use super::{BYPASS, BucketRequest, LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, S3};
 use crate::policy::{Context, Named};
@@ -10,6 +11,7 @@ use crate::sandbox::guard::Guard;
 use crate::sandbox::http::{Call, Refusal};
 use crate::sandbox::iam::Account;
 use crate::sandbox::records::{Bucket, Document};
+use crate::sandbox::xml;
 
 /// An action, and on what it is asked for.
 pub(super) type Needed = (&'static str, On);
@@ -201,7 +203,47 @@ impl BucketRequest<'_> {
         for (action, on) in needed(operation.name, self.call) {
             self.ask(action, on, self.key, &context)?;
         }
-        Ok(())
+        self.check_key(operation.name)
+    }
+
+    /// Refuses to write or read what a customer's key encrypts, unless the caller may use the key. The sandbox has no
+    /// KMS: keys are of the account and have the policy that they are made with, which leaves all to IAM
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>,
+    /// <https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>).
+    fn check_key(&self, operation: &str) -> Result<(), Refusal> {
+        let summed = self.call.header("x-amz-checksum-mode").is_some();
+        let actions: &[&str] = match operation {
+            "PutObject" => &["kms:GenerateDataKey"],
+            "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
+                &["kms:GenerateDataKey", "kms:Decrypt"]
+            }
+            "GetObject" => &["kms:Decrypt"],
+            "HeadObject" if summed => &["kms:Decrypt"],
+            _ => return Ok(()),
+        };
+        let Some(text) = self.bucket.documents.get(&Document::Encryption) else { return Ok(()) };
+        let Some(key) = xml::parse::<Encryption>(text.as_bytes())?.key() else { return Ok(()) };
+        let Account { partition, id } = &self.guard.iam().account;
+        let region = &self.bucket.region;
+        let key = match key.starts_with("arn:") {
+            true => key,
+            false => format!("arn:{partition}:kms:{region}:{id}:key/{key}"),
+        };
+        let root = self.guard.iam().account.root();
+        let policy = self.guard.named(
+            "the key's policy",
+            &format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{root}"}},"Action":"kms:*","Resource":"*"}}}}"#
+            ),
+        );
+        let object = arn(&self.guard.iam().account, On::Object, self.name, self.key);
+        let context = self
+            .guard
+            .context_of_service()
+            .with("kms:ViaService", format!("s3.{region}.amazonaws.com"))
+            .with("kms:CallerAccount", id.clone())
+            .with("kms:EncryptionContext:aws:s3:arn", object);
+        actions.iter().try_for_each(|action| self.guard.check(action, &key, &context, Some(&policy)))
     }
 
     /// Refuses one action on the bucket, or on a key of it.

@@ -432,6 +432,41 @@ async fn the_network_of_a_request_counts() {
     }
 }
 
+/// Who writes into a bucket that a customer's key encrypts needs the key too, and not from an address of its own.
+#[tokio::test]
+async fn a_key_of_ones_own_is_needed_too() {
+    use aws_sdk_s3::types::{
+        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+        ServerSideEncryptionRule,
+    };
+
+    let (_sandbox, admin) = sandbox("").await;
+    let bucket = versioned_bucket(&admin.s3(None)).await;
+    let key = format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/1234");
+    let default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::AwsKms)
+        .kms_master_key_id(&key)
+        .build()
+        .expect("a default");
+    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("a rule");
+    let set = admin.s3(None).put_bucket_encryption().bucket(&bucket);
+    set.server_side_encryption_configuration(encryption).send().await.expect("taken");
+
+    let puts = allow(json!(["s3:PutObject", "s3:GetObject"]), json!("*"));
+    let use_key = |condition: Value| json!({"Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key, "Condition": condition});
+    let via = json!({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}});
+    let from = json!({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}});
+    let without = user(&admin, "without", puts.clone()).await.s3(None);
+    denied(&put(&without, &bucket, "k").await.expect_err("no key"), "kms:GenerateDataKey");
+    let bound = user(&admin, "bound", json!([puts.clone(), use_key(from)])).await.s3(None);
+    denied(&put(&bound, &bucket, "k").await.expect_err("S3 asks for it"), "kms:GenerateDataKey");
+    let with = user(&admin, "with", json!([puts, use_key(via)])).await.s3(None);
+    put(&with, &bucket, "k").await.expect("with the key");
+    let read = with.get_object().bucket(&bucket).key("k").send().await;
+    denied(&refused(read), "kms:Decrypt");
+}
+
 /// Identities outlive their process, and `reset` forgets them.
 #[tokio::test]
 async fn identities_are_kept_on_disk() {
