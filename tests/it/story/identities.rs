@@ -180,3 +180,13 @@ fn a_policy_is_printed_for_each_command() {
     stage.reconcile_plain("permissions backup postgresql").exits(64);
     stage.reconcile_plain("permissions plan postgresql").exits(64);
 }
+
+#[test]
+fn writing_where_nothing_keeps_old_versions_is_a_power_to_destroy() {
+    let stage = Stage::of("aquamark");
+    stage.edit("environment/public.yml", "versioning: enabled", "versioning: unmanaged");
+    let plan = stage.reconcile_plain("plan --tags access").exits(0);
+    let plan = plan.says(&["aquamark_ws", "WIDENING", "can destroy:", "s3:PutObject", "overwrites"]);
+    let line = plan.line_to_apply().expect("a line");
+    assert!(line.ends_with("--allow widening:user/aquamark_ws"), "{plan}");
+}
