@@ -21,8 +21,9 @@ pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
         return Decision { verdict, path, missing: weighed.missing };
     }
     let mut path: Vec<Step> = weighed.route.found.iter().flatten().map(|found| found.step(request)).collect();
+    let mut known = Denies::NONE;
     for level in weighed.levels {
-        let allowed = scan_all(request, policies, Layer::ServiceControl, level, &mut Denies::NONE);
+        let allowed = scan_all(request, policies, Layer::ServiceControl, level, &mut known);
         path.extend(allowed.direct.found.map(|found| found.step(request)));
     }
     if weighed.denies.none != Truth::True {

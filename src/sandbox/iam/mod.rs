@@ -10,6 +10,7 @@ mod access_keys;
 mod account;
 mod amazon;
 mod attached;
+mod beginning;
 mod directory;
 mod documents;
 mod groups;
