@@ -111,7 +111,7 @@ pub(super) fn locks_without_versions(context: &Context<'_>) -> Vec<Problem> {
     let problem = |name: &BucketName| {
         let message = "S3 locks objects only in a bucket that keeps versions, and nothing sees to it that this one does";
         let spot = below(&["buckets", name.as_str(), "object_lock"]);
-        let problem = context.at_spot(table::LOCK_WITHOUT_VERSIONS, &spot, message);
+        let problem = context.at_spot(table::UNVERSIONED_LOCK, &spot, message);
         problem.helped("set versioning: enabled, or remove object_lock")
     };
     unmanaged.map(|(name, _)| problem(name)).collect()

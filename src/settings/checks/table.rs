@@ -103,7 +103,7 @@ table! {
     UNMANAGED_VERSIONS: Warning "unmanaged-versions", "undated keys in a bucket whose versioning is not seen to", storage::versions_of_an_unversioned_claim;
     UNPROVEN_VERSIONS: Warning "unproven-versions", "no tier is kept long enough for a broken backup to be noticed", storage::versions_shorter_than_their_proof;
     OBJECT_LOCK: Error "object-lock", "object lock on a bucket whose objects are deleted by their writer", storage::object_lock_below_elasticsearch;
-    LOCK_WITHOUT_VERSIONS: Error "lock-without-versions", "object lock on a bucket whose versioning is not seen to", storage::locks_without_versions;
+    UNVERSIONED_LOCK: Error "unversioned-lock", "object lock on a bucket whose versioning is not seen to", storage::locks_without_versions;
     ACCOUNT_ELSEWHERE: Error "account-elsewhere", "an AWS account is named, and the store is not AWS's", storage::account_at_another_store;
     FOREIGN_ACCOUNT: Error "foreign-account", "break-glass is a role of another account", storage::break_glass_of_another_account;
     WRITER_BREAKS_GLASS: Error "writer-breaks-glass", "who writes backups may destroy them too", access::writers_that_break_the_glass;
