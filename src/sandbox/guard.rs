@@ -40,8 +40,9 @@ pub struct Origin {
 #[derive(Debug, Default)]
 pub struct Parsed(Mutex<HashMap<String, Arc<Document>>>);
 
-/// Texts that are remembered; a sandbox has seldom more.
-const REMEMBERED: usize = 4096;
+/// Texts that are remembered: some more than buckets are asked about at once, so that what a process takes is not the
+/// number of its buckets.
+const REMEMBERED: usize = 128;
 
 impl Parsed {
     /// The document of a text. One that cannot be read may allow or deny anything.
