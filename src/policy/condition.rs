@@ -218,6 +218,19 @@ impl ArnPattern {
 }
 
 impl ConditionValue {
+    /// The keys of its variables, in lower case.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        let patterns = match &self.meaning {
+            Meaning::Text(pattern) => std::slice::from_ref(pattern),
+            Meaning::Arn(arn) => match &**arn {
+                ArnPattern::Segments(segments) => &segments[..],
+                ArnPattern::Every => &[],
+            },
+            _ => &[],
+        };
+        patterns.iter().flat_map(Pattern::variables)
+    }
+
     pub(super) fn new(text: String, operator: &Operator, version: Version) -> Self {
         let Operator::Known { test, .. } = operator else {
             return ConditionValue { text, meaning: Meaning::Unmodelled };

@@ -9,17 +9,28 @@
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>); each part names its
 //! page. What is modelled and what is not is in docs/decisions/0008-policy-engine.md.
 
+mod compare;
 mod condition;
+mod context;
+mod decide;
+mod decision;
 pub mod destroyers;
 mod document;
 mod network;
 mod pattern;
+mod principal;
 mod principals;
 mod read;
+mod truth;
+mod whom;
 mod write;
 
 pub use condition::{Condition, ConditionValue, Operator, Set, Test};
+pub use context::Context;
+pub use decide::decide;
+pub use decision::{Certainty, Decision, Layer, Named, Policies, Request, Resource, Step, Verdict};
 pub use document::{Actions, Document, Effect, Resources, Statement, Version};
 pub use pattern::Pattern;
+pub use principal::{Principal, PrincipalError};
 pub use principals::{Principals, Who};
 pub use read::DocumentError;

@@ -116,14 +116,14 @@ impl Pattern {
     }
 
     /// Whether a whole text matches, variables looked up.
-    pub(super) fn matches<'a>(&'a self, text: &str, lookup: &dyn Fn(&str) -> Lookup<'a>) -> Fit {
+    pub(super) fn matches<'v>(&self, text: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Fit {
         self.fit(lookup, |pieces| text.len() >= self.least && glob::<false>(pieces, text))
     }
 
     /// Whether a resource's ARN matches. A `*` at the end of one of the first five segments may reach over the colon,
     /// any other wildcard in them may not
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>).
-    pub(super) fn matches_arn<'a>(&'a self, arn: &str, lookup: &dyn Fn(&str) -> Lookup<'a>) -> Fit {
+    pub(super) fn matches_arn<'v>(&self, arn: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Fit {
         self.fit(lookup, |pieces| {
             arn.len() >= self.least
                 && glob::<false>(pieces, arn)
@@ -132,7 +132,7 @@ impl Pattern {
     }
 
     /// How much of the resources whose ARN begins with `prefix` the pattern matches.
-    pub(super) fn covers<'a>(&'a self, prefix: &str, lookup: &dyn Fn(&str) -> Lookup<'a>) -> Cover {
+    pub(super) fn covers<'v>(&self, prefix: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Cover {
         let cover = |pieces: &[Piece]| {
             let reached = reach(pieces, prefix);
             match (reached.iter().any(|reached| *reached), pieces.last()) {
@@ -156,7 +156,24 @@ impl Pattern {
         }
     }
 
-    fn fit<'a>(&'a self, lookup: &dyn Fn(&str) -> Lookup<'a>, matches: impl Fn(&[Piece]) -> bool) -> Fit {
+    /// Whether a text is the same but for case; wildcards are themselves.
+    pub(super) fn equals_without_case<'v>(&self, text: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Fit {
+        let wanted = text.to_lowercase();
+        self.fit(lookup, |pieces| {
+            let own: String = pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Literal(text) => text,
+                    Piece::One => "?",
+                    Piece::Any => "*",
+                    Piece::Variable { .. } => "",
+                })
+                .collect();
+            own.to_lowercase() == wanted
+        })
+    }
+
+    fn fit<'v>(&self, lookup: &dyn Fn(&str) -> Lookup<'v>, matches: impl Fn(&[Piece]) -> bool) -> Fit {
         if !self.has_variables {
             return if matches(&self.pieces) { Fit::Yes } else { Fit::No };
         }
@@ -168,7 +185,7 @@ impl Pattern {
     }
 
     /// The pieces with the variables' values in their place, which are texts, never wildcards.
-    fn resolved<'a>(&'a self, lookup: &dyn Fn(&str) -> Lookup<'a>) -> Resolved {
+    fn resolved<'v>(&self, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Resolved {
         let mut pieces = Vec::with_capacity(self.pieces.len());
         let mut is_open = false;
         for piece in &self.pieces {
