@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::prompt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
 use crate::settings::vault::{Ask, DEFAULT_LABEL};
 use crate::settings::{Keyring, Sources, VaultId, VaultPassword};
 use crate::vocab::Secret;
@@ -189,12 +194,20 @@ impl Global {
         };
         let filter = tracing_subscriber::EnvFilter::try_from_env("RECONCILE_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-        let log =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        // The SDK writes down, from debug on, which credentials it found and how it signs with them: nobody but this
+        // program may say more than the steps that it takes.
+        let ours = filter_fn(|about| {
+            about.target().starts_with(env!("CARGO_CRATE_NAME")) || *about.level() <= tracing::Level::INFO
+        });
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+        let subscriber = tracing_subscriber::registry();
         // A second start (tests in one process) keeps the first.
         let _ = match self.log_format {
-            LogFormat::Text => log.without_time().with_ansi(false).try_init(),
-            LogFormat::Json => log.json().try_init(),
+            LogFormat::Text => {
+                let log = log.without_time().with_ansi(false);
+                subscriber.with(log.with_filter(filter).with_filter(ours)).try_init()
+            }
+            LogFormat::Json => subscriber.with(log.json().with_filter(filter).with_filter(ours)).try_init(),
         };
     }
 }

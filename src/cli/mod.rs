@@ -8,6 +8,7 @@
 //! 3 refused, 64 usage.
 
 mod apply;
+mod audit;
 mod environment;
 mod failure;
 mod global;
@@ -65,6 +66,8 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     /// Apply, as commcare-cloud's operators call it: --tags=backups
     DeployStack(apply::DeployStackArgs),
+    /// Tell who may do what to backups, and by which statements
+    Audit(audit::AuditArgs),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
     /// Run a job on this host, as cron does
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.global, &mut out),
         Command::Apply(args) => args.run(&cli.global, &mut out),
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
+        Command::Audit(args) => args.run(&mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
         Command::Vault(args) => args.run(&cli.global, &mut out),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::condition::Condition;
+use super::condition::{Condition, ConditionValue};
 use super::pattern::Pattern;
 use super::principals::Principals;
 
@@ -148,5 +148,15 @@ impl Statement {
     /// Whether the statement speaks of the action, on whatever resource and condition.
     pub fn may_concern(&self, action: &str) -> bool {
         self.actions.contain(action)
+    }
+
+    /// The condition keys that it asks for, also as variables; as they are written where that is kept.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let resources = self.resources.iter().flat_map(|resources| &resources.patterns);
+        let asked = self.conditions.iter().flat_map(|condition| {
+            let variables = condition.values.iter().flat_map(ConditionValue::variables);
+            std::iter::once(condition.key.as_str()).chain(variables)
+        });
+        asked.chain(resources.flat_map(Pattern::variables))
     }
 }

@@ -20,9 +20,11 @@ mod network;
 mod pattern;
 mod principal;
 mod principals;
+mod question;
 mod read;
 mod truth;
 mod whom;
+mod wildcard;
 mod write;
 
 pub use condition::{Condition, ConditionValue, Operator, Set, Test};
@@ -33,4 +35,5 @@ pub use document::{Actions, Document, Effect, Resources, Statement, Version};
 pub use pattern::Pattern;
 pub use principal::{Principal, PrincipalError};
 pub use principals::{Principals, Who};
+pub use question::{FORMAT as REQUEST, Question, QuestionDocument, QuestionError, Questions};
 pub use read::DocumentError;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::document::Version;
+use super::wildcard::{Piece, glob, is_bounded, reach};
 
 /// How a pattern's text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,20 +32,6 @@ pub struct Pattern {
     least: usize,
     /// A `*` or `?` stands where it must not reach over a colon; see [`Pattern::matches_arn`].
     is_bounded: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Literal(Box<str>),
-    /// `?`: one character.
-    One,
-    /// `*`: any number of characters.
-    Any,
-    /// `${key}` or `${key, 'default'}`; the key in lower case.
-    Variable {
-        key: Box<str>,
-        default: Option<Box<str>>,
-    },
 }
 
 /// What the context says of a variable.
@@ -277,162 +264,6 @@ fn variable(text: &str) -> Option<(Piece, usize)> {
 fn key(text: &str) -> Option<Box<str>> {
     let key = text.trim();
     (!key.is_empty()).then(|| key.to_lowercase().into())
-}
-
-/// Whether a wildcard in the first five segments must not reach over a colon: any but a `*` before a colon or the end.
-fn is_bounded(pieces: &[Piece]) -> bool {
-    let mut colons = 0;
-    for (index, piece) in pieces.iter().enumerate() {
-        match piece {
-            Piece::Literal(text) => colons += text.matches(':').count(),
-            Piece::Any if colons < 5 && !ends_segment(pieces, index) => return true,
-            Piece::One if colons < 5 => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-fn ends_segment(pieces: &[Piece], index: usize) -> bool {
-    match pieces.get(index + 1) {
-        None => true,
-        Some(Piece::Literal(text)) => text.starts_with(':'),
-        Some(_) => false,
-    }
-}
-
-/// Whether the text matches, every wildcard reaching as far as it likes. What stands between two stars is looked for
-/// from the left, once.
-fn glob<const FOLD: bool>(pieces: &[Piece], text: &str) -> bool {
-    let mut rest = text;
-    let mut run = pieces;
-    let mut is_anchored = true;
-    loop {
-        let end = run.iter().position(|piece| *piece == Piece::Any);
-        let (fixed, after) = match end {
-            Some(end) => (&run[..end], Some(&run[end + 1..])),
-            None => (run, None),
-        };
-        match (is_anchored, after) {
-            (true, None) => return head::<FOLD>(fixed, rest) == Some(""),
-            (true, Some(_)) => match head::<FOLD>(fixed, rest) {
-                Some(left) => rest = left,
-                None => return false,
-            },
-            (false, None) => return tail::<FOLD>(fixed, rest),
-            (false, Some(_)) => match find::<FOLD>(fixed, rest) {
-                Some(left) => rest = left,
-                None => return false,
-            },
-        }
-        is_anchored = false;
-        run = after.unwrap_or_default();
-    }
-}
-
-/// What is left of the text behind pieces without a star.
-fn head<'t, const FOLD: bool>(fixed: &[Piece], text: &'t str) -> Option<&'t str> {
-    let mut rest = text;
-    for piece in fixed {
-        rest = match piece {
-            Piece::Literal(literal) => {
-                let (begin, left) = rest.split_at_checked(literal.len())?;
-                let is_same = if FOLD { begin.eq_ignore_ascii_case(literal) } else { begin == &**literal };
-                is_same.then_some(left)?
-            }
-            Piece::One => {
-                let mut chars = rest.chars();
-                chars.next()?;
-                chars.as_str()
-            }
-            Piece::Any | Piece::Variable { .. } => return None,
-        };
-    }
-    Some(rest)
-}
-
-/// The first place where pieces without a star match; what is left behind it.
-fn find<'t, const FOLD: bool>(fixed: &[Piece], text: &'t str) -> Option<&'t str> {
-    let mut chars = text.chars();
-    loop {
-        if let Some(rest) = head::<FOLD>(fixed, chars.as_str()) {
-            return Some(rest);
-        }
-        chars.next()?;
-    }
-}
-
-/// Whether the text ends with pieces without a star.
-fn tail<const FOLD: bool>(fixed: &[Piece], text: &str) -> bool {
-    let characters: usize = fixed
-        .iter()
-        .map(|piece| match piece {
-            Piece::Literal(literal) => literal.chars().count(),
-            _ => 1,
-        })
-        .sum();
-    let mut chars = text.chars();
-    for _ in 0..characters {
-        if chars.next_back().is_none() {
-            return false;
-        }
-    }
-    head::<FOLD>(fixed, &text[chars.as_str().len()..]) == Some("")
-}
-
-/// Which places of the pattern can be reached by reading the whole text, wildcards kept within their segments where
-/// they must be. Place `i` is before the i-th atom, an atom being one character or wildcard; the last is the end.
-fn reach(pieces: &[Piece], text: &str) -> Vec<bool> {
-    let atoms = atoms(pieces);
-    let mut reached = vec![false; atoms.len() + 1];
-    reached[0] = true;
-    skip_stars(&atoms, &mut reached);
-    for c in text.chars() {
-        let mut next = vec![false; atoms.len() + 1];
-        for (index, atom) in atoms.iter().enumerate().filter(|(index, _)| reached[*index]) {
-            match atom {
-                Atom::Character(own) if *own == c => next[index + 1] = true,
-                Atom::One { is_bounded } if !(*is_bounded && c == ':') => next[index + 1] = true,
-                Atom::Any { is_bounded } if !(*is_bounded && c == ':') => next[index] = true,
-                _ => {}
-            }
-        }
-        skip_stars(&atoms, &mut next);
-        reached = next;
-    }
-    reached
-}
-
-enum Atom {
-    Character(char),
-    One { is_bounded: bool },
-    Any { is_bounded: bool },
-}
-
-fn atoms(pieces: &[Piece]) -> Vec<Atom> {
-    let mut colons = 0;
-    let mut atoms = Vec::new();
-    for (index, piece) in pieces.iter().enumerate() {
-        match piece {
-            Piece::Literal(text) => {
-                colons += text.matches(':').count();
-                atoms.extend(text.chars().map(Atom::Character));
-            }
-            Piece::One => atoms.push(Atom::One { is_bounded: colons < 5 }),
-            Piece::Any => atoms.push(Atom::Any { is_bounded: colons < 5 && !ends_segment(pieces, index) }),
-            Piece::Variable { .. } => {}
-        }
-    }
-    atoms
-}
-
-/// A star may match nothing: where it is reached, so is what follows.
-fn skip_stars(atoms: &[Atom], reached: &mut [bool]) {
-    for (index, atom) in atoms.iter().enumerate() {
-        if reached[index] && matches!(atom, Atom::Any { .. }) {
-            reached[index + 1] = true;
-        }
-    }
 }
 
 impl Pattern {

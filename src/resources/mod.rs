@@ -110,9 +110,7 @@ pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
 /// the one thing that is final from the first moment.
 pub fn risk_of_birth(kind: Kind, field: &str, to: &Value) -> Judgement {
     match (kind, field) {
-        (Kind::Bucket, bucket::field::OBJECT_LOCK) if *to != bucket::BucketObjectLock::None.into() => {
-            Risk::Irreversible.into()
-        }
+        (Kind::Bucket, bucket::field::OBJECT_LOCK) if !to.is_null() => Risk::Irreversible.into(),
         _ => Risk::Routine.into(),
     }
 }

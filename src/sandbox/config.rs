@@ -27,8 +27,13 @@ const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 pub struct SandboxConfig {
     /// The account that everything belongs to.
     pub account: Option<AccountId>,
-    /// The ARN of who calls.
+    /// The ARN of who calls: a user, a role, a session of one (`assumed-role/ROLE/NAME`) or the account's root. One that
+    /// the sandbox's IAM knows may do what its policies allow; any other is an administrator, so that a sandbox works
+    /// before it has identities. What a bucket's policy denies is denied to all of them.
     pub caller: Option<String>,
+    /// Access keys of users: the key's id to the user's name. A key is the user's as soon as there is that user.
+    /// Keys that `CreateAccessKey` makes need not stand here, and any other key is the caller's.
+    pub access_keys: BTreeMap<String, String>,
     /// The region of calls that name none.
     pub region: Option<RegionName>,
     /// Where time stands still; without it the given clock runs.

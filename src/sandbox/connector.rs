@@ -14,12 +14,14 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use http_body_util::BodyExt;
 
+use super::caller::Callers;
 use super::checksum::Algorithm;
 use super::fault::{Fault, FaultKind, Faults, Seen};
 use super::http::{Answer, Call, Refusal};
+use super::query::{Form, Service};
 use super::receive::receive;
 use super::s3::{Operation, S3, Target, access_denied};
-use super::sts;
+use super::{iam, sts};
 use crate::clients::host::Moment;
 
 /// What a process that crashes on purpose answers its parent: a fault of the sandbox, not of the program.
@@ -28,7 +30,7 @@ const CRASH_EXIT: i32 = 70;
 /// The whole of the sandbox's AWS.
 pub struct Cloud {
     pub s3: S3,
-    pub caller: String,
+    pub callers: Callers,
     pub latency: Duration,
     /// Whether a crash ends the process, as it does for faults of `sandbox.yml`.
     pub exit_on_crash: bool,
@@ -61,14 +63,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A request that was understood.
 enum Order {
     S3(&'static Operation, Target),
-    CallerIdentity,
+    Iam(&'static iam::Operation, Form),
+    Sts(sts::Operation, Form),
 }
 
 impl Cloud {
-    pub fn new(s3: S3, caller: String, latency: Duration, faults: Vec<Fault>, exit_on_crash: bool) -> Self {
+    pub fn new(s3: S3, callers: Callers, latency: Duration, faults: Vec<Fault>, exit_on_crash: bool) -> Self {
         Cloud {
             s3,
-            caller,
+            callers,
             latency,
             exit_on_crash,
             faults: Mutex::new(Faults::new(faults)),
@@ -102,27 +105,32 @@ impl Cloud {
             tokio::time::sleep(self.latency).await;
         }
         let head = call.method == "HEAD";
-        let order = if is_sts(&call) {
-            let form = request.take_body().collect().await.map_err(ConnectorError::io)?;
-            match sts::action(&form.to_bytes()) {
-                Ok(_) => Order::CallerIdentity,
-                Err(refusal) => return Ok(sts::refused(refusal).into_response(head)),
+        let order = match Service::of_host(&call.host) {
+            Some(service) => {
+                let body = request.take_body().collect().await.map_err(ConnectorError::io)?;
+                let form = Form::read(&body.to_bytes());
+                let order = match service {
+                    Service::Iam => iam::find(&form).map(|operation| Order::Iam(operation, form)),
+                    Service::Sts => sts::Operation::find(&form).map(|operation| Order::Sts(operation, form)),
+                };
+                order.map_err(|refusal| service.refused(refusal))
             }
-        } else {
-            let target = Target::read(&call);
-            match self.s3.operation(&call, &target) {
-                Ok(operation) => Order::S3(operation, target),
-                Err(refusal) => return Ok(refusal.into_s3().into_response(head)),
+            None => {
+                let target = Target::read(&call);
+                let operation = self.s3.operation(&call, &target);
+                operation.map(|operation| Order::S3(operation, target)).map_err(Refusal::into_s3)
             }
+        };
+        let order = match order {
+            Ok(order) => order,
+            Err(refused) => return Ok(refused.into_response(head)),
         };
         let seen = order.seen();
         *locked(&self.counts).entry(order.name()).or_default() += 1;
         let fault = locked(&self.faults).judge(&seen);
         tracing::debug!(operation = seen.operation, bucket = seen.bucket, ?fault, "sandbox");
-        let refuse = |refusal: Refusal| match &order {
-            Order::S3(..) => Ok(refusal.into_s3().into_response(head)),
-            Order::CallerIdentity => Ok(sts::refused(refusal).into_response(head)),
-        };
+        let service = order.service();
+        let refuse = |refusal: Refusal| Ok(refused(service, refusal).into_response(head));
         match fault {
             Some(FaultKind::Throttle) => {
                 return refuse(Refusal::new(503, "SlowDown", "Please reduce your request rate."));
@@ -142,8 +150,8 @@ impl Cloud {
             Some(FaultKind::CrashAfter | FaultKind::WrongChecksum) | None => {}
         }
         let mut answer = match order {
-            Order::CallerIdentity => sts::caller_identity(&self.s3.account, &self.caller),
             Order::S3(operation, target) => Box::pin(self.serve(operation, target, call, request)).await?,
+            order => Box::pin(self.serve_form(order, call)).await?,
         };
         match fault {
             Some(FaultKind::CrashAfter) => return Err(self.crash()),
@@ -176,6 +184,38 @@ impl Cloud {
         tokio::task::spawn_blocking(move || cloud.s3.serve(operation, &target, &call, received))
             .await
             .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    /// Answers a request of the query protocol, on a thread that may wait if the directory is a folder.
+    async fn serve_form(self: &Arc<Self>, order: Order, call: Call) -> Result<Answer, ConnectorError> {
+        self.alive()?;
+        if !self.callers.iam.directory.blocks() {
+            return Ok(self.answer_form(&order, &call));
+        }
+        let cloud = self.clone();
+        tokio::task::spawn_blocking(move || cloud.answer_form(&order, &call))
+            .await
+            .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    fn answer_form(&self, order: &Order, call: &Call) -> Answer {
+        let service = order.service();
+        let iam = &self.callers.iam;
+        let answer = || -> Result<Answer, Refusal> {
+            let caller = self.callers.of(call, service)?;
+            Ok(match order {
+                Order::Iam(operation, form) => {
+                    self.callers.note(call, "iam")?;
+                    iam.serve(operation, form, caller.user())
+                }
+                Order::Sts(operation, form) => {
+                    self.callers.note(call, "sts")?;
+                    sts::serve(iam, *operation, form, &caller)
+                }
+                Order::S3(operation, _) => return Err(Refusal::not_implemented(operation.name)),
+            })
+        };
+        answer().unwrap_or_else(|refusal| refused(service, refusal))
     }
 
     /// What happens around a write to a file of a host: it counts, and crashes, like a request that changes something.
@@ -225,24 +265,38 @@ pub fn is_crash(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 impl Order {
+    /// The service of the query protocol that it is for; S3 has a protocol of its own.
+    fn service(&self) -> Option<Service> {
+        match self {
+            Order::S3(..) => None,
+            Order::Iam(..) => Some(Service::Iam),
+            Order::Sts(..) => Some(Service::Sts),
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Order::S3(operation, _) => operation.name,
-            Order::CallerIdentity => "GetCallerIdentity",
+            Order::Iam(operation, _) => operation.name,
+            Order::Sts(operation, _) => operation.name(),
         }
     }
 
     fn seen(&self) -> Seen<'_> {
         let (bucket, changes) = match self {
             Order::S3(operation, target) => (target.bucket.as_deref(), operation.changes),
-            Order::CallerIdentity => (None, false),
+            Order::Iam(operation, _) => (None, operation.changes),
+            Order::Sts(operation, _) => (None, operation.changes()),
         };
         Seen { operation: self.name(), bucket, changes }
     }
 }
 
-fn is_sts(call: &Call) -> bool {
-    call.host.starts_with("sts.") && call.host.ends_with(".amazonaws.com")
+fn refused(service: Option<Service>, refusal: Refusal) -> Answer {
+    match service {
+        Some(service) => service.refused(refusal),
+        None => refusal.into_s3(),
+    }
 }
 
 /// Another checksum of the same length in place of the right one.

@@ -64,8 +64,17 @@ impl Call {
     /// The region that the signature is for: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html>).
     pub fn signed_region(&self) -> Option<&str> {
+        self.credential()?.nth(2)
+    }
+
+    /// The access key that signed.
+    pub fn signed_key(&self) -> Option<&str> {
+        self.credential()?.next()
+    }
+
+    fn credential(&self) -> Option<std::str::Split<'_, char>> {
         let authorization = self.header("authorization")?.strip_prefix("AWS4-HMAC-SHA256 ")?;
-        authorization.split_once("Credential=")?.1.split('/').nth(2)
+        Some(authorization.split_once("Credential=")?.1.split('/'))
     }
 }
 

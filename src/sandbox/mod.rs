@@ -5,16 +5,21 @@
 //! It is stricter than AWS, never laxer: what it does not know it refuses.
 //!
 //!     DIR/sandbox.yml   account, caller, clock, latency, faults; see `config`
-//!     DIR/s3/           the cloud's state; see `store::disk`
+//!     DIR/s3/           the buckets; see `store::disk`
+//!     DIR/iam/          users, roles and policies; see `iam::directory`
 //!     DIR/hosts/NAME/   the root of a host's files
 
+mod caller;
 mod checksum;
 mod config;
 mod connector;
 mod fault;
 mod framing;
+mod guard;
 mod http;
+mod iam;
 mod overview;
+mod query;
 mod receive;
 mod records;
 mod s3;
@@ -39,13 +44,16 @@ pub use overview::{BucketOverview, FileOverview, HostOverview, Overview, Version
 use crate::clients::aws::AwsSettings;
 use crate::clients::host::Tripwire;
 use crate::vocab::{Clock, HostName, RegionName};
+use caller::Callers;
 use connector::{Cloud, Connector};
+use iam::{Account, Directory, Iam};
 use s3::S3;
 use store::{DiskStore, MemoryStore, Store};
 
 /// The file that says what a sandbox is like, and where its parts lie.
 const CONFIG: &str = "sandbox.yml";
 const CLOUD: &str = "s3";
+const IDENTITIES: &str = "iam";
 const HOSTS: &str = "hosts";
 
 /// Why there is no sandbox.
@@ -95,9 +103,10 @@ impl Sandbox {
     fn on_disk(root: &Path, config: SandboxConfig, clock: Clock) -> Result<Sandbox, SandboxError> {
         let unusable = |error| SandboxError::Unusable { directory: root.display().to_string(), error };
         let store = DiskStore::open(&root.join(CLOUD)).map_err(unusable)?;
+        let directory = Directory::open(&root.join(IDENTITIES)).map_err(unusable)?;
         // Children run with other working directories.
         let root = root.canonicalize().map_err(unusable)?;
-        Ok(Sandbox::over(Arc::new(store), root, config, clock, true, None))
+        Ok(Sandbox::over(Arc::new(store), directory, root, config, clock, true, None))
     }
 
     /// A sandbox that ends with the value. A crash only makes every further request fail.
@@ -107,11 +116,13 @@ impl Sandbox {
             error,
         })?;
         let root = temporary.path().to_owned();
-        Ok(Sandbox::over(Arc::new(MemoryStore::default()), root, config, clock, false, Some(temporary)))
+        let store = Arc::new(MemoryStore::default());
+        Ok(Sandbox::over(store, Directory::memory(), root, config, clock, false, Some(temporary)))
     }
 
     fn over(
         store: Arc<dyn Store>,
+        directory: Directory,
         root: PathBuf,
         config: SandboxConfig,
         clock: Clock,
@@ -125,8 +136,15 @@ impl Sandbox {
             foreign: config.foreign_buckets.keys().map(ToString::to_string).collect(),
             clock: config.storage_clock(clock.clone()),
         };
+        let iam = Iam {
+            directory: Arc::new(directory),
+            account: Account::new(config.account(), config.region()),
+            given_keys: config.access_keys.clone(),
+            clock: clock.clone(),
+        };
+        let callers = Callers { iam, usual: config.caller() };
         let faults = config.faults.clone();
-        let cloud = Cloud::new(s3, config.caller(), config.latency(), faults, exit_on_crash);
+        let cloud = Cloud::new(s3, callers, config.latency(), faults, exit_on_crash);
         Sandbox { root, config, clock, cloud: Arc::new(cloud), _temporary: temporary }
     }
 
@@ -190,7 +208,7 @@ impl Sandbox {
     /// A crash then no longer ends the process, for this is how tests go on.
     pub fn reopened(self) -> Sandbox {
         let s3 = self.cloud.s3.clone();
-        let cloud = Cloud::new(s3, self.cloud.caller.clone(), self.cloud.latency, Vec::new(), false);
+        let cloud = Cloud::new(s3, self.cloud.callers.clone(), self.cloud.latency, Vec::new(), false);
         Sandbox { cloud: Arc::new(cloud), ..self }
     }
 
@@ -202,6 +220,7 @@ impl Sandbox {
     /// Forgets the cloud's state and the hosts' files; `sandbox.yml` stays.
     pub fn reset(&self) -> io::Result<()> {
         self.cloud.s3.store.reset()?;
+        self.cloud.callers.iam.directory.reset()?;
         match std::fs::remove_dir_all(self.root.join(HOSTS)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

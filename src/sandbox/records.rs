@@ -105,11 +105,25 @@ pub struct Part {
 
 /// A text that was never used before and tells nothing: version ids, upload ids, names of blobs.
 pub fn fresh_id() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    // A name of a file must not look like an option.
+    URL_SAFE_NO_PAD.encode(chance()).replace('-', ".")
+}
+
+/// An id as IAM gives them: a prefix that tells the kind, then 17 capitals and digits
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+pub fn fresh_unique_id(prefix: &str) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let letters = chance().into_iter().take(17).map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    prefix.chars().chain(letters).collect()
+}
+
+/// Bytes that nobody can guess from those before.
+fn chance() -> [u8; 24] {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     // Every RandomState draws from the process's random seed, so no second source of chance is needed.
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -118,6 +132,5 @@ pub fn fresh_id() -> String {
         let value = RandomState::new().hash_one((COUNT.fetch_add(1, Ordering::Relaxed), std::process::id()));
         chunk.copy_from_slice(&value.to_le_bytes());
     }
-    // A name of a file must not look like an option.
-    URL_SAFE_NO_PAD.encode(bytes).replace('-', ".")
+    bytes
 }

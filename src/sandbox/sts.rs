@@ -1,37 +1,161 @@
-//! STS: who is calling.
+//! STS: who is calling, and temporary keys of roles
+//! (<https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>).
 
+use chrono::TimeDelta;
+
+use super::caller::{Caller, Standing, token_digest};
 use super::http::{Answer, Refusal};
+use super::iam::records::Session;
+use super::iam::{Iam, check_identity, instant, names};
+use super::query::{Form, Service, validation};
+use super::records::{fresh_id, fresh_unique_id};
+use super::store::Access;
 use super::xml::Xml;
 
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// Seconds: an hour where nothing is said, a quarter of one at least; a role's session that assumes another role has
+/// an hour at most (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html>, role chaining).
+const HOUR: u32 = 3_600;
+const SHORTEST_SESSION: u32 = 900;
 
-/// Which action a form asks for; the sandbox knows one.
-pub fn action(form: &[u8]) -> Result<&'static str, Refusal> {
-    let form = std::str::from_utf8(form).unwrap_or_default();
-    match form.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
-        Some("GetCallerIdentity") => Ok("GetCallerIdentity"),
-        other => Err(Refusal::not_implemented(format!("the STS action {}", other.unwrap_or("(none)")))),
+/// Characters of the policy of a session (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+const LONGEST_POLICY: usize = 2_048;
+const MOST_POLICIES: usize = 10;
+
+/// One operation of STS' API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    GetCallerIdentity,
+    AssumeRole,
+    GetAccessKeyInfo,
+}
+
+impl Operation {
+    /// The operation of a form, unless it asks for anything that the sandbox does not know.
+    pub fn find(form: &Form) -> Result<Self, Refusal> {
+        let (operation, known): (_, &[&str]) = match form.action() {
+            "GetCallerIdentity" => (Operation::GetCallerIdentity, &[]),
+            "AssumeRole" => (
+                Operation::AssumeRole,
+                &["RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "PolicyArns", "ExternalId"],
+            ),
+            "GetAccessKeyInfo" => (Operation::GetAccessKeyInfo, &["AccessKeyId"]),
+            other => return Err(Refusal::not_implemented(format!("the STS action {other}"))),
+        };
+        form.expect_only(known)?;
+        Ok(operation)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::GetCallerIdentity => "GetCallerIdentity",
+            Operation::AssumeRole => "AssumeRole",
+            Operation::GetAccessKeyInfo => "GetAccessKeyInfo",
+        }
+    }
+
+    pub fn changes(self) -> bool {
+        self == Operation::AssumeRole
+    }
+}
+
+/// Answers a request that was let in.
+pub fn serve(iam: &Iam, operation: Operation, form: &Form, caller: &Caller) -> Answer {
+    let result = match operation {
+        Operation::GetCallerIdentity => Ok(caller_identity(iam, caller)),
+        Operation::AssumeRole => assume_role(iam, form, caller),
+        Operation::GetAccessKeyInfo => access_key_info(iam, form),
+    };
+    match result {
+        Ok(result) => Service::Sts.answer(operation.name(), Some(result)),
+        Err(refusal) => Service::Sts.refused(refusal),
     }
 }
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
-pub fn caller_identity(account: &str, arn: &str) -> Answer {
-    Answer::xml(Xml::namespaced("GetCallerIdentityResponse", NAMESPACE, |response| {
-        response.element("GetCallerIdentityResult", |result| {
-            result.text("Arn", arn).text("UserId", "AIDASANDBOXSANDBOX00").text("Account", account);
+fn caller_identity(iam: &Iam, caller: &Caller) -> String {
+    // A caller of `sandbox.yml` may be of another account.
+    let account =
+        caller.arn.split(':').nth(4).filter(|account| !account.is_empty()).unwrap_or(&iam.account.id);
+    Xml::fragment(|result| {
+        result.text("Arn", &caller.arn).text("UserId", &caller.user_id).text("Account", account);
+    })
+}
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+fn assume_role(iam: &Iam, form: &Form, caller: &Caller) -> Result<String, Refusal> {
+    let name = names::session_name(form)?;
+    let _lock = iam.directory.lock(Access::Change)?;
+    let arn = form.required("RoleArn")?;
+    let role = iam
+        .role_of_arn(arn)?
+        .ok_or_else(|| super::guard::not_authorised(caller, "sts:AssumeRole", arn, None))?;
+    let seconds = form.number("DurationSeconds")?.unwrap_or(HOUR);
+    if !(SHORTEST_SESSION..=role.longest_session).contains(&seconds) {
+        return Err(validation(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ));
+    }
+    if matches!(caller.standing, Standing::Role(..)) && seconds > HOUR {
+        return Err(validation(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+        ));
+    }
+    let token = format!("{}{}", fresh_id(), fresh_id());
+    let session = Session {
+        key: fresh_unique_id("ASIA").chars().take(20).collect(),
+        role: role.name.clone(),
+        role_id: role.id.clone(),
+        name: name.to_owned(),
+        expires: iam.clock.now() + TimeDelta::seconds(i64::from(seconds)),
+        token: token_digest(&token),
+        policies: session_policies(iam, form)?,
+    };
+    iam.directory.sessions.put(&session.key, session.clone())?;
+    let secret: String = format!("{}{}", fresh_id(), fresh_id()).chars().take(40).collect();
+    Ok(Xml::fragment(|result| {
+        result.element("AssumedRoleUser", |user| {
+            user.text("AssumedRoleId", format!("{}:{name}", role.id));
+            user.text("Arn", iam.account.session(&role.name, name));
+        });
+        result.element("Credentials", |keys| {
+            keys.text("AccessKeyId", &session.key).text("SecretAccessKey", secret);
+            keys.text("SessionToken", token).text("Expiration", instant(session.expires));
         });
     }))
 }
 
-/// A refusal in the form of Amazon's query protocol.
-pub fn refused(refusal: Refusal) -> Answer {
-    let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
-    let document = Xml::namespaced("ErrorResponse", NAMESPACE, |response| {
-        response.element("Error", |error| {
-            error.text("Type", kind).text("Code", refusal.code).text("Message", &refusal.message);
-        });
-    });
-    let mut answer = Answer::xml(document);
-    answer.status = refusal.status;
-    answer
+/// The documents that narrow a session: the one given with it and those of managed policies, as they are now.
+fn session_policies(iam: &Iam, form: &Form) -> Result<Vec<(String, String)>, Refusal> {
+    let mut policies = Vec::new();
+    if let Some(document) = form.get("Policy") {
+        check_identity(document)?;
+        if document.chars().count() > LONGEST_POLICY {
+            return Err(Refusal::new(400, "PackedPolicyTooLarge", "The session policy is too large."));
+        }
+        policies.push(("the session's own policy".to_owned(), document.to_owned()));
+    }
+    let arns: Vec<&str> =
+        (1..).map_while(|number| form.get(&format!("PolicyArns.member.{number}.arn"))).collect();
+    if arns.len() > MOST_POLICIES {
+        return Err(validation("A session may have 10 managed policies at most"));
+    }
+    for arn in arns {
+        let policy = iam.managed(arn)?.ok_or_else(|| {
+            Refusal::new(400, "MalformedPolicyDocument", format!("Policy {arn} was not found."))
+        })?;
+        policies.push((format!("the session's policy {}", policy.name()), policy.document().to_owned()));
+    }
+    Ok(policies)
+}
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html>
+fn access_key_info(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    let id = form.required("AccessKeyId")?;
+    let _lock = iam.directory.lock(Access::Read)?;
+    match iam.key(id)? {
+        Some(_) => Ok(Xml::fragment(|result| {
+            result.text("Account", &iam.account.id);
+        })),
+        None => Err(validation(format!("Access key {id} is of no account that the sandbox knows"))),
+    }
 }

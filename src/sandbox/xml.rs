@@ -34,6 +34,18 @@ impl Xml {
         xml.0
     }
 
+    /// Elements without a root, to be put into a document with [`Xml::raw`].
+    pub fn fragment(build: impl FnOnce(&mut Xml)) -> String {
+        let mut xml = Xml(String::new());
+        build(&mut xml);
+        xml.0
+    }
+
+    pub fn raw(&mut self, fragment: &str) -> &mut Self {
+        self.0.push_str(fragment);
+        self
+    }
+
     pub fn element(&mut self, name: &str, build: impl FnOnce(&mut Xml)) -> &mut Self {
         let _ = write!(self.0, "<{name}>");
         build(self);

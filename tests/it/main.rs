@@ -17,6 +17,8 @@ mod jobs;
 
 mod plan;
 
+mod policy;
+
 mod project;
 
 mod support;

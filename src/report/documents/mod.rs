@@ -4,6 +4,7 @@
 //! Members are added within a version of a format, never renamed or removed (docs/scripting.md). Must never hold a
 //! secret: values come as they are shown.
 
+pub mod decision;
 pub mod desired;
 pub mod plan;
 pub mod problems;
@@ -13,8 +14,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::policy;
+
 /// The documents that have a schema, by the name that `reconcile schema` knows.
-pub const NAMES: [&str; 5] = ["plan", "report", "problems", "settings", "desired"];
+pub const NAMES: [&str; 7] = ["plan", "report", "problems", "settings", "desired", "decision", "request"];
 
 /// The JSON Schema (2020-12) of a document; `None` for a name that there is none of.
 pub fn schema(name: &str) -> Option<Json> {
@@ -24,6 +27,8 @@ pub fn schema(name: &str) -> Option<Json> {
         "problems" => of::<problems::Problems>(problems::FORMAT),
         "settings" => of::<settings::Settings>(settings::FORMAT),
         "desired" => of::<desired::Desired>(desired::FORMAT),
+        "decision" => of::<decision::Decision>(decision::FORMAT),
+        "request" => of::<policy::QuestionDocument>(policy::REQUEST),
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@ mod protection;
 
 use std::collections::BTreeMap;
 
-pub use protection::{BucketObjectLock, NO_LOCK, VersioningLock, member as lock_member};
+pub use protection::{BucketObjectLock, VersioningLock, member as lock_member};
 
 use super::{Field, Judgement};
 use crate::vocab::{Encryption, Environment, KeepVersions, RegionName, Risk, Value, Versioning};

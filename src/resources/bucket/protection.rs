@@ -39,14 +39,11 @@ pub mod member {
     pub const BREAK_GLASS: &str = "break_glass";
 }
 
-/// The lock that is not there, as plans and scripts know it.
-pub const NO_LOCK: &str = "none";
-
 impl From<VersioningLock> for Value {
     fn from(lock: VersioningLock) -> Self {
         let list = |texts: BTreeSet<String>| Value::List(texts.into_iter().map(Value::Text).collect());
         match lock {
-            VersioningLock::None => NO_LOCK.into(),
+            VersioningLock::None => Value::Null,
             VersioningLock::Denies { missing, break_glass } => Value::Map(BTreeMap::from([
                 (member::MISSING.to_owned(), list(missing)),
                 (member::BREAK_GLASS.to_owned(), list(break_glass)),
@@ -91,7 +88,7 @@ pub enum BucketObjectLock {
 impl From<BucketObjectLock> for Value {
     fn from(lock: BucketObjectLock) -> Self {
         match lock {
-            BucketObjectLock::None => "none".into(),
+            BucketObjectLock::None => Value::Null,
             BucketObjectLock::WithoutDefault => "on, without default retention".into(),
             BucketObjectLock::Holds(ObjectLock { mode, days }) => Value::Map(BTreeMap::from([
                 ("mode".to_owned(), mode.name().into()),

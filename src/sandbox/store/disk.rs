@@ -82,7 +82,7 @@ impl DiskStore {
 }
 
 /// A name of a file for any key: readable where it can be, never `.`, `..`, hidden or too long.
-fn encode(key: &str) -> String {
+pub fn encode(key: &str) -> String {
     let mut name = utf8_percent_encode(key, ESCAPED).to_string();
     if let Some(rest) = name.strip_prefix('.') {
         name = format!("%2E{rest}");
@@ -102,7 +102,8 @@ fn decode(name: &str) -> Option<String> {
     percent_decode_str(name).decode_utf8().ok().map(|key| key.into_owned())
 }
 
-fn read<T: DeserializeOwned>(file: &Path) -> io::Result<Option<T>> {
+/// A record of a file; none where there is no file.
+pub fn read_record<T: DeserializeOwned>(file: &Path) -> io::Result<Option<T>> {
     match fs::read(file) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             io::Error::new(
@@ -116,7 +117,7 @@ fn read<T: DeserializeOwned>(file: &Path) -> io::Result<Option<T>> {
 }
 
 /// The names in a folder in order; none where there is no folder.
-fn names(folder: &Path) -> io::Result<Vec<String>> {
+pub fn names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -162,7 +163,7 @@ impl Store for DiskStore {
     }
 
     fn bucket(&self, name: &str) -> io::Result<Option<Arc<Bucket>>> {
-        Ok(read(&self.bucket_dir(name).join("bucket.json"))?.map(Arc::new))
+        Ok(read_record(&self.bucket_dir(name).join("bucket.json"))?.map(Arc::new))
     }
 
     fn put_bucket(&self, name: &str, bucket: Bucket) -> io::Result<()> {
@@ -183,7 +184,9 @@ impl Store for DiskStore {
             let key = match decode(&name) {
                 Some(key) => Some(key),
                 None => match names(&folder.join(&name))?.first() {
-                    Some(file) => read::<Version>(&folder.join(&name).join(file))?.map(|version| version.key),
+                    Some(file) => {
+                        read_record::<Version>(&folder.join(&name).join(file))?.map(|version| version.key)
+                    }
                     None => None,
                 },
             };
@@ -197,7 +200,7 @@ impl Store for DiskStore {
         let folder = self.key_dir(bucket, key);
         let mut versions = Vec::new();
         for name in names(&folder)?.iter().rev() {
-            versions.extend(read::<Version>(&folder.join(name))?.map(Arc::new));
+            versions.extend(read_record::<Version>(&folder.join(name))?.map(Arc::new));
         }
         Ok(versions)
     }
@@ -217,13 +220,13 @@ impl Store for DiskStore {
         let folder = self.bucket_dir(bucket).join("uploads");
         let mut uploads = Vec::new();
         for name in names(&folder)? {
-            uploads.extend(read::<Upload>(&folder.join(name).join("upload.json"))?.map(Arc::new));
+            uploads.extend(read_record::<Upload>(&folder.join(name).join("upload.json"))?.map(Arc::new));
         }
         Ok(uploads)
     }
 
     fn upload(&self, bucket: &str, id: &str) -> io::Result<Option<Arc<Upload>>> {
-        Ok(read(&self.upload_dir(bucket, id).join("upload.json"))?.map(Arc::new))
+        Ok(read_record(&self.upload_dir(bucket, id).join("upload.json"))?.map(Arc::new))
     }
 
     fn put_upload(&self, bucket: &str, upload: Upload) -> io::Result<()> {
@@ -234,7 +237,7 @@ impl Store for DiskStore {
         let folder = self.upload_dir(bucket, upload);
         let mut parts = Vec::new();
         for name in names(&folder)?.iter().filter(|name| *name != "upload.json") {
-            parts.extend(read::<Part>(&folder.join(name))?.map(Arc::new));
+            parts.extend(read_record::<Part>(&folder.join(name))?.map(Arc::new));
         }
         Ok(parts)
     }

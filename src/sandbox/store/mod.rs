@@ -14,7 +14,7 @@ use std::sync::Arc;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-pub use disk::DiskStore;
+pub use disk::{DiskStore, encode, names, read_record};
 pub use memory::MemoryStore;
 
 use super::records::{Blob, Bucket, Part, Upload, Version};

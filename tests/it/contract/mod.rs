@@ -1,10 +1,12 @@
-//! What S3 promises, as far as this program relies on it: one suite, run on both stores of the sandbox and on an
+//! What S3, IAM and STS promise, as far as this program relies on it: one suite, run on both stores of the sandbox and on an
 //! emulator that others wrote. Where the emulator is known to be wrong, moto.md says so, and is held to it.
 
 mod buckets;
+mod identities;
 mod multipart;
 mod objects;
 mod own;
+mod policies;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +32,7 @@ struct Cloud {
     /// A client of eu-west-2.
     london: Client,
     sts: aws_sdk_sts::Client,
+    iam: aws_sdk_iam::Client,
 }
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -51,7 +54,8 @@ macro_rules! cases {
 use cases;
 
 fn every_case() -> impl Iterator<Item = &'static Case> {
-    [buckets::CASES, settings::CASES, objects::CASES, multipart::CASES].into_iter().flatten()
+    let s3 = [buckets::CASES, settings::CASES, objects::CASES, multipart::CASES];
+    s3.into_iter().chain([identities::CASES, policies::CASES]).flatten()
 }
 
 /// Runs every case; answers with those that failed, and how.
@@ -76,6 +80,7 @@ async fn cloud(settings: AwsSettings) -> Cloud {
         s3: aws.s3(Some(&region("us-east-1"))),
         london: aws.s3(Some(&region("eu-west-2"))),
         sts: aws.sts(),
+        iam: aws.iam(),
     }
 }
 
@@ -114,8 +119,8 @@ async fn moto_keeps_every_promise_but_those_listed() {
         region: "us-east-1".parse().ok(),
         ..AwsSettings::new(moto::clock())
     };
-    // The endpoint is for S3 alone, so the caller's service is reached apart.
-    let cloud = Cloud { sts: moto.sts(), ..cloud(settings).await };
+    // The endpoint is for S3 alone, so the other services are reached apart.
+    let cloud = Cloud { sts: moto.sts(), iam: moto.iam(), ..cloud(settings).await };
     let failures = failures(&cloud).await;
     let surprises: BTreeMap<_, _> = failures.iter().filter(|(name, _)| !known.contains(*name)).collect();
     assert_eq!(surprises, BTreeMap::new(), "failed, but not listed in moto.md");

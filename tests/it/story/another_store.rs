@@ -64,7 +64,8 @@ fn a_store_behind_an_endpoint_is_planned_and_applied_without_an_account() {
     assert_eq!(code, 0, "{text}");
     let (code, text) = elsewhere.reconcile("plan --detailed-exitcode");
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("Nothing to change: 1 as they should be."), "{text}");
+    assert!(text.contains("Nothing to change: 1 as they should be, 1 held."), "{text}");
+    assert!(text.contains("unsupported") && text.contains("this store has no IAM"), "{text}");
 }
 
 #[test]

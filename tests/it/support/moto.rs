@@ -30,6 +30,18 @@ impl Moto {
             .http_client(aws_smithy_http_client::Builder::new().build_http());
         aws_sdk_sts::Client::from_conf(config.build())
     }
+
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(aws_sdk_iam::config::BehaviorVersion::v2026_01_12())
+            .endpoint_url(self.url())
+            .region(aws_sdk_iam::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_iam::config::Credentials::new(
+                "testing", "testing", None, None, "test",
+            ))
+            .http_client(aws_smithy_http_client::Builder::new().build_http());
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
 }
 
 impl Drop for Moto {
@@ -56,6 +68,7 @@ pub fn start() -> Option<Moto> {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let process = command
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
