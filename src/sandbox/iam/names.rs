@@ -236,7 +236,8 @@ mod tests {
             assert!(name(&form(&format!("RoleName={good}")), Kind::Role).is_ok(), "{good}");
         }
         for bad in ["", "a%20b", "a/b", "%C3%A9", &"x".repeat(65)] {
-            let refused = name(&form(&format!("RoleName={bad}")), Kind::Role);
+            let form = form(&format!("RoleName={bad}"));
+            let refused = name(&form, Kind::Role);
             assert_eq!(refused.map_err(|refusal| refusal.code), Err("ValidationError"), "{bad}");
         }
         assert!(name(&form(&format!("GroupName={}", "x".repeat(128))), Kind::Group).is_ok());

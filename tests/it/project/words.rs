@@ -158,3 +158,29 @@ fn links_and_commands_are_found_where_they_are_meant() {
     assert!(anchors("## Exit codes, `everywhere`\n").contains("exit-codes-everywhere"));
     assert_eq!(plain(Path::new("docs/./x/../a.md")), Path::new("docs/a.md"));
 }
+
+/// The tests that a line of docs/threat-model.md names: `` `path`: `function`, `function` ``.
+fn named_tests(line: &str) -> Option<(&str, Vec<&str>)> {
+    let held_by = line.trim_end_matches('|').rsplit('|').next()?.trim();
+    let (path, functions) = held_by.split_once("`: ")?;
+    Some((path.trim_start_matches('`'), functions.split(", ").map(|name| name.trim_matches('`')).collect()))
+}
+
+#[test]
+fn every_promise_of_the_threat_model_is_held_by_a_test() {
+    let model = text("docs/threat-model.md");
+    let promises = model.split("## What is promised").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let rows: Vec<&str> = promises
+        .expect("a section of promises")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise"))
+        .collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let (file, functions) = named_tests(row).unwrap_or_else(|| panic!("no test holds: {row}"));
+        let source = text(file);
+        for function in functions {
+            assert!(source.contains(&format!("fn {function}(")), "{file} has no test {function}");
+        }
+    }
+}

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::policy::{canonical, texts};
+use super::policy::meaning;
 use crate::policy::destroyers::{self, On, When};
+use crate::policy::{Effect, Operator, Statement, Test, Who};
 use crate::resources::bucket::VersioningLock;
 
 /// Sids of our statements; they begin alike so that each is known for ours.
@@ -99,10 +100,11 @@ pub(super) fn is_ours(statement: &Json) -> bool {
 
 /// What our statements among these deny.
 pub(super) fn read(all: &[Json], terms: &Terms) -> VersioningLock {
-    let ours: Vec<&Json> = all.iter().filter(|statement| is_ours(statement)).collect();
-    if ours.is_empty() {
+    if !all.iter().any(is_ours) {
         return VersioningLock::None;
     }
+    let ours: Vec<Statement> =
+        all.iter().filter(|statement| is_ours(statement)).filter_map(meaning).collect();
     let mut missing = BTreeSet::new();
     let mut break_glass = BTreeSet::new();
     for (on, resource) in [(On::Bucket, terms.bucket.clone()), (On::Object, terms.objects())] {
@@ -116,8 +118,7 @@ pub(super) fn read(all: &[Json], terms: &Terms) -> VersioningLock {
         }
     }
     for (wanted, name) in [(customer_keys(terms), CUSTOMER_KEY), (foreign_keys(terms), FOREIGN_KEY)] {
-        let wanted = canonical(&wanted);
-        if !ours.iter().any(|statement| canonical(statement) == wanted) {
+        if !ours.iter().any(|statement| meaning(&wanted).as_ref() == Some(statement)) {
             missing.insert(name.to_owned());
         }
     }
@@ -125,21 +126,21 @@ pub(super) fn read(all: &[Json], terms: &Terms) -> VersioningLock {
 }
 
 /// The roles that a statement spares, if it denies this action to all others; a condition more and it may not.
-fn spared(statement: &Json, action: &str, resource: &str) -> Option<Vec<String>> {
-    let texts = |member: &str| texts(statement.get(member)?);
-    let everyone = statement.get("Principal").map(canonical) == Some(json!("*"))
-        || statement.get("Principal").map(canonical) == Some(json!({"AWS": "*"}));
-    let denied = statement.get("Effect").and_then(Json::as_str) == Some("Deny")
-        && everyone
-        && texts("Action")?.iter().any(|denied| denied.eq_ignore_ascii_case(action))
-        && texts("Resource")?.contains(&resource);
-    let operators = statement.get("Condition")?.as_object()?;
-    let keys = operators.get("ArnNotLike")?.as_object()?;
-    let only = denied && operators.len() == 1 && keys.len() == 1;
-    let (key, roles) = keys.iter().next()?;
-    let roles = self::texts(roles)?;
-    (only && key.eq_ignore_ascii_case("aws:PrincipalArn"))
-        .then(|| roles.into_iter().map(str::to_owned).collect())
+fn spared(statement: &Statement, action: &str, resource: &str) -> Option<Vec<String>> {
+    let everyone = statement.principals.as_ref()?;
+    let resources = statement.resources.as_ref()?;
+    let [condition] = statement.conditions.as_slice() else { return None };
+    let arn_not_like = Operator::Known { set: None, test: Test::ArnNotLike, if_exists: false };
+    let denied = statement.effect == Effect::Deny
+        && !everyone.negated
+        && everyone.who == [Who::Everyone]
+        && statement.actions.contain(action)
+        && !resources.negated
+        && resources.patterns.iter().any(|pattern| pattern.as_str() == resource)
+        && condition.operator == arn_not_like
+        && condition.key.eq_ignore_ascii_case("aws:PrincipalArn")
+        && statement.unmodelled.is_empty();
+    denied.then(|| condition.values.iter().map(|value| value.text.clone()).collect())
 }
 
 #[cfg(test)]

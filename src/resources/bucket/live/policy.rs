@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{CallError, Target, absent_is_none, lock, unusable};
+use crate::policy::{Document, Statement};
 use crate::resources::bucket::{Bucket, VersioningLock, field};
 
 /// The statement that refuses requests without TLS
@@ -40,8 +41,8 @@ pub(super) struct Policy(Option<Json>);
 impl Policy {
     /// Whether our statement stands in the policy as we would write it.
     pub(super) fn tls_only(&self, target: &Target<'_>) -> bool {
-        let wanted = canonical(&tls_statement(target));
-        self.statements().iter().any(|statement| canonical(statement) == wanted)
+        let wanted = meaning(&tls_statement(target));
+        self.statements().iter().any(|statement| meaning(statement) == wanted)
     }
 
     /// What the statements of the versioning lock deny.
@@ -129,55 +130,15 @@ fn statements(policy: &Json) -> Vec<Json> {
     }
 }
 
-/// A text, or a list of texts; `None` for anything else.
-pub(super) fn texts(value: &Json) -> Option<Vec<&str>> {
-    match value {
-        Json::Array(items) => items.iter().map(Json::as_str).collect(),
-        one => Some(vec![one.as_str()?]),
-    }
-}
-
-/// One spelling for what IAM reads alike: a list of one is its member, the order of a list is nothing, and a principal
-/// `{"AWS": "*"}` is everybody.
-pub(super) fn canonical(json: &Json) -> Json {
-    match json {
-        Json::Array(items) => {
-            let mut items: Vec<Json> = items.iter().map(canonical).collect();
-            items.sort_by_key(Json::to_string);
-            match items.as_slice() {
-                [one] => one.clone(),
-                _ => Json::Array(items),
-            }
-        }
-        Json::Object(members) => {
-            let mut members: Vec<(String, Json)> =
-                members.iter().map(|(name, value)| (name.clone(), canonical(value))).collect();
-            members.sort_by(|a, b| a.0.cmp(&b.0));
-            for (name, value) in &mut members {
-                if name == "Principal" && *value == json!({"AWS": "*"}) {
-                    *value = json!("*");
-                }
-            }
-            Json::Object(members.into_iter().collect())
-        }
-        Json::Bool(bool) => json!(bool.to_string()),
-        other => other.clone(),
-    }
+/// A statement as IAM reads it, whatever its spelling; `None` for one that says nothing to it.
+pub(super) fn meaning(statement: &Json) -> Option<Statement> {
+    let alone = json!({"Version": "2012-10-17", "Statement": [statement]});
+    Document::read(&alone).ok()?.statements.into_iter().next()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spellings_that_iam_reads_alike_are_alike() {
-        let one = json!({"Effect": "Deny", "Action": ["s3:*"], "Principal": {"AWS": "*"},
-                         "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
-        let two = json!({"Action": "s3:*", "Resource": ["a", "b"], "Effect": "Deny", "Principal": "*",
-                         "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
-        assert_eq!(canonical(&one), canonical(&two));
-        assert_ne!(canonical(&one), canonical(&json!({"Effect": "Allow"})));
-    }
 
     #[test]
     fn what_is_no_policy_is_told() {
