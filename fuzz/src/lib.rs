@@ -46,7 +46,7 @@ pub fn load(files: &[(&str, &[u8])]) {
 }
 
 /// No control character but those of our own colours.
-fn plain(text: &str) {
+pub fn plain(text: &str) {
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_control() && c != '\n') {
         let colour = rest[at..].strip_prefix("\u{1b}[").and_then(|code| {

@@ -11,6 +11,7 @@ pub mod problems;
 pub mod settings;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -28,17 +29,23 @@ pub fn schema(name: &str) -> Option<Json> {
         "settings" => of::<settings::Settings>(settings::FORMAT),
         "desired" => of::<desired::Desired>(desired::FORMAT),
         "decision" => of::<decision::Decision>(decision::FORMAT),
-        "request" => of::<policy::QuestionDocument>(policy::REQUEST),
+        "request" => read::<policy::QuestionDocument>(policy::REQUEST),
         _ => return None,
     })
 }
 
-/// The schema of a type, its `format` being this one.
+/// The schema of a type that is written, its `format` being this one.
 fn of<T: JsonSchema>(format: &str) -> Json {
-    let mut schema =
-        schemars::SchemaGenerator::from(schemars::generate::SchemaSettings::draft2020_12().for_serialize())
-            .into_root_schema_for::<T>()
-            .to_value();
+    made::<T>(SchemaSettings::draft2020_12().for_serialize(), format)
+}
+
+/// The schema of a type that is read: what has a default may be left out.
+fn read<T: JsonSchema>(format: &str) -> Json {
+    made::<T>(SchemaSettings::draft2020_12().for_deserialize(), format)
+}
+
+fn made<T: JsonSchema>(settings: SchemaSettings, format: &str) -> Json {
+    let mut schema = schemars::SchemaGenerator::from(settings).into_root_schema_for::<T>().to_value();
     schema["title"] = format.into();
     schema["properties"]["format"] =
         json!({"const": format, "description": "The name and version of the format"});

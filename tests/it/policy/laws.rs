@@ -250,7 +250,7 @@ fn respelled(json: &Value, name: &str) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(700))]
 
     #[test]
     fn adding_a_deny_never_allows(setting in setting(), asked in asked(), more in statement(false), at in 0..9usize) {

@@ -508,7 +508,7 @@ fn what_is_no_policy_is_an_error_with_its_place() {
         (with("Condition", json!([])), "Statement[1].Condition"),
         (with("Condition", json!({"Bool": "x"})), "Statement[1].Condition.Bool"),
         (with("Condition", json!({"Bool": {"a:b": null}})), "Statement[1].Condition.Bool.a:b"),
-        (with("Condition", json!({"Bool": {"a:b": "1", "A:B": "1"}})), "Statement[1].Condition.Bool.a:b"),
+        (with("Condition", json!({"Bool": {"a:b": "1", "A:B": "1"}})), "Statement[1].Condition.Bool.A:B"),
     ] {
         let error = Document::read(&json).expect_err("no policy");
         assert_eq!(error.place, place, "{error}");

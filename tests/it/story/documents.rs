@@ -86,6 +86,22 @@ fn every_document_is_as_its_schema_says() {
 }
 
 #[test]
+fn a_request_and_its_decision_are_as_their_schemas_say() {
+    let stage = Stage::new();
+    let statement = serde_json::json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    let request = serde_json::json!({"format": "reconcile.request/1", "action": "s3:DeleteObject",
+        "principal": "arn:aws:iam::111122223333:user/dev", "resource": "arn:aws:s3:::b/x",
+        "resource_account": "111122223333", "context": {"aws:SecureTransport": true, "aws:TagKeys": ["a", "b"]},
+        "identity_policies": [{"name": "P", "policy": {"Version": "2012-10-17", "Statement": [statement]}}],
+        "permissions_boundary": {"Statement": []}, "scps": [[{"policy": {"Statement": statement}}]]});
+    let validator = jsonschema::draft202012::new(&made("request")).expect("a schema");
+    assert!(validator.is_valid(&request));
+    assert!(!validator.is_valid(&serde_json::json!({"principal": "*"})));
+    std::fs::write(stage.path("request.json"), request.to_string()).expect("written");
+    holds("decision", &stage.reconcile("audit explain --request request.json --output json").exits(0));
+}
+
+#[test]
 fn a_failed_apply_has_its_errors_in_the_report() {
     let stage = Stage::new();
     stage.sandbox("now: 2026-11-21T12:00:00Z\nfaults: [{kind: denied, operation: CreateBucket}]\n");
