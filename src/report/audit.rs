@@ -4,7 +4,7 @@
 use anstyle::Style;
 
 use super::audit_matrix::matrix;
-use super::text::{ALARM, BOLD, DIM, MAGENTA, RED, YELLOW, broken, counted, one_line, styled};
+use super::text::{ALARM, BOLD, DIM, MAGENTA, RED, WIDTH, YELLOW, counted, one_line, styled, wrapped};
 use crate::audit::{Audit, Finding, Severity};
 use crate::policy::Verdict;
 
@@ -30,18 +30,21 @@ pub fn text(audit: &Audit, view: View<'_>) -> String {
         text.push_str(&format!("\n{matrix}"));
         text.push_str(&legend(audit));
     }
-    for finding in &audit.findings {
-        // Who can destroy stands in the table, with the ways; here it is how grave that is.
-        let is_in_table = finding.id.ends_with("can-destroy");
-        text.push_str(&format!("\n{}", told(finding, view.verbose, is_in_table)));
+    for alike in alike(&audit.findings) {
+        text.push_str(&format!("\n{}", told(&alike, view.verbose)));
     }
     if !audit.unread.is_empty() {
         text.push_str("\nnot seen\n");
         for unread in &audit.unread {
             let first = format!("{} {}", styled(MAGENTA, "?"), one_line(&unread.subject));
             let why = format!("{}: {}", unread.permission, one_line(&unread.why));
-            text.push_str(&format!("{first}\n    {}\n", broken(&why, 4, 4)));
+            text.push_str(&format!("{first}\n{}\n", wrapped("    ", 4, &why)));
         }
+    }
+    if view.export.is_some() {
+        let note = "An export holds policies alone: versioning, lifecycle rules, object lock, access control lists, \
+                    replication and encryption of buckets were not looked at.";
+        text.push_str(&format!("\n{}\n", wrapped("", 0, note)));
     }
     text.push_str(&format!("\n{}\n", summary(audit)));
     text
@@ -51,7 +54,42 @@ fn heading(view: View<'_>) -> String {
     let mut parts = vec![format!("environment {}", view.environment)];
     parts.extend(view.account.map(|account| format!("account {account}")));
     parts.extend(view.export.map(|export| format!("export {}", one_line(export))));
-    format!("{}\n", parts.join(" \u{b7} "))
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.chars().count() + 3 <= WIDTH => {
+                line.push_str(&format!(" \u{b7} {part}"));
+            }
+            _ => lines.push(part),
+        }
+    }
+    format!("{}\n", lines.join("\n"))
+}
+
+/// Findings that say the same of several, together.
+fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let is_alike = |group: &&mut Vec<&Finding>| {
+            group.first().is_some_and(|first| {
+                first.id == finding.id
+                    && first.severity == finding.severity
+                    && first.title == finding.title
+                    && first.remedy == finding.remedy
+                    && (first.evidence == finding.evidence || is_in_table(first))
+            })
+        };
+        match groups.iter_mut().find(is_alike) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
+}
+
+/// Who can destroy stands in the table, with the ways; as a finding it is how grave that is.
+fn is_in_table(finding: &Finding) -> bool {
+    finding.id.ends_with("can-destroy")
 }
 
 /// What the words of the table mean, where they occur.
@@ -79,22 +117,39 @@ fn style(severity: Severity) -> Style {
     }
 }
 
-fn told(finding: &Finding, verbose: bool, is_in_table: bool) -> String {
+fn told(alike: &[&Finding], verbose: bool) -> String {
+    let Some(finding) = alike.first() else { return String::new() };
     let severity = styled(style(finding.severity), format_args!("{}[{}]", finding.severity, finding.id));
-    let mut text = format!("{severity} {}\n", styled(BOLD, one_line(&finding.subject)));
-    text.push_str(&format!("    {}\n", broken(&one_line(&finding.title), 4, 4)));
-    let shown = match (verbose, is_in_table) {
-        (true, _) => finding.evidence.len(),
+    let mut text = severity;
+    let mut column = finding.severity.name().len() + finding.id.len() + 2;
+    for (index, finding) in alike.iter().enumerate() {
+        let subject = one_line(&finding.subject);
+        let comma = if index + 1 == alike.len() { "" } else { "," };
+        if index > 0 && column + subject.chars().count() + 2 > WIDTH {
+            text.push_str("\n   ");
+            column = 3;
+        }
+        column += subject.chars().count() + 2;
+        text.push_str(&format!(" {}{comma}", styled(BOLD, subject)));
+    }
+    text.push_str(&format!("\n{}\n", wrapped("    ", 4, &one_line(&finding.title))));
+    let shown = match (verbose, is_in_table(finding)) {
+        (true, _) => usize::MAX,
         (false, true) => 0,
         (false, false) => EVIDENCE,
     };
-    for line in finding.evidence.iter().take(shown) {
-        text.push_str(&format!("      {}\n", broken(&one_line(line), 6, 8)));
+    // Those that are told together have the same evidence, or have it in the table.
+    let evidence: Vec<&String> = match is_in_table(finding) {
+        true => alike.iter().flat_map(|finding| &finding.evidence).collect(),
+        false => finding.evidence.iter().collect(),
+    };
+    for line in evidence.iter().take(shown) {
+        text.push_str(&format!("{}\n", wrapped("      ", 8, &one_line(line))));
     }
-    if finding.evidence.len() > shown && shown > 0 {
-        text.push_str(&format!("      ... {} more with -v\n", finding.evidence.len() - shown));
+    if evidence.len() > shown && shown > 0 {
+        text.push_str(&format!("      ... {} more with -v\n", evidence.len() - shown));
     }
-    text.push_str(&format!("    = help: {}\n", broken(&finding.remedy, 12, 12)));
+    text.push_str(&format!("{}\n", wrapped("    = help: ", 12, &finding.remedy)));
     text
 }
 

@@ -3,20 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{ALARM, BOLD, DIM, MAGENTA, WIDTH, YELLOW, broken, one_line, styled};
+use super::text::{ALARM, BOLD, DIM, MAGENTA, WIDTH, YELLOW, one_line, styled, wrapped};
 use crate::audit::{Ability, Expected};
 use crate::policy::Verdict;
 use crate::policy::destroyers::Power;
 
 /// The columns: each power, and its heading on two lines.
 const COLUMNS: [(Power, [&str; 2]); 10] = [
-    (Power::DeleteVersions, ["delete", "it"]),
+    (Power::DeleteVersions, ["delete", "them"]),
     (Power::LifecycleRules, ["life-", "cycle"]),
     (Power::Versioning, ["vers-", "ioning"]),
     (Power::BucketPolicy, ["change", "policy"]),
     (Power::ObjectLock, ["object", "lock"]),
-    (Power::Access, ["open", "it"]),
-    (Power::Encryption, ["take", "key"]),
+    (Power::Access, ["let in", "others"]),
+    (Power::Encryption, ["other", "keys"]),
     (Power::Replication, ["repli-", "cate"]),
     (Power::Databases, ["data-", "base"]),
     (Power::RecoveryPoints, ["backup", "vault"]),
@@ -101,6 +101,12 @@ fn table(subjects: &[&str], rows: &[Row], verbose: bool) -> String {
         let end = if index + 1 == subjects.len() { ":" } else { "" };
         text.push_str(&format!("{kind} {}{end}\n", styled(BOLD, one_line(name))));
     }
+    // On the same line, where there is room.
+    let last = subjects.last().map_or(0, |subject| subject.chars().count());
+    if last + 2 + who.len() <= WIDTH {
+        text.pop();
+        text.push(' ');
+    }
     text.push_str(&format!("{}\n\n", styled(style, who)));
     let used: BTreeSet<Power> = rows.iter().flat_map(|row| row.cells.keys().copied()).collect();
     let columns: Vec<&(Power, [&str; 2])> = COLUMNS.iter().filter(|(power, _)| used.contains(power)).collect();
@@ -145,7 +151,7 @@ fn line(row: &Row, columns: &[&(Power, [&str; 2])]) -> String {
         Some(Expected::BreakGlass) if NAME + columns.len() * CELL + 11 <= WIDTH => {
             format!("{}break-glass\n", text)
         }
-        Some(Expected::BreakGlass) => format!("{}\n    break-glass, as it should be\n", text.trim_end()),
+        Some(Expected::BreakGlass) => format!("{}\n    break-glass\n", text.trim_end()),
         _ => format!("{}\n", text.trim_end()),
     }
 }
@@ -158,7 +164,7 @@ fn ways(row: &Row, verbose: bool) -> String {
             true => format!("{}: {way}", actions.join(", ")),
             false => way.clone(),
         };
-        text.push_str(&format!("    {}\n", broken(&one_line(&way), 4, 6)));
+        text.push_str(&format!("{}\n", wrapped("    ", 6, &one_line(&way))));
     }
     if row.ways.len() > shown {
         text.push_str(&format!("    ... {} more with -v\n", row.ways.len() - shown));

@@ -35,7 +35,7 @@ fn is_versioned(look: &Look<'_>, ability: &Ability) -> bool {
     facts.and_then(|facts| facts.versioning.known()) == Some(&Versioning::Enabled)
 }
 
-fn add(look: &Look<'_>, report: &mut Report, wanted: impl Fn(&Ability) -> bool, title: &str, remedy: &str) {
+fn add(look: &Look<'_>, report: &mut Report, wanted: impl Fn(&Ability) -> bool, title: &str) {
     let mut by_principal: BTreeMap<&str, Vec<&Ability>> = BTreeMap::new();
     let unexpected = look.abilities.iter().filter(|one| one.expected.is_none() && one.row.on != On::Key);
     for ability in unexpected.filter(|ability| wanted(ability)) {
@@ -68,6 +68,17 @@ fn add(look: &Look<'_>, report: &mut Report, wanted: impl Fn(&Ability) -> bool, 
                 evidence.push(path);
             }
         }
+        let remedy = match (is_writer(look, first), abilities.iter().any(|one| one.via.is_empty())) {
+            (true, true) => "reconcile apply gives it the least policy that suffices; take away what others attached",
+            (false, true) => {
+                "take the statements of the path away, or deny these actions to everybody but break-glass: \
+                 versioning_lock: true for the bucket"
+            }
+            (_, false) => {
+                "close the way that the path shows: take away the permission that it begins with, or narrow it to what \
+                 has no power over backups"
+            }
+        };
         report.add(severity, first.who.to_string(), format!("{title} {of_what}{certainty}"), evidence, remedy);
     }
 }
@@ -78,22 +89,10 @@ fn is_writer(look: &Look<'_>, ability: &Ability) -> bool {
 
 pub fn can_destroy(look: &Look<'_>, report: &mut Report) {
     let others = |ability: &Ability| !is_writer(look, ability);
-    add(
-        look,
-        report,
-        others,
-        "can destroy backups in",
-        "take the power away where the path shows it, or deny it to everybody: versioning_lock: true",
-    );
+    add(look, report, others, "can destroy backups in");
 }
 
 pub fn writer_can_destroy(look: &Look<'_>, report: &mut Report) {
     let writers = |ability: &Ability| is_writer(look, ability);
-    add(
-        look,
-        report,
-        writers,
-        "writes backups, and its key, once stolen, destroys them in",
-        "reconcile apply gives it the least policy that suffices; take away what others attached",
-    );
+    add(look, report, writers, "writes backups, and its key, once stolen, destroys them in");
 }
