@@ -171,7 +171,7 @@ pub struct ConditionValue {
 #[derive(Clone, Debug)]
 pub(super) enum Meaning {
     Text(Pattern),
-    Arn(Box<ArnPattern>),
+    Arn(ArnPattern),
     Number(f64),
     Instant(DateTime<Utc>),
     Truth(bool),
@@ -186,7 +186,7 @@ pub(super) enum Meaning {
 pub(super) enum ArnPattern {
     /// `*` alone.
     Every,
-    Segments([Pattern; 6]),
+    Segments(Box<[Pattern; 6]>),
 }
 
 impl ArnPattern {
@@ -213,7 +213,7 @@ impl ArnPattern {
             .into_iter()
             .map(|segment| Pattern::new(segment.to_owned(), Reading::Wild, version))
             .collect();
-        patterns.try_into().ok().map(ArnPattern::Segments)
+        patterns.try_into().ok().map(|segments| ArnPattern::Segments(Box::new(segments)))
     }
 }
 
@@ -222,7 +222,7 @@ impl ConditionValue {
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         let patterns = match &self.meaning {
             Meaning::Text(pattern) => std::slice::from_ref(pattern),
-            Meaning::Arn(arn) => match &**arn {
+            Meaning::Arn(arn) => match arn {
                 ArnPattern::Segments(segments) => &segments[..],
                 ArnPattern::Every => &[],
             },
@@ -251,7 +251,7 @@ impl ConditionValue {
                 Some(Meaning::Text(Pattern::new(text.clone(), Reading::Wild, version)))
             }
             Test::ArnEquals | Test::ArnNotEquals | Test::ArnLike | Test::ArnNotLike => {
-                ArnPattern::parse(&text, version).map(|arn| Meaning::Arn(Box::new(arn)))
+                ArnPattern::parse(&text, version).map(Meaning::Arn)
             }
             Test::NumericEquals
             | Test::NumericNotEquals

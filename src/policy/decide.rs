@@ -14,51 +14,111 @@ use super::{condition, whom};
 
 /// Whether the policies let it happen, and by which statements.
 pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
-    let mut denies = Denies { none: Truth::True, explicit: None, possible: Vec::new() };
+    let weighed = weigh(request, policies);
+    let verdict = weighed.verdict;
+    if verdict == Verdict::Denied {
+        let path = weighed.denies.explicit.iter().map(|found| found.step(request)).collect();
+        return Decision { verdict, path, missing: weighed.missing };
+    }
+    let mut path: Vec<Step> = weighed.route.found.iter().flatten().map(|found| found.step(request)).collect();
+    let mut known = Denies::NONE;
+    for level in weighed.levels {
+        let allowed = scan_all(request, policies, Layer::ServiceControl, level, &mut known);
+        path.extend(allowed.direct.found.map(|found| found.step(request)));
+    }
+    if weighed.denies.none != Truth::True {
+        path.extend(possible_denies(request, policies, weighed.levels));
+    }
+    Decision { verdict, path, missing: None }
+}
+
+/// The verdict of [`decide`] alone, which allocates nothing: for whoever asks very often and tells the path of a few.
+pub fn verdict(request: &Request<'_>, policies: &Policies<'_>) -> Verdict {
+    weigh(request, policies).verdict
+}
+
+/// What all policies say together.
+struct Weighed<'p> {
+    verdict: Verdict,
+    route: Route<'p>,
+    denies: Denies<'p>,
+    /// The service control policies that count.
+    levels: &'p [Vec<Named>],
+    missing: Option<Layer>,
+}
+
+fn weigh<'p>(request: &Request<'_>, policies: &Policies<'p>) -> Weighed<'p> {
+    let mut denies = Denies::NONE;
+    let identity = scan_all(request, policies, Layer::Identity, policies.identity, &mut denies);
     let mut scan = |layer: Layer, named| {
         let mut found = Grants::NONE;
         read(request, policies, layer, named, &mut found, &mut denies);
         found
     };
-    let identity =
-        policies.identity.iter().map(|named| scan(Layer::Identity, named)).fold(Grants::NONE, Grants::or);
     let boundary = policies.boundary.map(|named| scan(Layer::Boundary, named).direct);
     let session = policies.session.map(|named| scan(Layer::Session, named).direct);
     let resource = policies.resource.map_or(Grants::NONE, |named| scan(Layer::Resource, named));
     let is_limited = request.principal.account().is_some() && !request.principal.is_service_linked();
-    let mut control = Truth::True;
     let levels = if is_limited { policies.scps } else { &[] };
+    let mut control = Truth::True;
     for level in levels {
-        let allowed =
-            level.iter().map(|named| scan(Layer::ServiceControl, named)).fold(Grants::NONE, Grants::or);
+        let allowed = scan_all(request, policies, Layer::ServiceControl, level, &mut denies);
         control = control.and(allowed.direct.truth);
-    }
-    if let Some(found) = denies.explicit {
-        return Decision { verdict: Verdict::Denied, path: vec![found.step(request)], missing: None };
     }
     let layers = Layers { identity: identity.direct, boundary, session, resource };
     let route = layers.best_route(request);
-    let truth = route.truth.and(control).and(denies.none);
-    let verdict = match truth {
+    let verdict = match route.truth.and(control).and(denies.none) {
         Truth::True => Verdict::Allowed,
         Truth::Open => Verdict::Conditional,
         Truth::Unknown => Verdict::Unknown,
-        Truth::False => {
-            let missing = if control == Truth::False { Layer::ServiceControl } else { route.missing };
-            return Decision { verdict: Verdict::Denied, path: Vec::new(), missing: Some(missing) };
-        }
+        Truth::False => Verdict::Denied,
     };
-    let mut path: Vec<Step> = route.found.iter().flatten().map(|found| found.step(request)).collect();
-    for level in levels {
-        let mut ignored = Denies { none: Truth::True, explicit: None, possible: Vec::new() };
-        let mut allowed = Grants::NONE;
-        for named in level {
-            read(request, policies, Layer::ServiceControl, named, &mut allowed, &mut ignored);
-        }
-        path.extend(allowed.direct.found.map(|found| found.step(request)));
+    let missing = match (verdict, denies.explicit) {
+        (Verdict::Denied, None) if control == Truth::False => Some(Layer::ServiceControl),
+        (Verdict::Denied, None) => Some(route.missing),
+        _ => None,
+    };
+    Weighed { verdict, route, denies, levels, missing }
+}
+
+/// Reads all policies of a layer.
+fn scan_all<'p>(
+    request: &Request<'_>,
+    policies: &Policies<'_>,
+    layer: Layer,
+    all: &'p [Named],
+    denies: &mut Denies<'p>,
+) -> Grants<'p> {
+    let mut grants = Grants::NONE;
+    for named in all {
+        read(request, policies, layer, named, &mut grants, denies);
     }
-    path.extend(denies.possible.iter().map(|found| found.step(request)));
-    Decision { verdict, path, missing: None }
+    grants
+}
+
+/// The statements that may deny, in the order in which a path tells policies.
+fn possible_denies(request: &Request<'_>, policies: &Policies<'_>, levels: &[Vec<Named>]) -> Vec<Step> {
+    let single = [
+        (Layer::Resource, policies.resource),
+        (Layer::Boundary, policies.boundary),
+        (Layer::Session, policies.session),
+    ];
+    let identity = policies.identity.iter().map(|named| (Layer::Identity, named));
+    let single = single.into_iter().filter_map(|(layer, named)| named.map(|named| (layer, named)));
+    let control = levels.iter().flatten().map(|named| (Layer::ServiceControl, named));
+    let mut steps = Vec::new();
+    for (layer, named) in identity.chain(single).chain(control) {
+        for statement in &named.document.statements {
+            if statement.effect != Effect::Deny || !statement.may_concern(request.action) {
+                continue;
+            }
+            let truth = denying(statement, request, policies, layer);
+            if matches!(truth, Truth::Open | Truth::Unknown) {
+                steps.push(Found { layer, named, statement, truth }.step(request));
+            }
+        }
+    }
+    steps
 }
 
 /// A statement that applies, or may.
@@ -112,7 +172,10 @@ struct Denies<'p> {
     /// Whether nothing does.
     none: Truth,
     explicit: Option<Found<'p>>,
-    possible: Vec<Found<'p>>,
+}
+
+impl Denies<'_> {
+    const NONE: Self = Denies { none: Truth::True, explicit: None };
 }
 
 /// Reads a policy's statements.
@@ -128,30 +191,32 @@ fn read<'p>(
         if !statement.may_concern(request.action) {
             continue;
         }
+        if statement.effect == Effect::Deny {
+            let truth = denying(statement, request, policies, layer);
+            denies.none = denies.none.and(truth.not());
+            if truth == Truth::True && denies.explicit.is_none() {
+                denies.explicit = Some(Found { layer, named, statement, truth });
+            }
+            continue;
+        }
         let names = applies(statement, request, layer, policies.boundary.is_some());
-        let found = |truth: Truth| Grant { truth, found: Some(Found { layer, named, statement, truth }) };
-        match statement.effect {
-            Effect::Allow if names.at_all() == Truth::False => {}
-            Effect::Allow => {
-                *grants = grants.or(Grants {
-                    direct: found(names.directly),
-                    by_role: found(names.by_role),
-                    by_account: found(names.by_account),
-                });
-            }
-            Effect::Deny if layer == Layer::Resource && is_owner_of_bucket_policy(request) => {}
-            Effect::Deny => {
-                let truth = names.at_all();
-                denies.none = denies.none.and(truth.not());
-                let found = Found { layer, named, statement, truth };
-                match truth {
-                    Truth::False => {}
-                    Truth::True => denies.explicit = denies.explicit.or(Some(found)),
-                    Truth::Open | Truth::Unknown => denies.possible.push(found),
-                }
-            }
+        if names.at_all() != Truth::False {
+            let found = |truth: Truth| Grant { truth, found: Some(Found { layer, named, statement, truth }) };
+            *grants = grants.or(Grants {
+                direct: found(names.directly),
+                by_role: found(names.by_role),
+                by_account: found(names.by_account),
+            });
         }
     }
+}
+
+/// Whether a statement that denies the action does so here.
+fn denying(statement: &Statement, request: &Request<'_>, policies: &Policies<'_>, layer: Layer) -> Truth {
+    if layer == Layer::Resource && is_owner_of_bucket_policy(request) {
+        return Truth::False;
+    }
+    applies(statement, request, layer, policies.boundary.is_some()).at_all()
 }
 
 /// Whether a statement that speaks of the action applies, and how it names the principal.

@@ -110,16 +110,22 @@ impl Document {
         self.statements.iter().any(|statement| statement.may_concern(action))
     }
 
-    /// The document without the statements that speak of none of these actions. For each of them it decides as the
-    /// whole one does, and statements keep their numbers: whoever asks a few actions of many documents narrows them
-    /// first.
+    /// The document as far as it speaks of these actions: other statements, and within statements other actions, are
+    /// left out. For each of these actions it decides as the whole one does, and statements keep their numbers: whoever
+    /// asks a few actions of many documents narrows them first.
     #[must_use]
     pub fn narrowed(&self, actions: &[&str]) -> Document {
+        let is_asked = |pattern: &Pattern| actions.iter().any(|action| pattern.matches_action(action));
+        let narrow = |statement: &Statement| {
+            let mut narrow = statement.clone();
+            narrow.actions.patterns.retain(is_asked);
+            narrow
+        };
         let concerns = |statement: &&Statement| actions.iter().any(|action| statement.may_concern(action));
         Document {
             version: self.version,
             id: self.id.clone(),
-            statements: self.statements.iter().filter(concerns).cloned().collect(),
+            statements: self.statements.iter().filter(concerns).map(narrow).collect(),
         }
     }
 

@@ -29,7 +29,7 @@ mod write;
 
 pub use condition::{Condition, ConditionValue, Operator, Set, Test};
 pub use context::Context;
-pub use decide::decide;
+pub use decide::{decide, verdict};
 pub use decision::{Certainty, Decision, Layer, Named, Policies, Request, Resource, Step, Verdict};
 pub use document::{Actions, Document, Effect, Resources, Statement, Version};
 pub use pattern::Pattern;

@@ -42,6 +42,13 @@ fn ends_segment(pieces: &[Piece], index: usize) -> bool {
 /// Whether the text matches, every wildcard reaching as far as it likes. What stands between two stars is looked for
 /// from the left, once.
 pub(super) fn glob<const FOLD: bool>(pieces: &[Piece], text: &str) -> bool {
+    // Most patterns are a text, or one with a star behind it.
+    match pieces {
+        [Piece::Any] => return true,
+        [Piece::Literal(literal)] => return literal.len() == text.len() && begins::<FOLD>(text, literal),
+        [Piece::Literal(literal), Piece::Any] => return begins::<FOLD>(text, literal),
+        _ => {}
+    }
     let mut rest = text;
     let mut run = pieces;
     let mut is_anchored = true;
@@ -66,6 +73,14 @@ pub(super) fn glob<const FOLD: bool>(pieces: &[Piece], text: &str) -> bool {
         is_anchored = false;
         run = after.unwrap_or_default();
     }
+}
+
+fn begins<const FOLD: bool>(text: &str, literal: &str) -> bool {
+    let begin = text.as_bytes().get(..literal.len());
+    begin.is_some_and(|begin| match FOLD {
+        true => begin.eq_ignore_ascii_case(literal.as_bytes()),
+        false => begin == literal.as_bytes(),
+    })
 }
 
 /// What is left of the text behind pieces without a star.

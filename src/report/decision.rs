@@ -42,7 +42,7 @@ pub fn json(question: &Question, decision: &Decision) -> Json {
             Verdict::Unknown => document::Verdict::Unknown,
         },
         path: decision.path.iter().map(ToString::to_string).collect(),
-        denial: (decision.verdict == Verdict::Denied).then(|| match decision.missing {
+        denial: (decision.verdict == Verdict::Denied).then_some(match decision.missing {
             Some(_) => document::Denial::Implicit,
             None => document::Denial::Explicit,
         }),
