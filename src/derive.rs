@@ -4,6 +4,8 @@
 //! ids and resources, on whatever day and machine.
 
 mod awaiting;
+mod identities;
+pub mod permissions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +15,12 @@ use crate::resources::Resource;
 use crate::resources::bucket::{
     AbortUploads, Bucket, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
+use crate::resources::identity::Stake;
 use crate::settings::{BucketSettings, Secrets, Settings, Vault};
 use crate::state::{Desired, HeldBefore, HeldCode, Wanted};
-use crate::vocab::{BucketName, Datastore, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning};
+use crate::vocab::{
+    BucketName, Datastore, Encryption, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning,
+};
 
 /// What the settings ask for, and what they ask for in vain.
 pub fn desired(settings: &Settings) -> Desired {
@@ -26,7 +31,9 @@ pub fn desired(settings: &Settings) -> Desired {
         derivation.awaiting(summary);
     }
     derivation.declared_buckets();
+    derivation.identities();
     let Derivation { resources, held, .. } = derivation;
+    let stakes = resources.iter().filter_map(|(id, wanted)| stake(id, &wanted.resource)).collect();
     let vault_digest = match &settings.vault {
         Vault::Absent => None,
         Vault::Locked { digest, .. } | Vault::Open { digest, .. } => Some(digest.clone()),
@@ -41,6 +48,7 @@ pub fn desired(settings: &Settings) -> Desired {
         held,
         hosts: settings.inventory.hosts.keys().cloned().collect(),
         break_glass: settings.backups.declared.break_glass.iter().map(|role| role.arn.clone()).collect(),
+        stakes,
         vault_digest,
     }
 }
@@ -207,6 +215,21 @@ impl Derivation<'_> {
             versioning_lock: Some(self.versioning_lock(own)),
         }
     }
+}
+
+/// What access to a bucket could destroy, as far as settings tell.
+fn stake(id: &Id, resource: &Resource) -> Option<(BucketName, Stake)> {
+    let Resource::Bucket(bucket) = resource else { return None };
+    let key = match &bucket.encryption {
+        Some(Encryption::Kms(key) | Encryption::KmsDouble(key)) => key.clone(),
+        _ => None,
+    };
+    let stake = Stake {
+        versioned: bucket.versioning == Some(Versioning::Enabled),
+        object_lock: bucket.object_lock.is_some(),
+        key,
+    };
+    Some((id.name().parse().ok()?, stake))
 }
 
 /// Digests of the secrets that go into job files.

@@ -12,7 +12,7 @@ use super::target::Target;
 use crate::policy::destroyers::DESTROYERS;
 use crate::policy::{
     Certainty, Context, Decision, Document, Effect, Named, Policies, Principal, Request, Resource, Step, Verdict,
-    decide,
+    decide, verdict,
 };
 
 /// Who acts, and with what power: an identity as it is, or as it can make itself.
@@ -179,6 +179,31 @@ impl<'a> Judge<'a> {
         policy: Option<&Named>,
         context: &Context,
     ) -> Decision {
+        let (request, policies) = self.request(actor, action, resource, policy, context);
+        decide(&request, &policies)
+    }
+
+    /// The same without the path, for the many questions whose answer is no.
+    fn verdict(
+        &self,
+        actor: &Actor,
+        action: &str,
+        resource: Resource<'_>,
+        policy: Option<&Named>,
+        context: &Context,
+    ) -> Verdict {
+        let (request, policies) = self.request(actor, action, resource, policy, context);
+        verdict(&request, &policies)
+    }
+
+    fn request<'q>(
+        &'q self,
+        actor: &'q Actor,
+        action: &'q str,
+        resource: Resource<'q>,
+        policy: Option<&'q Named>,
+        context: &'q Context,
+    ) -> (Request<'q>, Policies<'q>) {
         let request = Request {
             principal: &actor.principal,
             action,
@@ -194,7 +219,7 @@ impl<'a> Judge<'a> {
             scps: if actor.principal.account() == Some(self.account) { &self.scps } else { &[] },
             resource: policy,
         };
-        decide(&request, &policies)
+        (request, policies)
     }
 
     /// Asks for an action of IAM, STS or a service on something that has no policy of its own. `what` is the thing in
@@ -215,6 +240,9 @@ impl<'a> Judge<'a> {
         if policy.is_none() && !self.may(actor, action) {
             return None;
         }
+        if self.verdict(actor, action, resource, policy, context) == Verdict::Denied {
+            return None;
+        }
         way(&self.decide(actor, action, resource, policy, context), action, what)
     }
 
@@ -222,6 +250,9 @@ impl<'a> Judge<'a> {
     /// the thing.
     pub fn ask_somewhere(&self, actor: &Actor, action: &str, prefix: &str, what: &str) -> Option<Way> {
         if !self.may(actor, action) {
+            return None;
+        }
+        if self.verdict(actor, action, Resource::Under(prefix), None, &self.open) == Verdict::Denied {
             return None;
         }
         let mut decision = self.decide(actor, action, Resource::Under(prefix), None, &self.open);
@@ -244,14 +275,15 @@ impl<'a> Judge<'a> {
         if !self.may(actor, action) && target.policy.as_ref().is_none_or(|policy| !grants(policy, action)) {
             return None;
         }
-        let mut best: Option<Decision> = None;
-        for context in &target.contexts {
-            let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context);
-            if best.as_ref().is_none_or(|best| decision.verdict > best.verdict) {
-                best = Some(decision);
-            }
+        let verdicts = target.contexts.iter().map(|context| {
+            (self.verdict(actor, action, target.asked(), target.policy.as_ref(), context), context)
+        });
+        // Of equals the first.
+        let (found, context) = verdicts.reduce(|best, other| if other.0 > best.0 { other } else { best })?;
+        if found == Verdict::Denied {
+            return None;
         }
-        let decision = best.filter(|decision| decision.verdict != Verdict::Denied)?;
+        let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context);
         let verdict = if target.perhaps { Verdict::Unknown } else { decision.verdict };
         Some(Way { verdict, path: decision.path.iter().map(ToString::to_string).collect() })
     }

@@ -54,10 +54,14 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
             .map(|keys| Keys::Fallback { access: keys.access_key.clone(), secret: keys.secret_key.clone() }),
         ..place.aws()
     });
+    let job_key =
+        keys.map(|keys| Keys::Forced { access: keys.access_key.clone(), secret: keys.secret_key.clone() });
     let secrets = keys.into_iter().flat_map(|keys| [keys.access_key.clone(), keys.secret_key.clone()]);
     let parallel = usize::from(global.parallel);
     let hosts = place.hosts(settings);
-    LiveWorld::connect(settings.environment.clone(), aws.await, hosts, secrets, parallel, place.clock()).await
+    let environment = settings.environment.clone();
+    let world = LiveWorld::connect(environment, aws.await, hosts, secrets, parallel, place.clock()).await;
+    world.with_job_key(job_key)
 }
 
 /// Looks at reality and compares: the plan with everything that it would lose.

@@ -16,6 +16,7 @@ mod init;
 mod list;
 mod manual;
 mod output;
+mod permissions;
 mod place;
 mod plan;
 mod prompt;
@@ -68,6 +69,8 @@ pub enum Command {
     DeployStack(apply::DeployStackArgs),
     /// Tell who may do what to backups, and by which statements
     Audit(audit::AuditArgs),
+    /// Print the least IAM policy that a command needs
+    Permissions(permissions::Permissions),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
     /// Run a job on this host, as cron does
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Apply(args) => args.run(&cli.global, &mut out),
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
         Command::Audit(args) => args.run(&cli.global, &mut out),
+        Command::Permissions(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
         Command::Vault(args) => args.run(&cli.global, &mut out),

@@ -23,7 +23,7 @@ pub struct SandboxArgs {
 enum SandboxCommand {
     /// Play a host's cron for one minute
     Run(SandboxRun),
-    /// What is in the cloud's buckets and on the hosts
+    /// What is in the cloud's buckets and on the hosts, and who is in its IAM
     Show,
     /// Forget the cloud's state and the hosts' files; sandbox.yml stays
     Reset,
@@ -59,6 +59,8 @@ fn show(sandbox: &Sandbox, directory: &Path, out: &mut Output) -> Result<Exit, F
             "directory": directory.display().to_string(),
             "buckets": overview.buckets,
             "hosts": overview.hosts,
+            "users": overview.users,
+            "roles": overview.roles,
         })),
         _ => out.result(&text(&overview, directory)),
     }
@@ -74,12 +76,16 @@ fn reset(sandbox: &Sandbox, directory: &Path, out: &mut Output) -> Result<Exit, 
             "directory": directory.display().to_string(),
             "buckets": before.buckets.len(),
             "hosts": before.hosts.len(),
+            "users": before.users.len(),
+            "roles": before.roles.len(),
         })),
         _ => out.result(&format!(
-            "{}\n\nForgot {} and {}.\n",
+            "{}\n\nForgot {}, {}, {} and {}.\n",
             styled(BOLD, format_args!("sandbox {}", directory.display())),
             counted(before.buckets.len(), "bucket"),
             counted(before.hosts.len(), "host"),
+            counted(before.users.len(), "user"),
+            counted(before.roles.len(), "role"),
         )),
     }
     Ok(Exit::Ok)
@@ -104,7 +110,16 @@ fn text(overview: &Overview, directory: &Path) -> String {
     for host in &overview.hosts {
         text.push_str(&host_text(host));
     }
-    if overview.buckets.is_empty() && overview.hosts.is_empty() {
+    for (kind, names) in [("users", &overview.users), ("roles", &overview.roles)] {
+        if !names.is_empty() {
+            let _ = writeln!(text, "\n{kind}");
+            for name in names.iter().take(SHOWN) {
+                let _ = writeln!(text, "    {name}");
+            }
+            text.push_str(&more(names.len()));
+        }
+    }
+    if text.lines().count() == 1 {
         text.push_str("\nNothing is in it yet.\n");
     }
     text
@@ -184,6 +199,8 @@ mod tests {
                     size: 310,
                 }],
             }],
+            users: vec!["app-writer".to_owned()],
+            roles: Vec::new(),
         };
         let shown = text(&overview, Path::new("/tmp/sandbox"));
         let shown = anstream::adapter::strip_str(&shown).to_string();
@@ -197,7 +214,9 @@ mod tests {
              \x20   2026-11-21 16:00    deleted  postgres_hourly_db1.tar.gz\n\
              \nhost db1\n\
              \x20   1 file\n\
-             \x20                         310 B  /etc/cron.d/reconcile-production-postgresql\n"
+             \x20                         310 B  /etc/cron.d/reconcile-production-postgresql\n\
+             \nusers\n\
+             \x20   app-writer\n"
         );
         assert!(shown.lines().all(|line| line.len() <= 80));
     }

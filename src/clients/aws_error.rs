@@ -114,6 +114,33 @@ impl fmt::Display for AwsError {
 
 impl Error for AwsError {}
 
+/// Which call failed, and how.
+#[derive(Debug)]
+pub struct CallError {
+    /// The IAM action that the call needs.
+    pub action: &'static str,
+    pub error: AwsError,
+}
+
+impl CallError {
+    /// An answer, or a request, that cannot be used although nobody refused it.
+    pub fn unusable(action: &'static str, message: String) -> Self {
+        let error =
+            AwsError { kind: AwsErrorKind::Other, code: None, message, request_id: None, status: None };
+        CallError { action, error }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.action, self.error)?;
+        match self.error.help() {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Names what a failed call means. Works for every operation of every service.
 pub fn aws_error<E>(error: &SdkError<E, HttpResponse>) -> AwsError
 where

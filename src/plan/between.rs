@@ -16,7 +16,7 @@ use crate::vocab::{HostName, Id, Kind, Risk, Value};
 /// What to change so that reality becomes as desired. `desired` is already narrowed to the selection.
 pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) -> Plan {
     let mut comparison =
-        Comparison { observed, changes: Vec::new(), held: Vec::new(), unchanged: BTreeSet::new() };
+        Comparison { desired, observed, changes: Vec::new(), held: Vec::new(), unchanged: BTreeSet::new() };
     for held in &desired.held {
         comparison.hold(&held.id, held.code, held.why.clone());
     }
@@ -26,6 +26,7 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
             comparison.compare(id, wanted);
         }
     }
+    comparison.hold_stray_key();
     comparison.hold_what_waits();
     comparison.remove_undeclared(desired, selection);
 
@@ -58,15 +59,16 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
     plan
 }
 
-struct Comparison<'a> {
-    observed: &'a Observed,
+pub(super) struct Comparison<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
     changes: Vec<Change>,
     held: Vec<Held>,
     unchanged: BTreeSet<Id>,
 }
 
 impl Comparison<'_> {
-    fn hold(&mut self, id: &Id, code: HeldCode, why: impl Into<String>) {
+    pub(super) fn hold(&mut self, id: &Id, code: HeldCode, why: impl Into<String>) {
         self.held.push(Held { id: id.clone(), code, why: why.into() });
     }
 
@@ -105,7 +107,13 @@ impl Comparison<'_> {
             Sighting::Foreign(owner) => return self.hold(id, HeldCode::Foreign, foreign(id, owner)),
             Sighting::Unknown(why) => return self.hold(id, HeldCode::Unknown, why.clone()),
         };
-        let mut resource = wanted.resource.clone();
+        if let Some(why) = self.no_identities(id) {
+            return self.hold(id, HeldCode::Unsupported, why);
+        }
+        let mut resource = wanted.resource.fitted(present);
+        if let Some(why) = resource.unborn().filter(|_| present.is_none()) {
+            return self.hold(id, HeldCode::NotReady, why);
+        }
         if let Resource::Bucket(bucket) = &mut resource {
             if present.is_none() && bucket.region.is_none() {
                 bucket.region = self.observed.caller.region.clone();
@@ -140,10 +148,12 @@ impl Comparison<'_> {
             );
             return self.hold(id, HeldCode::NotReady, why);
         }
+        self.hold_by_hand(id, present, &resource);
         // Also where the entry is there already: it promises backups that are not made.
         if let Some(why) = self.not_ready(id) {
             return self.hold(id, HeldCode::NotReady, why);
         }
+        let powers = self.newly_able(id, present, &resource, &mut comparison.changes);
         if comparison.changes.is_empty() {
             self.unchanged.insert(id.clone());
             return;
@@ -154,6 +164,7 @@ impl Comparison<'_> {
             Action::Update | Action::Remove => Reason::Differs,
         }];
         reasons.extend(wanted.declared.clone().map(Reason::Declared));
+        reasons.extend(powers.into_iter().map(Reason::Destroys));
         let risk = risks(comparison.changes.iter().map(|change| change.risk));
         self.changes.push(Change {
             id: id.clone(),
@@ -327,7 +338,7 @@ fn fields(present: Option<&Resource>, wanted: &Resource) -> FieldComparison {
             return;
         }
         let judgement = match present {
-            Some(_) => resources::risk(kind, field, &from, &to),
+            Some(present) => resources::judge(present, wanted, field, &from, &to),
             None => resources::risk_of_birth(kind, field, &to),
         };
         let (risk, may_break) = (judgement.risk, judgement.may_break);

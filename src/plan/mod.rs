@@ -3,6 +3,7 @@
 //! Place on the data's path: `Desired` and `Observed` -> [`Plan`] -> [`Granted`] -> [`Report`]. Pure, synchronous and
 //! deterministic: no clock, no network, no files. Reasons are data; `report` makes the text.
 
+mod access;
 mod between;
 mod fingerprint;
 mod guard;
@@ -11,6 +12,7 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use access::Power;
 pub use between::between;
 pub use guard::{Allow, AllowError, Consent, Granted, Refusal};
 pub use losses::{Answer, LocalKeep, Question};
@@ -128,6 +130,8 @@ pub enum Reason {
     Differs,
     /// It carries our mark and settings no longer ask for it.
     Undeclared,
+    /// With this change an identity of ours can destroy backups.
+    Destroys(Power),
 }
 
 /// Something that settings ask for and that is not among the changes.

@@ -44,6 +44,13 @@ impl Context {
         self
     }
 
+    /// Sets a key that has several values.
+    #[must_use]
+    pub fn with_all(mut self, key: &str, values: Vec<String>) -> Self {
+        self.values.insert(key.to_lowercase(), values);
+        self
+    }
+
     /// Whether a key is given, in whatever case.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(&key.to_lowercase())

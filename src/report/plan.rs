@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 
 pub use super::documents::plan::{plan as plan_json, report as report_json};
 pub use super::plan_markdown::plan as plan_markdown;
-use super::plan_words::{FieldLine, field_lines, short_schedule};
+use super::plan_words::{FieldLine, field_lines, power_words, short_schedule};
 pub use super::plan_words::{apply_line, next_run, refusal};
 use super::text::{
     ALARM, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, WIDTH, YELLOW, bytes, counted, day, minute, one_line,
     styled, wrapped,
 };
-use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Report, Summary};
+use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Reason, Report, Summary};
+use crate::resources::identity;
 use crate::retention::Losses;
 use crate::state::Tag;
 use crate::vocab::{Kind, Risk, Value};
@@ -102,6 +103,7 @@ fn change_text(plan: &Plan, change: &Change, view: View<'_>) -> String {
             Action::Remove => removed_text(change, field),
             _ => field_text(plan, change, field, view),
         });
+        text.push_str(&powers_text(change, &field.field));
     }
     text.push_str(&losses_text(&change.losses, view));
     text
@@ -187,6 +189,24 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View<'_>)
     text
 }
 
+/// What a field newly lets somebody destroy.
+fn powers_text(change: &Change, field: &str) -> String {
+    let mut text = String::new();
+    for reason in &change.reasons {
+        let Reason::Destroys(power) = reason else { continue };
+        if power.field == field {
+            let first = format!("      {} ", styled(ALARM, "can destroy:"));
+            text.push_str(&wrapped(
+                &first,
+                8,
+                &format!("{}, which {}", power_words(power), one_line(&power.how)),
+            ));
+            text.push('\n');
+        }
+    }
+    text
+}
+
 /// Of what goes, the lines that say what will no longer happen, and where the file was.
 fn removed_text(change: &Change, field: &FieldChange) -> String {
     match (change.id.kind(), field.from.get("schedule").and_then(Value::as_text)) {
@@ -207,6 +227,7 @@ fn is_detail(kind: Kind, field: &str) -> bool {
         Kind::Crontab => matches!(field, "owner" | "group" | "mode" | "variables"),
         Kind::HostFile => !matches!(field, "path" | "keep" | "upload" | "secrets"),
         Kind::HostDirectory => field == "group",
+        Kind::Role | Kind::User => field == identity::field::PATH,
         _ => false,
     }
 }
@@ -304,8 +325,13 @@ fn held_text(plan: &Plan) -> String {
             styled(BOLD, name),
             held.code.name()
         ));
-        text.push_str(&wrapped("            ", 12, &one_line(&held.why)));
+        // A command is copied, so it stays on one line.
+        let (why, commands) = held.why.split_once('\n').unwrap_or((&held.why, ""));
+        text.push_str(&wrapped("            ", 12, &one_line(why)));
         text.push('\n');
+        for command in commands.lines() {
+            text.push_str(&format!("            {}\n", styled(BOLD, one_line(command))));
+        }
     }
     text.push('\n');
     text

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::text;
-use crate::plan::{Allow, Plan, Reason, Refusal};
-use crate::resources::bucket;
+use crate::plan::{Allow, Plan, Power, Reason, Refusal};
+use crate::resources::{bucket, identity, role};
 use crate::vocab::{Kind, SecretDigest, Value};
 
 /// A line about one field: what it is, and what becomes of it.
@@ -24,6 +24,11 @@ pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<Fie
         (Kind::Bucket, bucket::field::ABORT_UPLOADS, from, to) => {
             vec![line("abort uploads", days(from), days(to).unwrap_or_else(|| "never".to_owned()))]
         }
+        (Kind::Role | Kind::User, identity::field::POLICY, from, to) => policy_lines(from, to),
+        (Kind::Role, role::TRUST, from, to) => vec![line("assumed by", some_words(from), words(to))],
+        (Kind::Role, role::INSTANCE_PROFILES, from, to) => {
+            vec![line("instance profile", some_words(from), words(to))]
+        }
         (Kind::Bucket, bucket::field::VERSIONING_LOCK, from, to) => lock_lines(from, to),
         (Kind::Bucket, bucket::field::OBJECT_LOCK, from, to) => {
             vec![line("object lock", (!from.is_null()).then(|| held_words(from)), held_words(to))]
@@ -38,6 +43,46 @@ pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<Fie
             };
             vec![line(&name.replace('_', " "), from, shown)]
         }
+    }
+}
+
+fn some_words(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| words(value))
+}
+
+/// What our policy lets an identity do, a line for each part of it that changes.
+fn policy_lines(from: &Value, to: &Value) -> Vec<FieldLine> {
+    const PARTS: [(&str, &str, &str); 4] = [
+        ("writes", "may write", "none"),
+        ("keys", "with keys", "none"),
+        ("snapshots", "may snapshot", "none"),
+        ("from", "only from", "anywhere"),
+    ];
+    if !matches!((from, to), (Value::Null | Value::Map(_), Value::Map(_))) {
+        return vec![line("policy", some_words(from), words(to))];
+    }
+    let part = |value: &Value, name: &str, nothing: &str| match (name, value.get(name)) {
+        (_, None) => nothing.to_owned(),
+        ("from", Some(source)) => source_words(source),
+        (_, Some(list)) => words(list),
+    };
+    PARTS
+        .into_iter()
+        .filter(|(name, ..)| from.get(name) != to.get(name))
+        .map(|(name, shown, nothing)| {
+            let before = (!from.is_null()).then(|| part(from, name, nothing));
+            line(shown, before, part(to, name, nothing))
+        })
+        .collect()
+}
+
+/// Where requests must come from: `172.31.0.0/16 in vpc-0abc`.
+fn source_words(source: &Value) -> String {
+    match (source.get("networks"), source.get("vpc").and_then(Value::as_text)) {
+        (Some(networks), Some(vpc)) => format!("{} in {vpc}", words(networks)),
+        (None, Some(vpc)) => vpc.to_owned(),
+        (Some(networks), None) => words(networks),
+        (None, None) => "nowhere".to_owned(),
     }
 }
 
@@ -227,7 +272,18 @@ pub fn reason(reason: &Reason) -> (&'static str, String) {
         Reason::Unmarked => ("unmarked", "it exists and carries nobody's mark".to_owned()),
         Reason::Differs => ("differs", "it differs from what settings ask for".to_owned()),
         Reason::Undeclared => ("undeclared", "settings no longer ask for it".to_owned()),
+        Reason::Destroys(power) => ("destroys", format!("{}, which {}", power_words(power), power.how)),
     }
+}
+
+/// A power to destroy: the policy, and the first of its actions.
+pub fn power_words(power: &Power) -> String {
+    let named: Vec<&str> = power.actions.iter().take(3).copied().collect();
+    let more = match power.actions.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("its {} allows {}{more}", text::one_line(&power.by), named.join(", "))
 }
 
 /// The line that carries the plan out: the command that applies it, with the consents that it needs.

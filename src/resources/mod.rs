@@ -12,18 +12,27 @@ pub mod bucket;
 pub mod crontab;
 pub mod host_directory;
 pub mod host_file;
+pub mod identity;
+pub mod role;
+pub mod user;
 
 use crate::vocab::{Kind, Risk, Value};
+
+use identity::{Holder, InlinePolicy};
 
 pub use bucket::Bucket;
 pub use crontab::Crontab;
 pub use host_directory::HostDirectory;
 pub use host_file::HostFile;
+pub use role::Role;
+pub use user::User;
 
 /// One managed thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
     Bucket(Bucket),
+    Role(Box<Role>),
+    User(Box<User>),
     HostDirectory(HostDirectory),
     HostFile(HostFile),
     Crontab(Crontab),
@@ -65,6 +74,8 @@ impl Resource {
     pub fn kind(&self) -> Kind {
         match self {
             Resource::Bucket(_) => Kind::Bucket,
+            Resource::Role(_) => Kind::Role,
+            Resource::User(_) => Kind::User,
             Resource::HostDirectory(_) => Kind::HostDirectory,
             Resource::HostFile(_) => Kind::HostFile,
             Resource::Crontab(_) => Kind::Crontab,
@@ -75,6 +86,8 @@ impl Resource {
     pub fn fields(&self) -> Vec<Field> {
         match self {
             Resource::Bucket(bucket) => bucket.fields(),
+            Resource::Role(role) => role.fields(),
+            Resource::User(user) => user.fields(),
             Resource::HostDirectory(directory) => directory.fields(),
             Resource::HostFile(file) => file.fields(),
             Resource::Crontab(crontab) => crontab.fields(),
@@ -88,9 +101,81 @@ impl Resource {
                 Resource::Bucket(wanted.over(Some(present)))
             }
             (Resource::Bucket(wanted), _) => Resource::Bucket(wanted.over(None)),
+            (Resource::Role(wanted), present) => {
+                let present = present.and_then(Resource::as_role);
+                Resource::Role(Box::new(wanted.over(present)))
+            }
+            (Resource::User(wanted), present) => {
+                let present = present.and_then(Resource::as_user);
+                Resource::User(Box::new(wanted.over(present)))
+            }
             // Host kinds manage every field that they have.
             (Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_), _) => self.clone(),
         }
+    }
+}
+
+impl Resource {
+    /// What settings ask of the thing that is there, where they leave something to it: an identity stays where it lives.
+    pub fn fitted(&self, present: Option<&Resource>) -> Resource {
+        match (self, present) {
+            (Resource::Role(wanted), Some(Resource::Role(present))) => {
+                Resource::Role(Box::new(wanted.fitted(present)))
+            }
+            (Resource::User(wanted), Some(Resource::User(present))) => {
+                Resource::User(Box::new(wanted.fitted(present)))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Why a thing that is not there cannot be made from what settings say of it.
+    pub fn unborn(&self) -> Option<&'static str> {
+        match self {
+            Resource::Role(role) => role.unborn(),
+            _ => None,
+        }
+    }
+
+    /// Our policy on an identity.
+    pub fn policy(&self) -> Option<&InlinePolicy> {
+        match self {
+            Resource::Role(role) => role.policy.as_ref(),
+            Resource::User(user) => user.policy.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What others gave the identity of this name.
+    pub fn holder<'a>(&'a self, name: &'a str) -> Option<Holder<'a>> {
+        match self {
+            Resource::Role(role) => Some(role.holder(name)),
+            Resource::User(user) => Some(user.holder(name)),
+            _ => None,
+        }
+    }
+
+    fn as_role(&self) -> Option<&Role> {
+        match self {
+            Resource::Role(role) => Some(role),
+            _ => None,
+        }
+    }
+
+    fn as_user(&self) -> Option<&User> {
+        match self {
+            Resource::User(user) => Some(user),
+            _ => None,
+        }
+    }
+}
+
+/// The risk of one field of an existing thing changing, where the two values do not tell it: policies are judged by what
+/// they allow.
+pub fn judge(present: &Resource, wanted: &Resource, field: &str, from: &Value, to: &Value) -> Judgement {
+    match (present.policy(), wanted.policy()) {
+        (old, Some(new)) if field == identity::field::POLICY => identity::policy_judgement(old, new),
+        _ => risk(wanted.kind(), field, from, to),
     }
 }
 
@@ -99,6 +184,8 @@ impl Resource {
 pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
     match kind {
         Kind::Bucket => bucket::risk(field, from, to),
+        Kind::Role => role::risk(field, from, to),
+        Kind::User => user::risk(field, from, to),
         Kind::HostDirectory => host_directory::risk(field, from, to),
         Kind::HostFile => host_file::risk(field, from, to),
         Kind::Crontab => crontab::risk(field, from, to),

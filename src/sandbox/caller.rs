@@ -20,6 +20,7 @@ use super::iam::records::{AccessKey, KeyStatus, LastUsed, Role, Session, User};
 use super::iam::{Iam, Kind};
 use super::query::Service;
 use super::store::Access;
+use crate::clients::aws::SANDBOX_KEY;
 
 /// How old the time of a key's last use may be before it is written again.
 const LAST_USED_MINUTES: i64 = 15;
@@ -66,7 +67,9 @@ impl Callers {
     /// The caller of a request to a service.
     pub fn of(&self, call: &Call, service: Option<Service>) -> Result<Caller, Refusal> {
         let _lock = self.iam.directory.lock(Access::Read)?;
-        let Some(id) = call.signed_key() else { return self.named(&self.usual) };
+        let Some(id) = call.signed_key().filter(|id| *id != SANDBOX_KEY) else {
+            return self.named(&self.usual);
+        };
         if let Some(session) = self.iam.directory.sessions.get(id)? {
             return self.session(session, call.header("x-amz-security-token"));
         }
@@ -156,7 +159,7 @@ impl Callers {
     /// Remembers that a key was used, as coarsely as AWS does
     /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyLastUsed.html>).
     pub fn note(&self, call: &Call, service: &str) -> Result<(), Refusal> {
-        let Some(id) = call.signed_key() else { return Ok(()) };
+        let Some(id) = call.signed_key().filter(|id| *id != SANDBOX_KEY) else { return Ok(()) };
         let now = self.iam.clock.now();
         let due = |key: &AccessKey| {
             key.status == KeyStatus::Active

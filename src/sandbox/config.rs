@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
 use super::fault::Fault;
+use super::guard::Origin;
+use super::iam::{Account, Kind};
+use crate::policy::Principal;
 use crate::vocab::{AccountId, BucketName, Clock, RegionName};
 
 /// The account of a sandbox that names none.
@@ -31,6 +35,10 @@ pub struct SandboxConfig {
     /// the sandbox's IAM knows may do what its policies allow; any other is an administrator, so that a sandbox works
     /// before it has identities. What a bucket's policy denies is denied to all of them.
     pub caller: Option<String>,
+    /// The address that requests come from; 127.0.0.1 if nothing is said.
+    pub source_ip: Option<IpAddr>,
+    /// The network whose endpoint requests come through, such as `vpc-0123`; from the open network without it.
+    pub source_vpc: Option<String>,
     /// Access keys of users: the key's id to the user's name. A key is the user's as soon as there is that user.
     /// Keys that `CreateAccessKey` makes need not stand here, and any other key is the caller's.
     pub access_keys: BTreeMap<String, String>,
@@ -115,10 +123,19 @@ impl SandboxConfig {
         }
         let config: SandboxConfig =
             serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?;
-        match config.faults.iter().find(|fault| fault.nth == 0) {
-            Some(_) => Err("nth of a fault is 0: the first request is number 1".to_owned()),
-            None => Ok(config),
+        if config.faults.iter().any(|fault| fault.nth == 0) {
+            return Err("nth of a fault is 0: the first request is number 1".to_owned());
         }
+        if let Some(caller) = &config.caller {
+            let arn = caller.starts_with("arn:");
+            Principal::parse(caller).ok().filter(|who| arn && who.account().is_some()).ok_or_else(|| {
+                format!(
+                    "caller: `{caller}` is nobody who can call: write the ARN of a user, a role, a session of one or an \
+                     account's root"
+                )
+            })?;
+        }
+        Ok(config)
     }
 
     pub fn account(&self) -> &str {
@@ -126,7 +143,14 @@ impl SandboxConfig {
     }
 
     pub fn caller(&self) -> String {
-        self.caller.clone().unwrap_or_else(|| format!("arn:aws:iam::{}:user/sandbox", self.account()))
+        self.caller
+            .clone()
+            .unwrap_or_else(|| Account::new(self.account(), self.region()).arn(Kind::User, "/", "sandbox"))
+    }
+
+    pub fn origin(&self) -> Origin {
+        let ip = self.source_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Origin { ip, vpc: self.source_vpc.clone() }
     }
 
     pub fn region(&self) -> &str {
@@ -171,6 +195,7 @@ mod tests {
         let config = SandboxConfig::parse(
             "account: \"210987654321\"\ncaller: arn:aws:sts::210987654321:assumed-role/ops/me\nregion: eu-west-2\n\
              now: 2026-11-21T10:00:00Z\nstorage_clock_offset: -90\nlatency: 20\ntime_zone: Europe/London\n\
+             source_ip: 10.0.0.7\nsource_vpc: vpc-1\naccess_keys: {AKIAGIVEN: app}\n\
              foreign_buckets: {theirs: \"999999999999\"}\npostgresql: {host: 127.0.0.1, port: 5433}\n\
              faults:\n- {kind: \"500\", operation: PutObject, nth: 2, times: 3}\n- {kind: denied, bucket: closed}\n\
              - kind: crash-before\n",
@@ -195,6 +220,8 @@ mod tests {
             ("account: \"12\"\n", "twelve digits"),
             ("faults:\n- {kind: meteor}\n", "line 2"),
             ("faults:\n- {kind: reset, nth: 0}\n", "number 1"),
+            ("caller: somebody\n", "ARN of a user"),
+            ("source_ip: 300.1.1.1\n", "line 1"),
             ("time_zone: Mars/Olympus\n", "Europe/London"),
         ] {
             let error = SandboxConfig::parse(text).expect_err(text);

@@ -16,10 +16,12 @@ use http_body_util::BodyExt;
 
 use super::caller::Callers;
 use super::checksum::Algorithm;
+use super::config::SandboxConfig;
 use super::fault::{Fault, FaultKind, Faults, Seen};
+use super::guard::{Guard, Origin, Parsed};
 use super::http::{Answer, Call, Refusal};
 use super::query::{Form, Service};
-use super::receive::receive;
+use super::receive::{Received, receive};
 use super::s3::{Operation, S3, Target, access_denied};
 use super::{iam, sts};
 use crate::clients::host::Moment;
@@ -31,6 +33,8 @@ const CRASH_EXIT: i32 = 70;
 pub struct Cloud {
     pub s3: S3,
     pub callers: Callers,
+    pub origin: Origin,
+    parsed: Parsed,
     pub latency: Duration,
     /// Whether a crash ends the process, as it does for faults of `sandbox.yml`.
     pub exit_on_crash: bool,
@@ -68,10 +72,13 @@ enum Order {
 }
 
 impl Cloud {
-    pub fn new(s3: S3, callers: Callers, latency: Duration, faults: Vec<Fault>, exit_on_crash: bool) -> Self {
+    pub fn new(s3: S3, callers: Callers, config: &SandboxConfig, exit_on_crash: bool) -> Self {
+        let (latency, faults) = (config.latency(), config.faults.clone());
         Cloud {
             s3,
             callers,
+            origin: config.origin(),
+            parsed: Parsed::default(),
             latency,
             exit_on_crash,
             faults: Mutex::new(Faults::new(faults)),
@@ -178,12 +185,29 @@ impl Cloud {
         // Somebody else may have crashed the sandbox while the body came in.
         self.alive()?;
         if !self.s3.store.blocks() {
-            return Ok(self.s3.serve(operation, &target, &call, received));
+            return Ok(self.answer_s3(operation, &target, &call, received));
         }
         let cloud = self.clone();
-        tokio::task::spawn_blocking(move || cloud.s3.serve(operation, &target, &call, received))
+        tokio::task::spawn_blocking(move || cloud.answer_s3(operation, &target, &call, received))
             .await
             .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    fn answer_s3(&self, operation: &Operation, target: &Target, call: &Call, received: Received) -> Answer {
+        let caller = self.callers.of(call, None).and_then(|caller| {
+            self.callers.note(call, "s3")?;
+            Ok(caller)
+        });
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.s3.discard(&received);
+                return refusal.into_s3();
+            }
+        };
+        let (iam, region) = (&self.callers.iam, call.signed_region().unwrap_or_default());
+        let guard = Guard::new(iam, &caller, &self.parsed, &self.origin, region, self.s3.clock.now());
+        self.s3.serve(operation, target, call, received, &guard)
     }
 
     /// Answers a request of the query protocol, on a thread that may wait if the directory is a folder.
@@ -203,14 +227,17 @@ impl Cloud {
         let iam = &self.callers.iam;
         let answer = || -> Result<Answer, Refusal> {
             let caller = self.callers.of(call, service)?;
+            let region = call.signed_region().unwrap_or_default();
+            let guard = Guard::new(iam, &caller, &self.parsed, &self.origin, region, iam.clock.now());
             Ok(match order {
                 Order::Iam(operation, form) => {
                     self.callers.note(call, "iam")?;
+                    iam::check(operation, form, &guard)?;
                     iam.serve(operation, form, caller.user())
                 }
                 Order::Sts(operation, form) => {
                     self.callers.note(call, "sts")?;
-                    sts::serve(iam, *operation, form, &caller)
+                    sts::serve(*operation, form, &guard)
                 }
                 Order::S3(operation, _) => return Err(Refusal::not_implemented(operation.name)),
             })

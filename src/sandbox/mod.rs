@@ -106,7 +106,7 @@ impl Sandbox {
         let directory = Directory::open(&root.join(IDENTITIES)).map_err(unusable)?;
         // Children run with other working directories.
         let root = root.canonicalize().map_err(unusable)?;
-        Ok(Sandbox::over(Arc::new(store), directory, root, config, clock, true, None))
+        Sandbox::over(Arc::new(store), directory, root, config, clock, true, None).begun().map_err(unusable)
     }
 
     /// A sandbox that ends with the value. A crash only makes every further request fail.
@@ -117,7 +117,9 @@ impl Sandbox {
         })?;
         let root = temporary.path().to_owned();
         let store = Arc::new(MemoryStore::default());
-        Ok(Sandbox::over(store, Directory::memory(), root, config, clock, false, Some(temporary)))
+        let sandbox = Sandbox::over(store, Directory::memory(), root, config, clock, false, Some(temporary));
+        let directory = sandbox.root.display().to_string();
+        sandbox.begun().map_err(|error| SandboxError::Unusable { directory, error })
     }
 
     fn over(
@@ -143,9 +145,13 @@ impl Sandbox {
             clock: clock.clone(),
         };
         let callers = Callers { iam, usual: config.caller() };
-        let faults = config.faults.clone();
-        let cloud = Cloud::new(s3, callers, config.latency(), faults, exit_on_crash);
+        let cloud = Cloud::new(s3, callers, &config, exit_on_crash);
         Sandbox { root, config, clock, cloud: Arc::new(cloud), _temporary: temporary }
+    }
+
+    fn begun(self) -> io::Result<Self> {
+        self.cloud.callers.iam.begin()?;
+        Ok(self)
     }
 
     /// What the SDK talks to in place of the network.
@@ -208,19 +214,22 @@ impl Sandbox {
     /// A crash then no longer ends the process, for this is how tests go on.
     pub fn reopened(self) -> Sandbox {
         let s3 = self.cloud.s3.clone();
-        let cloud = Cloud::new(s3, self.cloud.callers.clone(), self.cloud.latency, Vec::new(), false);
+        let config = SandboxConfig { faults: Vec::new(), ..self.config.clone() };
+        let cloud = Cloud::new(s3, self.cloud.callers.clone(), &config, false);
         Sandbox { cloud: Arc::new(cloud), ..self }
     }
 
     /// What is in the cloud and on the hosts.
     pub fn overview(&self) -> io::Result<Overview> {
-        overview::of(self.cloud.s3.store.as_ref(), &self.root.join(HOSTS))
+        let directory = &self.cloud.callers.iam.directory;
+        overview::of(self.cloud.s3.store.as_ref(), directory, &self.root.join(HOSTS))
     }
 
     /// Forgets the cloud's state and the hosts' files; `sandbox.yml` stays.
     pub fn reset(&self) -> io::Result<()> {
         self.cloud.s3.store.reset()?;
         self.cloud.callers.iam.directory.reset()?;
+        self.cloud.callers.iam.begin()?;
         match std::fs::remove_dir_all(self.root.join(HOSTS)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

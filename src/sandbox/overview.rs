@@ -7,15 +7,20 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::iam::Directory;
 use super::records::Version;
 use super::store::{Access, Store};
 use crate::vocab::Versioning;
 
-/// Buckets and hosts, each by name.
+/// Buckets, hosts and identities, each by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Overview {
     pub buckets: Vec<BucketOverview>,
     pub hosts: Vec<HostOverview>,
+    /// Names of IAM's users.
+    pub users: Vec<String>,
+    /// Names of IAM's roles.
+    pub roles: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,7 +61,7 @@ pub struct FileOverview {
     pub size: u64,
 }
 
-pub(super) fn of(store: &dyn Store, hosts: &Path) -> io::Result<Overview> {
+pub(super) fn of(store: &dyn Store, directory: &Directory, hosts: &Path) -> io::Result<Overview> {
     let mut overview = Overview::default();
     for name in store.buckets()? {
         let _lock = store.lock(&name, Access::Read)?;
@@ -75,6 +80,13 @@ pub(super) fn of(store: &dyn Store, hosts: &Path) -> io::Result<Overview> {
             name,
         });
     }
+    {
+        let _lock = directory.lock(Access::Read)?;
+        overview.users = directory.users.all()?.iter().map(|user| user.name.clone()).collect();
+        overview.roles = directory.roles.all()?.iter().map(|role| role.name.clone()).collect();
+    }
+    overview.users.sort_unstable();
+    overview.roles.sort_unstable();
     for entry in entries(hosts)? {
         if entry.file_type()?.is_dir() {
             let mut files = Vec::new();

@@ -61,6 +61,14 @@ pub struct Data {
 }
 
 impl Received {
+    /// The bytes that lie in the store because of it.
+    pub fn blob(&self) -> Option<Blob> {
+        match self {
+            Received::Data(data) => Some(data.blob.clone()),
+            Received::Nothing | Received::Document(_) => None,
+        }
+    }
+
     pub fn document(&self) -> &[u8] {
         match self {
             Received::Document(bytes) => bytes,

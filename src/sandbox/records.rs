@@ -14,7 +14,7 @@ use crate::vocab::Versioning;
 pub struct Bucket {
     pub region: String,
     pub created: DateTime<Utc>,
-    /// Whether object lock was switched on when the bucket was made.
+    /// Whether object lock is on, for good.
     pub object_lock: bool,
     pub versioning: Versioning,
     /// Settings as S3 would answer them, each in its own language (XML; JSON for the policy).
@@ -27,6 +27,8 @@ pub struct Bucket {
 pub enum Document {
     Encryption,
     Lifecycle,
+    ObjectLock,
+    Replication,
     /// `TransitionDefaultMinimumObjectSize`: a header beside the lifecycle's document.
     TransitionSize,
     Ownership,
@@ -48,6 +50,50 @@ pub struct Version {
     pub modified: DateTime<Utc>,
     /// `None` for a delete marker.
     pub content: Option<Content>,
+    #[serde(default, skip_serializing_if = "ObjectLock::is_none")]
+    pub lock: ObjectLock,
+}
+
+/// What keeps a version from being deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectLock {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+    /// `None` where nobody ever set or lifted a legal hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    pub mode: RetentionMode,
+    pub until: DateTime<Utc>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RetentionMode {
+    Governance,
+    Compliance,
+}
+
+impl ObjectLock {
+    fn is_none(&self) -> bool {
+        *self == ObjectLock::default()
+    }
+}
+
+impl RetentionMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            RetentionMode::Governance => "GOVERNANCE",
+            RetentionMode::Compliance => "COMPLIANCE",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [RetentionMode::Governance, RetentionMode::Compliance].into_iter().find(|mode| mode.name() == name)
+    }
 }
 
 /// What a version holds.
@@ -90,6 +136,8 @@ pub struct Upload {
     pub started: DateTime<Utc>,
     pub checksum: super::checksum::UploadChecksum,
     pub about: About,
+    #[serde(default, skip_serializing_if = "ObjectLock::is_none")]
+    pub lock: ObjectLock,
 }
 
 /// One part of an upload.

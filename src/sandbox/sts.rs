@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 
 use super::caller::{Caller, Standing, token_digest};
+use super::guard::{Guard, not_authorised};
 use super::http::{Answer, Refusal};
 use super::iam::records::Session;
 use super::iam::{Iam, check_identity, instant, names};
@@ -58,12 +59,15 @@ impl Operation {
     }
 }
 
-/// Answers a request that was let in.
-pub fn serve(iam: &Iam, operation: Operation, form: &Form, caller: &Caller) -> Answer {
+/// Answers a request, if the caller may ask.
+pub fn serve(operation: Operation, form: &Form, guard: &Guard<'_>) -> Answer {
     let result = match operation {
-        Operation::GetCallerIdentity => Ok(caller_identity(iam, caller)),
-        Operation::AssumeRole => assume_role(iam, form, caller),
-        Operation::GetAccessKeyInfo => access_key_info(iam, form),
+        // Everybody may ask who they are.
+        Operation::GetCallerIdentity => Ok(caller_identity(guard.iam(), guard.caller())),
+        Operation::AssumeRole => assume_role(form, guard),
+        Operation::GetAccessKeyInfo => guard
+            .check("sts:GetAccessKeyInfo", "*", &guard.context(), None)
+            .and_then(|()| access_key_info(guard.iam(), form)),
     };
     match result {
         Ok(result) => Service::Sts.answer(operation.name(), Some(result)),
@@ -82,13 +86,24 @@ fn caller_identity(iam: &Iam, caller: &Caller) -> String {
 }
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
-fn assume_role(iam: &Iam, form: &Form, caller: &Caller) -> Result<String, Refusal> {
+fn assume_role(form: &Form, guard: &Guard<'_>) -> Result<String, Refusal> {
+    const ACTION: &str = "sts:AssumeRole";
+    let (iam, caller) = (guard.iam(), guard.caller());
     let name = names::session_name(form)?;
-    let _lock = iam.directory.lock(Access::Change)?;
     let arn = form.required("RoleArn")?;
-    let role = iam
-        .role_of_arn(arn)?
-        .ok_or_else(|| super::guard::not_authorised(caller, "sts:AssumeRole", arn, None))?;
+    // Whether there is such a role AWS does not say.
+    let role = iam.role_of_arn(arn)?.ok_or_else(|| not_authorised(caller, ACTION, arn, None))?;
+    let mut context = guard.context().with("sts:RoleSessionName", name);
+    if let Some(external) = form.get("ExternalId") {
+        context = context.with("sts:ExternalId", external);
+    }
+    for (key, value) in &role.tags {
+        context = context.with(&format!("aws:ResourceTag/{key}"), value.clone());
+        context = context.with(&format!("iam:ResourceTag/{key}"), value.clone());
+    }
+    let trust = guard.named(format!("role/{}: trust policy", role.name), &role.trust);
+    guard.check(ACTION, arn, &context, Some(&trust))?;
+    let _lock = iam.directory.lock(Access::Change)?;
     let seconds = form.number("DurationSeconds")?.unwrap_or(HOUR);
     if !(SHORTEST_SESSION..=role.longest_session).contains(&seconds) {
         return Err(validation(

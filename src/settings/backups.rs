@@ -199,7 +199,7 @@ impl BackupsFile {
             buckets: _,
             break_glass: _,
             objectives,
-            identities,
+            identities: _,
             databases,
             files,
             dokku,
@@ -211,7 +211,6 @@ impl BackupsFile {
         } = self;
         let members = [
             ("objectives", objectives.is_some(), "backups are not held to objectives by this version yet"),
-            ("identities", identities.is_some(), "roles and users are not managed by this version yet"),
             ("databases", databases.is_some(), "Amazon RDS is not managed by this version yet"),
             ("files", files.is_some(), "directory trees are not backed up by this version yet"),
             ("dokku", dokku.is_some(), "dokku's backups are not managed by this version yet"),

@@ -8,10 +8,10 @@ mod names;
 mod read;
 mod sources;
 
-use std::net::IpAddr;
-
 use crate::datastores::postgresql::settings::Method;
-use crate::vocab::{AccountId, BucketName, HostName, RegionName, Schedule};
+use crate::vocab::{AccountId, BucketName, HostName, Place, RegionName, Schedule};
+
+pub use crate::vocab::Network;
 
 pub use read::read;
 
@@ -55,6 +55,7 @@ pub struct Objectives {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub at: usize,
+    pub place: Place,
     pub who: Who,
     pub writes: Vec<BucketName>,
     /// Identifiers of databases whose snapshots may be created and described.
@@ -76,13 +77,6 @@ pub enum From {
     Networks(Vec<Network>),
     /// Private networks within a VPC; none is the whole VPC.
     Vpc { vpc: String, networks: Vec<Network> },
-}
-
-/// An address and how many of its bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    pub address: IpAddr,
-    pub bits: u8,
 }
 
 /// A database of Amazon RDS.

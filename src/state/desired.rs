@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::HeldCode;
 use crate::resources::Resource;
 use crate::resources::bucket::VersioningLock;
+use crate::resources::identity::Stakes;
 use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Kind, Place};
 
 /// Everything that settings ask for, in its normal form.
@@ -26,6 +27,8 @@ pub struct Desired {
     pub hosts: BTreeSet<HostName>,
     /// ARNs of the roles that may break the glass: looked up before a versioning lock spares them.
     pub break_glass: BTreeSet<String>,
+    /// Every bucket that these settings use, whatever part of them is selected: what access would destroy.
+    pub stakes: Stakes,
     /// Digest of the vault's ciphertext: a plan made with another vault is another plan.
     pub vault_digest: Option<String>,
 }
@@ -65,6 +68,8 @@ pub struct Selection {
 pub enum Tag {
     Backups,
     Buckets,
+    /// Roles and users.
+    Access,
     Schedules,
     Hosts,
     Datastore(Datastore),
@@ -83,6 +88,7 @@ impl Tag {
         match self {
             Tag::Backups => "backups",
             Tag::Buckets => "buckets",
+            Tag::Access => "access",
             Tag::Schedules => "schedules",
             Tag::Hosts => "hosts",
             Tag::Datastore(name) => name.as_str(),
@@ -104,7 +110,7 @@ pub struct Scope<'a> {
 impl Desired {
     /// Reads the words behind `--tags`; the datastores of these settings are tags too.
     pub fn tag(&self, word: &str) -> Result<Tag, TagError> {
-        let fixed = [Tag::Backups, Tag::Buckets, Tag::Schedules, Tag::Hosts];
+        let fixed = [Tag::Backups, Tag::Buckets, Tag::Access, Tag::Schedules, Tag::Hosts];
         let own = self.resources.values().flat_map(|wanted| wanted.datastores.iter()).cloned();
         let held = self.held.iter().filter_map(|held| held.datastore.clone());
         let datastores: BTreeSet<Tag> = own.chain(held).map(Tag::Datastore).collect();
@@ -122,6 +128,7 @@ impl Desired {
             selection.tags.iter().any(|tag| match tag {
                 Tag::Backups => true,
                 Tag::Buckets => id.kind() == Kind::Bucket,
+                Tag::Access => matches!(id.kind(), Kind::Role | Kind::User),
                 Tag::Schedules => id.kind() == Kind::Crontab,
                 Tag::Hosts => id.kind().on_host(),
                 Tag::Datastore(name) => wanted.datastores.contains(name),
@@ -151,7 +158,7 @@ impl Desired {
                     }))
         });
         selected.hosts.retain(|host| selection.on(Some(host)));
-        if !selection.tags.iter().any(|tag| !matches!(tag, Tag::Buckets)) {
+        if !selection.tags.iter().any(|tag| !matches!(tag, Tag::Buckets | Tag::Access)) {
             selected.hosts.clear();
         }
         selected
@@ -195,6 +202,7 @@ impl Selection {
             && self.tags.iter().any(|tag| match tag {
                 Tag::Backups => true,
                 Tag::Buckets => id.kind() == Kind::Bucket,
+                Tag::Access => matches!(id.kind(), Kind::Role | Kind::User),
                 Tag::Schedules => id.kind() == Kind::Crontab,
                 Tag::Hosts => id.kind().on_host(),
                 Tag::Datastore(name) => id.name() == name.as_str(),

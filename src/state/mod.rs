@@ -7,7 +7,9 @@ mod desired;
 mod observed;
 
 pub use desired::{Desired, HeldBefore, Scope, Selection, Tag, TagError, Wanted};
-pub use observed::{Caller, HostFacts, HostSighting, JobFailure, Observed, Owner, Presence, Sighting};
+pub use observed::{
+    Caller, HostFacts, HostSighting, JobFailure, JobKey, Observed, Owner, Presence, Sighting,
+};
 
 use serde::Serialize;
 

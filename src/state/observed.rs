@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::resources::Resource;
-use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, RegionName};
+use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Principal, RegionName};
 
 /// Reality as far as it could be seen. Never fails whole: what could not be seen is `Unknown`.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +16,32 @@ pub struct Observed {
     pub hosts: BTreeMap<HostName, HostSighting>,
     /// Whether the roles that may break the glass exist, by their ARNs.
     pub break_glass: BTreeMap<String, Presence>,
+    /// Whose key the jobs upload with.
+    pub job_key: JobKey,
     /// Jobs whose last run failed: not configuration, and yet nobody should have to look elsewhere.
     pub failures: Vec<JobFailure>,
+}
+
+/// Whose the access key in the vault is: that identity's rights are the jobs', whatever identities are declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum JobKey {
+    /// There is none, or nobody asked.
+    #[default]
+    NotAsked,
+    Of(Principal),
+    /// The account's root.
+    Root,
+    /// A principal of another account.
+    Elsewhere(String),
+    /// AWS does not know it, or no longer takes it.
+    Refused(String),
+    /// Could not be told, and why.
+    Unknown(String),
+}
+
+impl JobKey {
+    /// The setting that holds it.
+    pub const SETTING: &str = "AMAZON_S3_ACCESS_KEY";
 }
 
 /// Whether a principal is there.

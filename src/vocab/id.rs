@@ -9,10 +9,12 @@ use serde::{Serialize, Serializer};
 use super::HostName;
 
 /// What sort of thing an id names. The order is the order in which changes are applied: storage before the
-/// hosts that write to it, and on a host the directory before the job file before the cron entry.
+/// identities that write to it, those before the hosts that use them, and on a host the directory before the job file before the cron entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Bucket,
+    Role,
+    User,
     HostDirectory,
     HostFile,
     Crontab,
@@ -23,8 +25,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Bucket,
+        Kind::Role,
+        Kind::User,
         Kind::HostDirectory,
         Kind::HostFile,
         Kind::Crontab,
@@ -36,6 +40,8 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Bucket => "bucket",
+            Kind::Role => "role",
+            Kind::User => "user",
             Kind::HostDirectory => "host_directory",
             Kind::HostFile => "host_file",
             Kind::Crontab => "crontab",

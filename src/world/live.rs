@@ -8,6 +8,7 @@ mod audit;
 mod break_glass;
 mod buckets;
 mod hosts;
+mod identities;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::{WorldRead, WorldWrite};
-use crate::clients::aws::Aws;
+use crate::clients::aws::{Aws, Keys};
 use crate::plan::{Action, Answer, Change, Question};
 use crate::resources::Resource;
 use crate::state::{Caller, Observed, Scope, Sighting};
@@ -32,6 +33,8 @@ pub struct LiveWorld {
     pub hosts: Hosts,
     /// Secrets that job files need, by their digests.
     secrets: BTreeMap<SecretDigest, Secret>,
+    /// The access key that jobs upload with, where the vault has one.
+    job_keys: Option<Keys>,
     /// Bounds the requests under way at once.
     gate: Semaphore,
     parallel: usize,
@@ -55,10 +58,16 @@ impl LiveWorld {
             caller,
             hosts,
             secrets: secrets.into_iter().map(|secret| (secret.digest(), secret)).collect(),
+            job_keys: None,
             gate: Semaphore::new(parallel.max(1)),
             parallel: parallel.max(1),
             clock,
         }
+    }
+
+    /// The same world, which knows the access key that jobs upload with.
+    pub fn with_job_key(self, keys: Option<Keys>) -> LiveWorld {
+        LiveWorld { job_keys: keys, ..self }
     }
 
     fn secret(&self, digest: &SecretDigest) -> Option<Secret> {
@@ -80,6 +89,15 @@ impl WorldRead for LiveWorld {
         );
         observed.sightings.extend(buckets);
         observed.break_glass = break_glass;
+        let is_identity = |id: &Id| matches!(id.kind(), Kind::Role | Kind::User);
+        let identities = scope.wanted.iter().filter(|(id, _)| is_identity(id)).map(|(id, like)| (*id, *like));
+        let identities: Vec<_> = identities.collect();
+        if !identities.is_empty() {
+            let (sightings, job_key) =
+                futures_util::join!(self.observe_identities(scope.account, identities), self.job_key());
+            observed.sightings.extend(sightings);
+            observed.job_key = job_key;
+        }
         self.observe_hosts(scope, &mut observed);
         observed
     }
@@ -89,6 +107,7 @@ impl WorldRead for LiveWorld {
             Resource::Bucket(bucket) => {
                 Box::pin(self.sight_bucket(id, bucket, &buckets::Listing::NotAsked)).await
             }
+            Resource::Role(_) | Resource::User(_) => Box::pin(self.sight_identity(id, like)).await,
             Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_) => {
                 self.sight_on_host(id, like)
             }
@@ -109,6 +128,7 @@ impl WorldWrite for LiveWorld {
     async fn carry_out(&self, change: &Change) -> Result<(), String> {
         match change.id.kind() {
             Kind::Bucket => Box::pin(self.write_bucket(change)).await,
+            Kind::Role | Kind::User => Box::pin(self.write_identity(change)).await,
             _ if change.action == Action::Remove => self.remove_on_host(change),
             _ => self.write_on_host(change),
         }

@@ -21,6 +21,8 @@ mod policy;
 
 mod project;
 
+mod protection;
+
 mod support;
 
 mod story;

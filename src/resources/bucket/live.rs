@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{Bucket, MARK, PublicAccess, field};
-use crate::clients::aws_error::{AwsError, AwsErrorKind, aws_error};
+use crate::clients::aws_error::{AwsErrorKind, CallError, aws_error};
 use crate::resources::Found;
 use crate::vocab::{AccountId, BucketName, Encryption, Environment, RegionName, Versioning};
 
@@ -35,24 +35,6 @@ pub struct Target<'a> {
     pub partition: &'a str,
     /// Bounds the requests under way at once.
     pub gate: &'a tokio::sync::Semaphore,
-}
-
-/// Why a bucket could not be read or written: which call failed, and how.
-#[derive(Debug)]
-pub struct CallError {
-    /// The IAM action that the call needs.
-    pub action: &'static str,
-    pub error: AwsError,
-}
-
-impl std::fmt::Display for CallError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.action, self.error)?;
-        match self.error.help() {
-            Some(help) => write!(f, "; {help}"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Target<'_> {
@@ -410,6 +392,5 @@ fn built<T>(action: &'static str, result: Result<T, aws_sdk_s3::error::BuildErro
 
 /// An answer, or a request, that cannot be used although nobody refused it.
 fn unusable(action: &'static str, message: String) -> CallError {
-    let error = AwsError { kind: AwsErrorKind::Other, code: None, message, request_id: None, status: None };
-    CallError { action, error }
+    CallError::unusable(action, message)
 }

@@ -104,6 +104,14 @@ impl Directory {
         })
     }
 
+    /// Whether no role was ever made here.
+    pub fn is_new(&self) -> io::Result<bool> {
+        match &self.roles {
+            Shelf::Memory(roles) => Ok(roles.read().unwrap_or_else(PoisonError::into_inner).is_empty()),
+            Shelf::Folder(folder) => Ok(!folder.try_exists()?),
+        }
+    }
+
     /// Forgets everything.
     pub fn reset(&self) -> io::Result<()> {
         self.users.clear()?;

@@ -30,6 +30,17 @@ impl Kind {
         }
     }
 
+    /// In the names of operations.
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::User => "User",
+            Kind::Group => "Group",
+            Kind::Role => "Role",
+            Kind::Policy => "Policy",
+            Kind::InstanceProfile => "InstanceProfile",
+        }
+    }
+
     /// What its names are called in requests.
     pub fn parameter(self) -> &'static str {
         match self {

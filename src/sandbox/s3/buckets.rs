@@ -23,6 +23,10 @@ const LARGEST_PAGE: usize = 10_000;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html>).
 const LARGEST_POLICY: usize = 20 * 1024;
 
+/// Says that the caller knows that it locks itself out
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>).
+const CONFIRM: &str = "x-amz-confirm-remove-self-bucket-access";
+
 type Outcome = Result<Answer, Refusal>;
 
 pub(super) fn list(request: Request<'_>, _: Option<&str>) -> Outcome {
@@ -61,7 +65,7 @@ pub(super) fn list(request: Request<'_>, _: Option<&str>) -> Outcome {
     let account = &request.s3.account;
     Ok(Answer::xml(Xml::s3("ListAllMyBucketsResult", |result| {
         result.element("Owner", |owner| {
-            owner.text("ID", account);
+            owner.text("ID", policy::canonical_id(account));
         });
         result.element("Buckets", |buckets| {
             for (name, region, created) in &page {
@@ -333,6 +337,18 @@ pub(super) fn put_policy(request: BucketRequest<'_>) -> Outcome {
     if policy.public && blocked(PublicAccessBlock::blocks_public_policy)? {
         return Err(access_denied());
     }
+    policy::check_principals(&policy, request.guard.iam())?;
+    let confirmed = request.call.header(CONFIRM).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if !confirmed && !request.may_write_policy(&policy.text)? {
+        return Err(Refusal::new(
+            400,
+            "MalformedPolicy",
+            format!(
+                "The new bucket policy will not allow you to update the bucket policy in the future. Confirm it with \
+                 {CONFIRM}."
+            ),
+        ));
+    }
     request.change(|bucket| {
         bucket.documents.insert(Document::Policy, policy.text);
     })?;
@@ -372,14 +388,32 @@ pub(super) fn put_ownership(request: BucketRequest<'_>) -> Outcome {
     request.put(Document::Ownership, document)
 }
 
-pub(super) fn get_object_lock(request: BucketRequest<'_>) -> Outcome {
-    if !request.bucket.object_lock {
-        let message = "Object Lock configuration does not exist for this bucket";
-        return Err(Refusal::new(404, "ObjectLockConfigurationNotFoundError", message)
+/// Whether the policy is a public one
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html>).
+pub(super) fn get_policy_status(request: BucketRequest<'_>) -> Outcome {
+    let Some(text) = request.bucket.documents.get(&Document::Policy) else {
+        return Err(Refusal::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist")
             .detail("BucketName", request.name));
-    }
-    Ok(Answer::xml(Xml::s3("ObjectLockConfiguration", |configuration| {
-        configuration.text("ObjectLockEnabled", "Enabled");
+    };
+    let public = policy::read(text.as_bytes(), request.name)?.public;
+    Ok(Answer::xml(Xml::s3("PolicyStatus", |status| {
+        status.text("IsPublic", public);
+    })))
+}
+
+/// The list of a bucket with one owner: the sandbox has no other
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>).
+pub(super) fn get_acl(request: BucketRequest<'_>) -> Outcome {
+    let owner = policy::canonical_id(request.account);
+    Ok(Answer::xml(Xml::s3("AccessControlPolicy", |acl| {
+        acl.element("Owner", |element| {
+            element.text("ID", &owner);
+        });
+        acl.raw("<AccessControlList><Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">");
+        acl.text("ID", &owner)
+            .raw("</Grantee>")
+            .text("Permission", "FULL_CONTROL")
+            .raw("</Grant></AccessControlList>");
     })))
 }
 
@@ -388,27 +422,27 @@ impl BucketRequest<'_> {
         xml::parse(self.received.document())
     }
 
-    fn change(&self, change: impl FnOnce(&mut Bucket)) -> Result<(), Refusal> {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Bucket)) -> Result<(), Refusal> {
         let mut bucket = Bucket::clone(&self.bucket);
         change(&mut bucket);
         Ok(self.store.put_bucket(self.name, bucket)?)
     }
 
-    fn document(&self, document: Document, code: &'static str, absent: &str) -> Outcome {
+    pub(super) fn document(&self, document: Document, code: &'static str, absent: &str) -> Outcome {
         match self.bucket.documents.get(&document) {
             Some(text) => Ok(Answer::xml(text.clone())),
             None => Err(Refusal::new(404, code, absent).detail("BucketName", self.name)),
         }
     }
 
-    fn put(&self, document: Document, text: String) -> Outcome {
+    pub(super) fn put(&self, document: Document, text: String) -> Outcome {
         self.change(|bucket| {
             bucket.documents.insert(document, text);
         })?;
         Ok(Answer::empty(200))
     }
 
-    fn remove(&self, document: Document) -> Outcome {
+    pub(super) fn remove(&self, document: Document) -> Outcome {
         self.change(|bucket| {
             bucket.documents.remove(&document);
         })?;

@@ -170,6 +170,11 @@ impl Encryption {
         }
     }
 
+    /// The customer's key that new objects are encrypted with, if any.
+    pub fn key(self) -> Option<String> {
+        self.rules.into_iter().find_map(|rule| rule.default?.key)
+    }
+
     pub fn checked(self) -> Result<Self, Refusal> {
         let [rule] = self.rules.as_slice() else { return Err(malformed("one Rule")) };
         let Some(default) = &rule.default else {

@@ -304,7 +304,7 @@ impl BucketRequest<'_> {
 
     fn owner(&self, element: &mut Xml) {
         element.element("Owner", |owner| {
-            owner.text("ID", self.account);
+            owner.text("ID", super::policy::canonical_id(self.account));
         });
     }
 }

@@ -10,9 +10,12 @@ mod documents;
 mod lifecycle;
 mod listing;
 mod multipart;
+mod object_lock;
 mod objects;
 mod operations;
+mod permissions;
 mod policy;
+mod replication;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,11 +25,19 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 pub use operations::Operation;
 use operations::Run;
 
+use super::guard::Guard;
 use super::http::{Answer, Call, Refusal};
 use super::receive::Received;
-use super::records::Bucket;
+use super::records::{Blob, Bucket};
 use super::store::{Access, Store};
+use crate::policy::Named;
 use crate::vocab::Clock;
+
+/// Headers of object lock.
+const LOCK_MODE: &str = "x-amz-object-lock-mode";
+const LOCK_UNTIL: &str = "x-amz-object-lock-retain-until-date";
+const LEGAL_HOLD: &str = "x-amz-object-lock-legal-hold";
+const BYPASS: &str = "x-amz-bypass-governance-retention";
 
 /// A signature older or newer than this is refused.
 const LARGEST_SKEW_SECONDS: i64 = 15 * 60;
@@ -67,6 +78,9 @@ struct BucketRequest<'a> {
     account: &'a str,
     call: &'a Call,
     received: Received,
+    guard: &'a Guard<'a>,
+    /// The bucket's own policy.
+    policy: Option<Named>,
     name: &'a str,
     /// Empty for requests to the bucket itself.
     key: &'a str,
@@ -104,20 +118,33 @@ impl S3 {
     }
 
     /// Answers a request whose body has come in. What came in and is not kept is removed again.
-    pub fn serve(&self, operation: &Operation, target: &Target, call: &Call, received: Received) -> Answer {
-        let arrived = match &received {
-            Received::Data(data) => Some(data.blob.clone()),
-            Received::Nothing | Received::Document(_) => None,
-        };
-        match self.answer(operation, target, call, received) {
+    pub fn serve(
+        &self,
+        operation: &Operation,
+        target: &Target,
+        call: &Call,
+        received: Received,
+        guard: &Guard<'_>,
+    ) -> Answer {
+        let arrived = received.blob();
+        match self.answer(operation, target, call, received, guard) {
             Ok(answer) => answer,
             Err(refusal) => {
-                if let Some(blob) = arrived {
-                    // Best effort: bytes that nothing names harm nobody.
-                    let _ = self.store.remove_blob(&blob);
-                }
+                self.forget(arrived);
                 refusal.into_s3()
             }
+        }
+    }
+
+    /// Removes what came in for nothing.
+    pub fn discard(&self, received: &Received) {
+        self.forget(received.blob());
+    }
+
+    fn forget(&self, blob: Option<Blob>) {
+        if let Some(blob) = blob {
+            // Best effort: bytes that nothing names harm nobody.
+            let _ = self.store.remove_blob(&blob);
         }
     }
 
@@ -127,17 +154,16 @@ impl S3 {
         target: &Target,
         call: &Call,
         received: Received,
+        guard: &Guard<'_>,
     ) -> Result<Answer, Refusal> {
         let now = self.clock.now();
         let signed = self.signature(call, target, now)?;
         let access = if operation.changes { Access::Change } else { Access::Read };
         let _lock = target.bucket.as_deref().map(|name| self.store.lock(name, access)).transpose()?;
         let (name, run) = match (operation.run, target.bucket.as_deref()) {
-            (Run::OnService(run), _) => {
-                return run(
-                    Request { s3: self, call, received, region: signed, now },
-                    target.bucket.as_deref(),
-                );
+            (Run::OnService(run), bucket) => {
+                self.check_service(guard, operation, call, bucket.unwrap_or_default(), &signed)?;
+                return run(Request { s3: self, call, received, region: signed, now }, bucket);
             }
             (Run::OnBucket(run), Some(name)) => (name, run),
             (Run::OnBucket(_), None) => return Err(Refusal::not_implemented("a request without a bucket")),
@@ -155,16 +181,20 @@ impl S3 {
             return Err(access_denied());
         }
         self.right_region(&bucket, target, &signed, name)?;
-        run(BucketRequest {
+        let request = BucketRequest {
             store: self.store.as_ref(),
             account: &self.account,
             call,
             received,
+            guard,
+            policy: permissions::policy_of(guard, name, &bucket),
             name,
             key: target.key.as_deref().unwrap_or_default(),
             bucket,
             now,
-        })
+        };
+        request.check(operation)?;
+        run(request)
     }
 
     /// Looks at the signature's form, time and region, not at its value: the sandbox shares no secret with anyone.

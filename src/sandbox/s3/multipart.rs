@@ -7,7 +7,7 @@ use md5::{Digest, Md5};
 
 use super::documents::{CompletePart, CompleteUpload};
 use super::objects::{about, check_key, no_object_yet};
-use super::{BucketRequest, http_date, instant, invalid_argument};
+use super::{BucketRequest, http_date, instant, invalid_argument, object_lock};
 use crate::sandbox::checksum::{Algorithm, ChecksumKind, UploadChecksum};
 use crate::sandbox::http::{Answer, Refusal};
 use crate::sandbox::receive::Received;
@@ -35,6 +35,7 @@ pub(super) fn create(request: BucketRequest<'_>) -> Outcome {
         started: request.now,
         checksum,
         about: about(request.call)?,
+        lock: object_lock::asked(&request)?,
     };
     let answer = Answer::xml(Xml::s3("InitiateMultipartUploadResult", |result| {
         result.text("Bucket", request.name).text("Key", request.key).text("UploadId", &upload.id);
@@ -184,7 +185,7 @@ pub(super) fn complete(request: BucketRequest<'_>) -> Outcome {
             .text(algorithm.element(), &content.checksum.value)
             .text("ChecksumType", content.checksum.kind.name());
     });
-    let id = request.add(Some(content))?;
+    let id = request.add(content, upload.lock)?;
     request.store.remove_upload(request.name, &upload.id)?;
     for part in parts.iter().filter(|part| chosen.iter().all(|kept| kept.number != part.number)) {
         request.store.remove_blob(&part.blob)?;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use super::documents::{Delete, check_tags};
-use super::{BucketRequest, http_date, invalid_argument};
+use super::operations::On;
+use super::permissions::{bypasses, context};
+use super::{BucketRequest, access_denied, http_date, invalid_argument, object_lock};
 use crate::sandbox::checksum::{ChecksumKind, ObjectChecksum};
 use crate::sandbox::http::{Answer, Call, Refusal};
 use crate::sandbox::receive::{Data, Received};
-use crate::sandbox::records::{About, Content, NULL_VERSION, Version, fresh_id};
+use crate::sandbox::records::{About, Content, NULL_VERSION, ObjectLock, Version, fresh_id};
 use crate::sandbox::store::Piece;
 use crate::sandbox::xml::{self, Xml};
 use crate::vocab::Versioning;
@@ -46,13 +48,14 @@ pub(super) fn put(mut request: BucketRequest<'_>) -> Outcome {
     };
     request.demand_checksum(&data)?;
     let about = about(request.call)?;
+    let lock = object_lock::asked(&request)?;
     let current = request.current()?;
     no_object_yet(request.call, current.as_deref())?;
     let checksum =
         ObjectChecksum { algorithm: data.algorithm, kind: ChecksumKind::FullObject, value: data.checksum };
     let content = Content { size: data.blob.size, blobs: vec![data.blob], etag: data.etag, checksum, about };
     let answer = described(Answer::empty(200), &content, true);
-    let id = request.add(Some(content))?;
+    let id = request.add(content, lock)?;
     Ok(request.named(answer, &id))
 }
 
@@ -63,7 +66,7 @@ pub(super) fn get(request: BucketRequest<'_>) -> Outcome {
         None => None,
     };
     let (from, len) = range.unwrap_or((0, content.size));
-    let mut answer = request.headers_of(&version, &content, range.is_none());
+    let mut answer = request.headers_of(&version, &content, range.is_none())?;
     if range.is_some() {
         answer.status = 206;
         let last = from + len - 1;
@@ -76,7 +79,7 @@ pub(super) fn get(request: BucketRequest<'_>) -> Outcome {
 
 pub(super) fn head(request: BucketRequest<'_>) -> Outcome {
     let (version, content) = request.wanted()?;
-    Ok(request.headers_of(&version, &content, true).with("content-length", content.size.to_string()))
+    Ok(request.headers_of(&version, &content, true)?.with("content-length", content.size.to_string()))
 }
 
 pub(super) fn get_tagging(request: BucketRequest<'_>) -> Outcome {
@@ -119,7 +122,10 @@ pub(super) fn delete_many(request: BucketRequest<'_>) -> Outcome {
     }
     let mut outcomes = Vec::new();
     for item in &order.objects {
-        outcomes.push((item, request.delete_key(&item.key, item.version.as_deref())));
+        let version = item.version.as_deref();
+        let outcome =
+            request.check_delete(&item.key, version).and_then(|()| request.delete_key(&item.key, version));
+        outcomes.push((item, outcome));
     }
     Ok(Answer::xml(Xml::s3("DeleteResult", |result| {
         for (item, outcome) in &outcomes {
@@ -160,24 +166,45 @@ impl BucketRequest<'_> {
     }
 
     /// Makes a new version of the key the way the bucket's versioning wants it, and answers with its id.
-    pub(super) fn add(&self, content: Option<Content>) -> Result<String, Refusal> {
-        self.add_to(self.key, content)
+    pub(super) fn add(&self, content: Content, asked: ObjectLock) -> Result<String, Refusal> {
+        self.add_to(self.key, Some(content), self.lock_of_new(asked)?)
     }
 
-    fn add_to(&self, key: &str, content: Option<Content>) -> Result<String, Refusal> {
+    fn add_to(&self, key: &str, content: Option<Content>, lock: ObjectLock) -> Result<String, Refusal> {
         let versions = self.store.versions(self.name, key)?;
         let order = versions.first().map_or(1, |newest| newest.order + 1);
         let id = match self.bucket.versioning {
             Versioning::Enabled => fresh_id(),
             Versioning::Never | Versioning::Suspended => NULL_VERSION.to_owned(),
         };
-        let version = Version { key: key.to_owned(), id: id.clone(), order, modified: self.now, content };
+        let version =
+            Version { key: key.to_owned(), id: id.clone(), order, modified: self.now, content, lock };
         // The new one first: a process that ends in between leaves one version too many, never one too few.
         self.store.put_version(self.name, version)?;
         for replaced in versions.iter().filter(|version| version.id == id) {
             self.forget(replaced)?;
         }
         Ok(id)
+    }
+
+    /// Refuses to delete one of many keys that the caller may not delete.
+    fn check_delete(&self, key: &str, version: Option<&str>) -> Result<(), Refusal> {
+        if self.guard.is_free(self.policy.as_ref()) {
+            return Ok(());
+        }
+        let mut context = context(self.guard, "DeleteObjects", self.call);
+        let action = match version {
+            Some(id) => {
+                context = context.with("s3:VersionId", id);
+                "s3:DeleteObjectVersion"
+            }
+            None => "s3:DeleteObject",
+        };
+        self.ask(action, On::Object, key, &context)?;
+        if bypasses(self.call) {
+            self.ask("s3:BypassGovernanceRetention", On::Object, key, &context)?;
+        }
+        Ok(())
     }
 
     /// Removes one version for good.
@@ -198,6 +225,7 @@ impl BucketRequest<'_> {
                 let versions = self.store.versions(self.name, key)?;
                 let found = versions.iter().find(|version| version.id == id);
                 if let Some(found) = found {
+                    self.check_lock(found)?;
                     self.forget(found)?;
                 }
                 let marker = found.is_some_and(|version| version.content.is_none());
@@ -210,13 +238,21 @@ impl BucketRequest<'_> {
                 Ok(Deleted { version: None, marker: false })
             }
             (None, Versioning::Enabled | Versioning::Suspended) => {
-                Ok(Deleted { version: Some(self.add_to(key, None)?), marker: true })
+                Ok(Deleted { version: Some(self.add_to(key, None, ObjectLock::default())?), marker: true })
             }
         }
     }
 
     /// The version that the request asks for, if it holds anything and the request's conditions let it.
-    fn wanted(&self) -> Result<(Arc<Version>, Content), Refusal> {
+    pub(super) fn wanted(&self) -> Result<(Arc<Version>, Content), Refusal> {
+        match self.found() {
+            // That something is missing is told to who may look into the bucket.
+            Err(refusal) if refusal.status == 404 && !self.may_list()? => Err(access_denied()),
+            found => found,
+        }
+    }
+
+    fn found(&self) -> Result<(Arc<Version>, Content), Refusal> {
         let versions = self.store.versions(self.name, self.key)?;
         let asked = self.call.param("versionId");
         let version = match asked {
@@ -252,7 +288,7 @@ impl BucketRequest<'_> {
         Ok((version, content))
     }
 
-    fn headers_of(&self, version: &Version, content: &Content, whole: bool) -> Answer {
+    fn headers_of(&self, version: &Version, content: &Content, whole: bool) -> Result<Answer, Refusal> {
         let asked = self.call.header("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED");
         let mut answer = described(Answer::empty(200), content, asked && whole)
             .with("last-modified", http_date(version.modified))
@@ -269,7 +305,7 @@ impl BucketRequest<'_> {
         if !content.about.tags.is_empty() {
             answer = answer.with("x-amz-tagging-count", content.about.tags.len().to_string());
         }
-        self.named(answer, &version.id)
+        self.with_lock(self.named(answer, &version.id), version)
     }
 
     /// A bucket that never had versioning does not speak of versions.
@@ -378,14 +414,7 @@ pub(super) fn about(call: &Call) -> Result<About, Refusal> {
         ));
     }
     if let Some(tagging) = call.header("x-amz-tagging") {
-        let decode =
-            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let tags: Vec<(String, String)> = tagging
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(key, value)| (decode(key), decode(value)))
-            .collect();
+        let tags = tag_pairs(tagging);
         if tags.len() > 10 {
             return Err(Refusal::new(400, "BadRequest", "Object tags cannot be greater than 10"));
         }
@@ -393,6 +422,17 @@ pub(super) fn about(call: &Call) -> Result<About, Refusal> {
         about.tags = tags.into_iter().collect();
     }
     Ok(about)
+}
+
+/// `x-amz-tagging`: tags as the query of a URL.
+pub(super) fn tag_pairs(tagging: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    tagging
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
 }
 
 /// `bytes=A-B`, `bytes=A-`, `bytes=-N` as (first byte, length). Several ranges, or a text that is none, mean the

@@ -1,6 +1,9 @@
 //! The table of operations: how each is recognised, which parameters it knows, what it does.
 
-use super::{BucketRequest, Request, Target, buckets, listing, multipart, objects};
+use super::{
+    BYPASS, BucketRequest, LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, Request, Target, buckets, listing, multipart,
+    object_lock, objects, replication,
+};
 use crate::sandbox::http::{Answer, Call, Refusal};
 use crate::sandbox::receive::Expects;
 
@@ -55,10 +58,25 @@ const EVERYWHERE: &[&str] = &[
 const MEANINGFUL: &[&str] =
     &["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "range", "origin"];
 
-const WRITING: &[&str] =
-    &["x-amz-meta-", "x-amz-tagging", "x-amz-storage-class", "x-amz-server-side-encryption"];
-const PUTTING: &[&str] =
-    &["x-amz-meta-", "x-amz-tagging", "x-amz-storage-class", "x-amz-server-side-encryption", "if-none-match"];
+const WRITING: &[&str] = &[
+    "x-amz-meta-",
+    "x-amz-tagging",
+    "x-amz-storage-class",
+    "x-amz-server-side-encryption",
+    LOCK_MODE,
+    LOCK_UNTIL,
+    LEGAL_HOLD,
+];
+const PUTTING: &[&str] = &[
+    "x-amz-meta-",
+    "x-amz-tagging",
+    "x-amz-storage-class",
+    "x-amz-server-side-encryption",
+    LOCK_MODE,
+    LOCK_UNTIL,
+    LEGAL_HOLD,
+    "if-none-match",
+];
 const READING: &[&str] = &["x-amz-checksum-mode", "range", "if-match", "if-none-match"];
 const TRANSITION_SIZE: &[&str] = &["x-amz-transition-default-minimum-object-size"];
 
@@ -124,14 +142,21 @@ static OPERATIONS: &[Operation] = &[
     setting("PutPublicAccessBlock", "publicAccessBlock", buckets::put_public_access_block),
     change("DeletePublicAccessBlock", "DELETE", On::Bucket, Some("publicAccessBlock"), buckets::delete_public_access_block),
     read("GetBucketPolicy", "GET", On::Bucket, Some("policy"), buckets::get_policy),
-    setting("PutBucketPolicy", "policy", buckets::put_policy),
+    Operation { headers: &["x-amz-confirm-remove-self-bucket-access"],
+                ..setting("PutBucketPolicy", "policy", buckets::put_policy) },
     change("DeleteBucketPolicy", "DELETE", On::Bucket, Some("policy"), buckets::delete_policy),
     read("GetBucketTagging", "GET", On::Bucket, Some("tagging"), buckets::get_tagging),
     setting("PutBucketTagging", "tagging", buckets::put_tagging),
     change("DeleteBucketTagging", "DELETE", On::Bucket, Some("tagging"), buckets::delete_tagging),
     read("GetBucketOwnershipControls", "GET", On::Bucket, Some("ownershipControls"), buckets::get_ownership),
     setting("PutBucketOwnershipControls", "ownershipControls", buckets::put_ownership),
-    read("GetObjectLockConfiguration", "GET", On::Bucket, Some("object-lock"), buckets::get_object_lock),
+    read("GetObjectLockConfiguration", "GET", On::Bucket, Some("object-lock"), object_lock::get_configuration),
+    setting("PutObjectLockConfiguration", "object-lock", object_lock::put_configuration),
+    read("GetBucketAcl", "GET", On::Bucket, Some("acl"), buckets::get_acl),
+    read("GetBucketPolicyStatus", "GET", On::Bucket, Some("policyStatus"), buckets::get_policy_status),
+    read("GetBucketReplication", "GET", On::Bucket, Some("replication"), replication::get),
+    setting("PutBucketReplication", "replication", replication::put),
+    change("DeleteBucketReplication", "DELETE", On::Bucket, Some("replication"), replication::delete),
 
     Operation { query: &["prefix", "delimiter", "max-keys", "continuation-token", "start-after", "encoding-type", "fetch-owner"],
                 ..read("ListObjectsV2", "GET", On::Bucket, Some("list-type"), listing::objects) },
@@ -139,14 +164,20 @@ static OPERATIONS: &[Operation] = &[
                 ..read("ListObjectVersions", "GET", On::Bucket, Some("versions"), listing::versions) },
     Operation { query: &["prefix", "max-uploads", "key-marker", "upload-id-marker", "encoding-type"],
                 ..read("ListMultipartUploads", "GET", On::Bucket, Some("uploads"), listing::uploads) },
-    Operation { expects: Expects::Document,
+    Operation { expects: Expects::Document, headers: &[BYPASS],
                 ..change("DeleteObjects", "POST", On::Bucket, Some("delete"), objects::delete_many) },
 
     Operation { expects: Expects::Data, headers: PUTTING, ..change("PutObject", "PUT", On::Object, None, objects::put) },
     Operation { query: &["versionId"], headers: READING, ..read("GetObject", "GET", On::Object, None, objects::get) },
     Operation { query: &["versionId"], headers: READING, ..read("HeadObject", "HEAD", On::Object, None, objects::head) },
-    Operation { query: &["versionId"], ..change("DeleteObject", "DELETE", On::Object, None, objects::delete) },
+    Operation { query: &["versionId"], headers: &[BYPASS], ..change("DeleteObject", "DELETE", On::Object, None, objects::delete) },
     Operation { query: &["versionId"], ..read("GetObjectTagging", "GET", On::Object, Some("tagging"), objects::get_tagging) },
+    Operation { query: &["versionId"], ..read("GetObjectRetention", "GET", On::Object, Some("retention"), object_lock::get_retention) },
+    Operation { query: &["versionId"], headers: &[BYPASS], expects: Expects::Document,
+                ..change("PutObjectRetention", "PUT", On::Object, Some("retention"), object_lock::put_retention) },
+    Operation { query: &["versionId"], ..read("GetObjectLegalHold", "GET", On::Object, Some("legal-hold"), object_lock::get_hold) },
+    Operation { query: &["versionId"], expects: Expects::Document,
+                ..change("PutObjectLegalHold", "PUT", On::Object, Some("legal-hold"), object_lock::put_hold) },
 
     Operation { headers: WRITING, ..change("CreateMultipartUpload", "POST", On::Object, Some("uploads"), multipart::create) },
     Operation { query: &["partNumber"], expects: Expects::Data,
@@ -157,6 +188,12 @@ static OPERATIONS: &[Operation] = &[
     Operation { query: &["max-parts", "part-number-marker"],
                 ..read("ListParts", "GET", On::Object, Some("uploadId"), multipart::list_parts) },
 ];
+
+/// Every operation there is.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter()
+}
 
 /// The operation of a request, unless the request asks for anything that the sandbox does not know.
 pub(super) fn find(call: &Call, target: &Target) -> Result<&'static Operation, Refusal> {

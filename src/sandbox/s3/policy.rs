@@ -2,14 +2,18 @@
 //! allows anything is not judged here.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
+use crate::policy::{Document, Effect, Operator, Statement, Who};
 use crate::sandbox::http::Refusal;
+use crate::sandbox::iam::{self, Iam};
 
 /// A policy that S3 would take.
 #[derive(Debug)]
 pub(super) struct Policy {
     /// As it was sent.
     pub text: String,
+    pub document: Document,
     /// Whether it opens the bucket to everyone
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>).
     pub public: bool,
@@ -116,117 +120,81 @@ const NARROWING: [&str; 11] = [
     "aws:sourcevpce",
 ];
 
-fn malformed(message: &str) -> Refusal {
+fn malformed(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "MalformedPolicy", message)
+}
+
+/// The number that S3 alone knows an account by.
+pub(super) fn canonical_id(account: &str) -> String {
+    hex::encode(Sha256::digest(account.as_bytes()))
 }
 
 /// Reads the policy of `bucket`.
 pub(super) fn read(text: &[u8], bucket: &str) -> Result<Policy, Refusal> {
     let no_json = || malformed("Policies must be valid JSON and the first byte must be '{'");
     let text = std::str::from_utf8(text).map_err(|_| no_json())?;
-    let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| no_json())?;
-    if document.keys().any(|key| !["Version", "Id", "Statement"].contains(&key.as_str())) {
-        return Err(malformed("Unknown field in the policy"));
+    serde_json::from_str::<Map<String, Value>>(text).map_err(|_| no_json())?;
+    let document = Document::parse(text).map_err(|error| malformed(error.to_string()))?;
+    if document.statements.is_empty() {
+        return Err(malformed("Missing required field Statement"));
     }
-    match document.get("Version").map(Value::as_str) {
-        None | Some(Some("2012-10-17" | "2008-10-17")) => {}
-        Some(_) => return Err(malformed("The policy must contain a valid version string")),
-    }
-    let statements = match document.get("Statement") {
-        Some(Value::Array(statements)) if !statements.is_empty() => statements.iter().collect(),
-        Some(one @ Value::Object(_)) => vec![one],
-        _ => return Err(malformed("Missing required field Statement")),
-    };
-    let mut public = false;
     let mut sids = std::collections::BTreeSet::new();
-    for statement in statements {
-        let statement = statement.as_object().ok_or_else(|| malformed("A statement must be an object"))?;
-        if let Some(sid) = statement.get("Sid").and_then(Value::as_str)
+    for statement in &document.statements {
+        if let Some(sid) = &statement.sid
             && !sids.insert(sid)
         {
             return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
         }
         check(statement, bucket)?;
-        public |= opens(statement);
     }
-    Ok(Policy { text: text.to_owned(), public })
+    let public = document.statements.iter().any(opens);
+    Ok(Policy { text: text.to_owned(), document, public })
 }
 
-fn check(statement: &Map<String, Value>, bucket: &str) -> Result<(), Refusal> {
-    const KNOWN: [&str; 9] = [
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-    ];
-    if statement.keys().any(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(malformed("Unknown field in a statement"));
+/// Refuses a policy that names somebody who does not exist.
+pub(super) fn check_principals(policy: &Policy, iam: &Iam) -> Result<(), Refusal> {
+    for principals in policy.document.statements.iter().filter_map(|statement| statement.principals.as_ref())
+    {
+        if let Err(who) = iam::check_principals(iam, principals)? {
+            return Err(malformed("Invalid principal in policy").detail("Detail", who.to_string()));
+        }
     }
-    if !matches!(statement.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
-        return Err(malformed("Missing required field Effect"));
-    }
-    let principal = one_of(statement, "Principal", "NotPrincipal")?;
-    if !valid_principal(principal) {
-        return Err(malformed("Invalid principal in policy"));
-    }
-    if statement.get("Condition").is_some_and(|condition| {
-        !condition.as_object().is_some_and(|operators| operators.values().all(Value::is_object))
-    }) {
-        return Err(malformed("Conditions must be an object of operators"));
-    }
-    let actions = texts(one_of(statement, "Action", "NotAction")?)
-        .ok_or_else(|| malformed("Policy has invalid action"))?;
-    let resources = texts(one_of(statement, "Resource", "NotResource")?)
-        .ok_or_else(|| malformed("Policy has invalid resource"))?;
+    Ok(())
+}
 
+fn check(statement: &Statement, bucket: &str) -> Result<(), Refusal> {
+    if let Some(element) = statement.unmodelled.keys().next() {
+        return Err(malformed(format!("Unknown field {element}")));
+    }
+    if statement.principals.is_none() {
+        return Err(malformed("Missing required field Principal"));
+    }
+    let Some(resources) = &statement.resources else {
+        return Err(malformed("Missing required field Resource"));
+    };
+    for condition in &statement.conditions {
+        if let Operator::Unmodelled(name) = &condition.operator {
+            return Err(malformed(format!("Invalid Condition type : {name}")));
+        }
+    }
     let places = resources
+        .patterns
         .iter()
-        .map(|resource| place(resource, bucket).ok_or_else(|| malformed("Policy has invalid resource")))
+        .map(|resource| {
+            place(resource.as_str(), bucket).ok_or_else(|| malformed("Policy has invalid resource"))
+        })
         .collect::<Result<Vec<Place>, Refusal>>()?;
     // What an exclusion leaves over fits something.
-    let excluded = statement.contains_key("NotAction") || statement.contains_key("NotResource");
-    for action in actions {
-        let (on_bucket, on_object) = reach(action).ok_or_else(|| malformed("Policy has invalid action"))?;
+    let excluded = statement.actions.negated || resources.negated;
+    for action in &statement.actions.patterns {
+        let (on_bucket, on_object) =
+            reach(action.as_str()).ok_or_else(|| malformed("Policy has invalid action"))?;
         let fits = |place: &Place| (on_bucket && place.bucket) || (on_object && place.objects);
         if !excluded && !places.iter().any(fits) {
             return Err(malformed("Action does not apply to any resource(s) in statement"));
         }
     }
     Ok(())
-}
-
-fn one_of<'a>(statement: &'a Map<String, Value>, field: &str, not: &str) -> Result<&'a Value, Refusal> {
-    match (statement.get(field), statement.get(not)) {
-        (Some(value), None) | (None, Some(value)) => Ok(value),
-        _ => Err(malformed(&format!("Missing required field {field}"))),
-    }
-}
-
-fn texts(value: &Value) -> Option<Vec<&str>> {
-    match value {
-        Value::String(text) => Some(vec![text]),
-        Value::Array(items) if !items.is_empty() => items.iter().map(Value::as_str).collect(),
-        _ => None,
-    }
-}
-
-fn valid_principal(principal: &Value) -> bool {
-    match principal {
-        Value::String(text) => text == "*",
-        Value::Object(kinds) => {
-            !kinds.is_empty()
-                && kinds.iter().all(|(kind, who)| {
-                    ["AWS", "Service", "Federated", "CanonicalUser"].contains(&kind.as_str())
-                        && texts(who).is_some_and(|who| who.iter().all(|who| !who.is_empty()))
-                })
-        }
-        _ => false,
-    }
 }
 
 /// What of the bucket a resource can name.
@@ -285,23 +253,21 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '*')
 }
 
-fn opens(statement: &Map<String, Value>) -> bool {
-    let everyone = |principal: &Value| match principal {
-        Value::String(text) => text == "*",
-        Value::Object(kinds) => kinds.get("AWS").and_then(texts).is_some_and(|who| who.contains(&"*")),
-        _ => false,
-    };
-    let narrowed = statement.get("Condition").and_then(Value::as_object).is_some_and(|operators| {
-        operators
-            .iter()
-            .filter(|(operator, _)| !operator.contains("Not") && !operator.ends_with("IfExists"))
-            .filter_map(|(_, keys)| keys.as_object())
-            .flat_map(Map::keys)
-            .any(|key| NARROWING.contains(&key.to_lowercase().as_str()))
+fn opens(statement: &Statement) -> bool {
+    let everyone = statement
+        .principals
+        .as_ref()
+        .is_some_and(|principals| principals.negated || principals.who.contains(&Who::Everyone));
+    let narrowed = statement.conditions.iter().any(|condition| {
+        let asks = match &condition.operator {
+            Operator::Known { test, if_exists, .. } => !test.is_negated() && !if_exists,
+            Operator::Unmodelled(_) => false,
+        };
+        let somebody = |value: &str| !["*", "0.0.0.0/0", "::/0"].contains(&value);
+        asks && NARROWING.contains(&condition.key.to_lowercase().as_str())
+            && condition.values.iter().all(|value| somebody(&value.text))
     });
-    statement.get("Effect").and_then(Value::as_str) == Some("Allow")
-        && (statement.get("Principal").is_some_and(everyone) || statement.contains_key("NotPrincipal"))
-        && !narrowed
+    statement.effect == Effect::Allow && everyone && !narrowed
 }
 
 #[cfg(test)]
@@ -363,6 +329,11 @@ mod tests {
         assert_eq!(allow(""), Ok(true));
         assert_eq!(allow(r#","Condition":{"Bool":{"aws:SecureTransport":"true"}}"#), Ok(true));
         assert_eq!(allow(r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#), Ok(false));
+        assert_eq!(allow(r#","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#), Ok(false));
+        assert_eq!(
+            allow(r#","Condition":{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","0.0.0.0/0"]}}"#),
+            Ok(true)
+        );
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl Store for MemoryStore {
     fn put_version(&self, bucket: &str, version: Version) -> io::Result<()> {
         self.change(bucket, |contents| {
             let versions = contents.versions.entry(version.key.clone()).or_default();
+            versions.retain(|kept| kept.order != version.order);
             versions.push(Arc::new(version));
             versions.sort_by_key(|version| std::cmp::Reverse(version.order));
         })

@@ -48,6 +48,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Keys that have any version, delete markers included.
     fn keys(&self, bucket: &str) -> io::Result<Vec<String>>;
     fn versions(&self, bucket: &str, key: &str) -> io::Result<Vec<Arc<Version>>>;
+    /// Adds a version, or puts it into the place of the one with the same order.
     fn put_version(&self, bucket: &str, version: Version) -> io::Result<()>;
     fn remove_version(&self, bucket: &str, version: &Version) -> io::Result<()>;
 

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::read::Reader;
-use super::{From, Identity, Network, Role, Who};
+use super::{From, Identity, Role, Who};
 use crate::settings::backups;
 use crate::settings::checks::table;
 use crate::settings::values::shown;
-use crate::vocab::AccountId;
+use crate::vocab::{AccountId, Network};
 
 pub(super) fn break_glass(reader: &mut Reader<'_>, list: &[String]) -> Vec<Role> {
     let one = |(at, arn): (usize, &String)| match role(arn.trim()) {
@@ -76,7 +76,9 @@ pub(super) fn identities(reader: &mut Reader<'_>, list: &[backups::Identity]) ->
             None => None,
             Some(networks) => Some(from(reader, &index, networks)?),
         };
-        Some(Identity { at, who: who?, writes, snapshots: file.snapshots.clone(), from })
+        let snapshots = snapshots(reader, &index, &file.snapshots);
+        let place = reader.place(&["identities", &index]);
+        Some(Identity { at, place, who: who?, writes, snapshots, from })
     };
     list.iter().enumerate().filter_map(one).collect()
 }
@@ -112,6 +114,20 @@ fn who(reader: &mut Reader<'_>, index: &str, file: &backups::Identity) -> Option
         let at = ["identities", index, "assumed_by"];
         let problem = reader.problem(table::BAD_IDENTITY, &at, "a user is not assumed, only a role is");
         problem.label = Some("remove it, or name a role".to_owned());
+        return None;
+    }
+    // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+    let is_service = |by: &String| {
+        by.starts_with(|c: char| c.is_ascii_lowercase())
+            && by.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+    };
+    if let Some(by) = file.assumed_by.as_ref().filter(|by| !is_service(by)) {
+        let at = ["identities", index, "assumed_by"];
+        let message = format!("`{}` is no service of AWS, and only services are let in here", shown(by));
+        let problem = reader.problem(table::BAD_IDENTITY, &at, message);
+        problem.label = Some("such as ec2, or backup.amazonaws.com".to_owned());
+        problem.help =
+            Some("leave it out for a role that people assume: make it by hand, and it is adopted".to_owned());
         return None;
     }
     Some(match kind {
@@ -171,31 +187,46 @@ fn from(reader: &mut Reader<'_>, index: &str, file: &backups::Networks) -> Optio
     }
 }
 
-/// An address, and after a slash how many of its bits count.
+/// An address, and after a slash how many of its bits count, as AWS takes it.
 fn network(text: &str) -> Result<Network, &'static str> {
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().map_err(|_| "is no network")?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = match bits {
-        None => most,
-        Some(bits) => bits.parse().ok().filter(|bits| *bits <= most).ok_or("has no such number of bits")?,
-    };
-    if bits == 0 {
+    let network: Network = text.parse().map_err(|_| match text.split_once('/') {
+        Some((address, _)) if address.parse::<IpAddr>().is_ok() => "has no such number of bits",
+        _ => "is no network",
+    })?;
+    if network.bits == 0 {
         return Err("is every address there is, so it would hold nobody off");
     }
-    let (number, width) = match address {
+    let (number, width) = match network.address {
         IpAddr::V4(address) => (u128::from(u32::from(address)), 32),
         IpAddr::V6(address) => (u128::from(address), 128),
     };
-    let host_bits = width - u32::from(bits);
+    let host_bits = width - u32::from(network.bits);
     let rest = if host_bits == 0 { 0 } else { number & (u128::MAX >> (128 - host_bits)) };
     if rest != 0 {
         return Err("has bits beyond its mask, and AWS would refuse it");
     }
-    Ok(Network { address, bits })
+    Ok(network)
+}
+
+/// Identifiers of databases: a wildcard among them would be every database.
+fn snapshots(reader: &mut Reader<'_>, index: &str, list: &[String]) -> Vec<String> {
+    let mut read = Vec::new();
+    for (place, name) in list.iter().enumerate() {
+        // <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+        let is_good = name.len() <= 63
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if is_good {
+            read.push(name.clone());
+            continue;
+        }
+        let place = place.to_string();
+        let path = ["identities", index, "snapshots", &place];
+        let message = format!("`{}` cannot be a database of RDS", shown(name));
+        reader.problem(table::BAD_NAME, &path, message).label =
+            Some("must be its identifier: letters, digits and hyphens".to_owned());
+    }
+    read
 }
 
 /// RFC 1918, RFC 6598 and RFC 4193, and what never leaves a machine or a link.

@@ -10,7 +10,7 @@ use crate::settings::checks::table;
 use crate::settings::shape::Places;
 use crate::settings::source::{Mark, Source};
 use crate::settings::values::{self, Mistake, shown};
-use crate::vocab::{BucketName, Check, Problem, Schedule};
+use crate::vocab::{BucketName, Check, Place, Problem, Schedule};
 
 /// Reads a tree of the right shape.
 pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> (Declared, Vec<Problem>) {
@@ -53,6 +53,11 @@ impl Reader<'_> {
     /// Whether some of what is below a path was wrong, so that the whole says nothing.
     pub(super) fn is_partial(&self, path: &[&str]) -> bool {
         self.places.is_partial(path)
+    }
+
+    /// Where a value stands.
+    pub(super) fn place(&self, path: &[&str]) -> Place {
+        self.source.place(&self.places.value(path))
     }
 
     /// The line of a value.

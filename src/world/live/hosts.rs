@@ -142,7 +142,9 @@ impl LiveWorld {
                 let path = crontab::live::path(&self.environment, id);
                 self.marked(crontab::live::read(files, &path)?, Resource::Crontab)
             }
-            Resource::Bucket(_) => return Err(format!("{id} does not lie on a host")),
+            Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => {
+                return Err(format!("{id} does not lie on a host"));
+            }
         })
     }
 
@@ -169,7 +171,9 @@ impl LiveWorld {
             Some(Resource::Crontab(wanted)) => {
                 crontab::live::write(files, environment, id, wanted).map_err(told)
             }
-            Some(Resource::Bucket(_)) | None => Err(format!("{id} does not lie on a host")),
+            Some(Resource::Bucket(_) | Resource::Role(_) | Resource::User(_)) | None => {
+                Err(format!("{id} does not lie on a host"))
+            }
         }
     }
 

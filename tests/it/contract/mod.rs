@@ -2,8 +2,10 @@
 //! emulator that others wrote. Where the emulator is known to be wrong, moto.md says so, and is held to it.
 
 mod buckets;
+mod enforcement;
 mod identities;
 mod multipart;
+mod object_lock;
 mod objects;
 mod own;
 mod policies;
@@ -55,7 +57,7 @@ use cases;
 
 fn every_case() -> impl Iterator<Item = &'static Case> {
     let s3 = [buckets::CASES, settings::CASES, objects::CASES, multipart::CASES];
-    s3.into_iter().chain([identities::CASES, policies::CASES]).flatten()
+    s3.into_iter().chain([object_lock::CASES, identities::CASES, policies::CASES]).flatten()
 }
 
 /// Runs every case; answers with those that failed, and how.

@@ -116,6 +116,7 @@ fn plan() -> Plan {
         resources,
         held,
         hosts: BTreeSet::new(),
+        stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),
         vault_digest: None,
     };
@@ -167,6 +168,7 @@ fn plan() -> Plan {
             ),
         ]),
         break_glass: BTreeMap::from([(role("OrganizationAdmin"), Presence::Exists)]),
+        job_key: Default::default(),
         failures: vec![JobFailure {
             host: "db1".parse().expect("valid"),
             datastore: "postgresql".parse().expect("valid"),

@@ -8,13 +8,15 @@ use reconcile::resources::bucket::{
     AbortUploads, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
 use reconcile::resources::host_file::Body;
-use reconcile::resources::{Bucket, Crontab, HostDirectory, HostFile, Resource, crontab};
+use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source, Stake};
+use reconcile::resources::role::Trust;
+use reconcile::resources::{Bucket, Crontab, HostDirectory, HostFile, Resource, Role, User, crontab};
 use reconcile::state::{
     Desired, HostFacts, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted,
 };
 use reconcile::vocab::{
-    Encryption, Environment, Id, JobCommand, JobKind, KeepVersions, Kind, LockMode, ObjectLock, Tier, Value,
-    Versioning,
+    Encryption, Environment, Id, JobCommand, JobKind, KeepVersions, Kind, LockMode, Network, ObjectLock,
+    Tier, Value, Versioning,
 };
 use reconcile::world::{MemoryWorld, WorldRead, apply};
 
@@ -145,6 +147,133 @@ fn present_bucket(marked: bool) -> impl Strategy<Value = Bucket> {
             versioning_lock: Some(lock),
         },
     )
+}
+
+// --- identities -------------------------------------------------------------------------------------------------------
+
+fn networks() -> impl Strategy<Value = BTreeSet<Network>> {
+    let all = ["10.0.0.0/8", "10.1.0.0/16", "203.0.113.0/24"].map(|network| network.parse().expect("valid"));
+    prop::sample::subsequence(all.to_vec(), 1..3).prop_map(|networks| networks.into_iter().collect())
+}
+
+fn source() -> impl Strategy<Value = Source> {
+    prop_oneof![
+        networks().prop_map(Source::Networks),
+        prop::option::of(networks()).prop_map(|networks| Source::Vpc {
+            vpc: "vpc-0abc".to_owned(),
+            networks: networks.unwrap_or_default(),
+        }),
+    ]
+}
+
+fn grants() -> impl Strategy<Value = Grants> {
+    let keys =
+        ["key/0000-1111", "alias/backups"].map(|key| format!("arn:aws:kms:eu-west-2:123456789012:{key}"));
+    (
+        prop::collection::btree_set("bucket-[a-d]", 0..3),
+        prop::sample::subsequence(keys.to_vec(), 0..3),
+        prop::collection::btree_set("database-[a-b]", 0..2),
+        prop::option::of(source()),
+    )
+        .prop_map(|(writes, keys, snapshots, from)| Grants {
+            keys: keys.into_iter().filter(|_| !writes.is_empty()).collect(),
+            writes: writes.into_iter().map(|name| name.parse().expect("valid")).collect(),
+            from: from.filter(|_| !snapshots.is_empty()),
+            snapshots,
+        })
+}
+
+fn inline_policy(strange: bool) -> impl Strategy<Value = InlinePolicy> {
+    let unrecognised = InlinePolicy::Unrecognised("{}".to_owned());
+    prop_oneof![
+        4 => grants().prop_map(InlinePolicy::of),
+        1 => Just(if strange { unrecognised } else { InlinePolicy::None }),
+    ]
+}
+
+fn others() -> impl Strategy<Value = Others> {
+    let harmless = r#"{"Statement":{"Action":"s3:GetObject","Effect":"Allow","Resource":"*"}}"#;
+    let all = r#"{"Statement":{"Action":"*","Effect":"Allow","Resource":"*"}}"#;
+    prop_oneof![
+        2 => Just(Others::new()),
+        1 => Just(Others::from([("by-hand".to_owned(), harmless.to_owned())])),
+        1 => Just(Others::from([("everything".to_owned(), all.to_owned())])),
+    ]
+}
+
+pub(super) fn wanted_role() -> impl Strategy<Value = Role> {
+    (prop::option::of(prop_oneof![Just("ec2"), Just("lambda")]), inline_policy(false))
+        .prop_map(|(by, policy)| Role::wanted(&environment(), "writer", by, policy))
+}
+
+pub(super) fn wanted_user() -> impl Strategy<Value = User> {
+    inline_policy(false).prop_map(|policy| User::wanted(&environment(), policy))
+}
+
+fn present_role(marked: bool) -> impl Strategy<Value = Role> {
+    let services = prop::collection::btree_set("ec2|lambda", 0..3);
+    let profiles = prop::collection::btree_set("writer|by-hand", 0..2);
+    (
+        prop_oneof![Just("/"), Just("/reconcile/production/")],
+        (services, any::<bool>()),
+        inline_policy(true),
+        (others(), others()),
+        (prop::option::of(Just(("policy/most".to_owned(), "{}".to_owned()))), profiles, any::<bool>()),
+    )
+        .prop_map(move |(path, (services, is_open), policy, (attached, other_policies), rest)| {
+            let (boundary, profiles, in_use) = rest;
+            let stranger = r#"{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"AWS":"*"}}"#;
+            Role {
+                owner: Some(marked.then(environment)),
+                path: Some(path.to_owned()),
+                trust: Some(Trust {
+                    services,
+                    others: BTreeSet::from([stranger.to_owned()]).into_iter().filter(|_| is_open).collect(),
+                }),
+                policy: Some(policy),
+                attached: Some(attached),
+                other_policies: Some(other_policies),
+                boundary: Some(boundary.into_iter().collect()),
+                instance_profiles: Some(profiles),
+                in_use,
+            }
+        })
+}
+
+fn present_user(marked: bool) -> impl Strategy<Value = User> {
+    (inline_policy(true), others(), others(), others(), 0u32..3).prop_map(
+        move |(policy, attached, other_policies, group, keys)| User {
+            owner: Some(marked.then(environment)),
+            path: Some("/".to_owned()),
+            policy: Some(policy),
+            attached: Some(attached),
+            other_policies: Some(other_policies),
+            boundary: Some(Others::new()),
+            groups: Some(BTreeMap::from([("writers".to_owned(), group)])),
+            access_keys: Some(keys),
+        },
+    )
+}
+
+prop_compose! {
+    fn identities()(
+        role in prop::option::of((wanted_role(), sighting(
+            present_role(true).prop_map(|role| Resource::Role(Box::new(role))),
+            present_role(false).prop_map(|role| Resource::Role(Box::new(role))).boxed(),
+        ))),
+        user in prop::option::of((wanted_user(), sighting(
+            present_user(true).prop_map(|user| Resource::User(Box::new(user))),
+            present_user(false).prop_map(|user| Resource::User(Box::new(user))).boxed(),
+        ))),
+    ) -> Vec<(Id, Resource, Sighting)> {
+        let role = role.map(|(wanted, is)| {
+            (Id::cloud(Kind::Role, "writer"), Resource::Role(Box::new(wanted)), is)
+        });
+        let user = user.map(|(wanted, is)| {
+            (Id::cloud(Kind::User, "writer"), Resource::User(Box::new(wanted)), is)
+        });
+        role.into_iter().chain(user).collect()
+    }
 }
 
 pub(super) fn directory() -> impl Strategy<Value = HostDirectory> {
@@ -292,6 +421,8 @@ prop_compose! {
                 present_bucket(false).prop_map(Resource::Bucket).boxed(),
             ),
         ), 0..4),
+        identities in identities(),
+        versioned in prop::collection::btree_set("bucket-[a-d]", 0..4),
         hosts in (on_host("db1"), on_host("db2")),
         break_glass in break_glass(),
     ) -> Case {
@@ -305,6 +436,12 @@ prop_compose! {
                 declared: None,
                 needs: BTreeSet::new(),
             };
+            resources.insert(id.clone(), wanted);
+            things.insert(id, sighting);
+        }
+        for (id, resource, sighting) in identities {
+            let wanted =
+                Wanted { resource, datastores: BTreeSet::new(), declared: None, needs: BTreeSet::new() };
             resources.insert(id.clone(), wanted);
             things.insert(id, sighting);
         }
@@ -322,6 +459,10 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: ["db1", "db2"].iter().map(|host| host.parse().expect("valid")).collect(),
+            stakes: versioned
+                .into_iter()
+                .map(|name| (name.parse().expect("valid"), Stake { versioned: true, ..Stake::default() }))
+                .collect(),
             break_glass: break_glass.keys().cloned().collect(),
             vault_digest: None,
         };
@@ -483,7 +624,7 @@ proptest! {
                 prop_assert_eq!(was.unwrap_or(Value::Null), field.from.clone());
             }
             let changed: BTreeSet<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
-            for field in wanted.resource.fields() {
+            for field in wanted.resource.fitted(Some(present)).fields() {
                 let Some(to) = field.value else { continue };
                 let was = have.iter().find(|have| have.name == field.name).and_then(|have| have.value.clone());
                 prop_assert_eq!(was != Some(to), changed.contains(field.name.as_str()), "{} {}", id, field.name);
@@ -609,6 +750,7 @@ fn adoption_says_whose_it_becomes_and_creation_asks_for_nothing() {
             )]),
             held: Vec::new(),
             hosts: BTreeSet::new(),
+            stakes: BTreeMap::new(),
             break_glass: BTreeSet::new(),
             vault_digest: None,
         },

@@ -4,6 +4,7 @@ mod another_store;
 mod backup;
 mod crashes;
 mod documents;
+mod identities;
 mod reality;
 mod refusals;
 mod stage;

@@ -27,8 +27,13 @@ pub struct Answer {
 impl Stage {
     /// The example environment, and a sandbox whose clock stands at noon of Saturday, 21 November 2026.
     pub fn new() -> Self {
+        Stage::of("commcare")
+    }
+
+    /// The same with another example.
+    pub fn of(example: &str) -> Self {
         let stage = Stage { folder: tempfile::tempdir().expect("a directory") };
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/commcare");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
         fs::create_dir_all(stage.path("environment")).expect("made");
         for file in fs::read_dir(example).expect("the example").map(|file| file.expect("a file").path()) {
             let name = file.file_name().expect("a name").to_owned();
@@ -82,6 +87,16 @@ impl Stage {
         self.wait(async {
             deed(Aws::load(sandbox.aws_settings()).await.s3(Some(&"eu-west-2".parse().expect("valid")))).await
         })
+    }
+
+    /// Does something to the sandbox's IAM that `reconcile` did not do.
+    pub fn iam_by_hand<F>(&self, deed: impl FnOnce(aws_sdk_iam::Client) -> F) -> F::Output
+    where
+        F: Future,
+    {
+        let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
+        let sandbox = Sandbox::open(&self.path("sandbox"), clock).expect("a sandbox");
+        self.wait(async { deed(Aws::load(sandbox.aws_settings()).await.iam()).await })
     }
 
     pub fn wait<F: Future>(&self, future: F) -> F::Output {

@@ -65,6 +65,7 @@ pub(super) async fn write(
 ) -> Result<(), CallError> {
     let present = read(target).await?;
     let mut kept = present.statements();
+    let mut locks = false;
     if fields.contains(&field::TLS_ONLY)
         && let Some(tls_only) = wanted.tls_only
     {
@@ -76,6 +77,7 @@ pub(super) async fn write(
     {
         kept.retain(|statement| !lock::is_ours(statement));
         if let VersioningLock::Denies { break_glass, .. } = lock {
+            locks = true;
             kept.extend(lock::statements(terms, break_glass));
         }
     }
@@ -105,6 +107,8 @@ pub(super) async fn write(
         .bucket(target.name.as_str())
         .set_expected_bucket_owner(target.owner())
         .policy(text)
+        // S3 asks whether the caller means to lose the right to change the policy; whoever applies has consented to that.
+        .set_confirm_remove_self_bucket_access(locks.then_some(true))
         .send();
     target.call("s3:PutBucketPolicy", call).await.map(drop)
 }
