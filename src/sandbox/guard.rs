@@ -18,7 +18,7 @@ use super::iam::{Iam, Kind};
 use super::store::Access;
 use crate::policy::{
     Context, Decision, Document, Effect, Layer, Named, Policies, Principal, Request, Resource, Verdict,
-    decide,
+    decide, verdict,
 };
 
 /// What an administrator has; also AWS's own policy of that name.
@@ -111,7 +111,9 @@ impl<'a> Guard<'a> {
         let origin = match &self.origin.vpc {
             // Through an endpoint the address is told under another name
             // (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html).
-            Some(vpc) => vec![("aws:SourceVpc", vpc.clone()), ("aws:VpcSourceIp", self.origin.ip.to_string())],
+            Some(vpc) => {
+                vec![("aws:SourceVpc", vpc.clone()), ("aws:VpcSourceIp", self.origin.ip.to_string())]
+            }
             None => vec![("aws:SourceIp", self.origin.ip.to_string())],
         };
         let context = self.context_of_service().with("aws:ViaAWSService", "false");
@@ -147,10 +149,10 @@ impl<'a> Guard<'a> {
         if self.is_free(resource_policy) {
             return Ok(());
         }
-        let decision = self.judge(action, resource, context, resource_policy)?;
-        if decision.verdict == Verdict::Allowed {
+        if self.judge(action, resource, context, resource_policy, verdict)? == Verdict::Allowed {
             return Ok(());
         }
+        let decision = self.judge(action, resource, context, resource_policy, decide)?;
         tracing::debug!(action, resource, verdict = %decision.verdict, "sandbox: denied");
         Err(not_authorised(self.caller, action, resource, Some(&why(action, &decision))))
     }
@@ -164,16 +166,17 @@ impl<'a> Guard<'a> {
         resource_policy: Option<&Named>,
     ) -> Result<bool, Refusal> {
         Ok(self.is_free(resource_policy)
-            || self.judge(action, resource, context, resource_policy)?.verdict == Verdict::Allowed)
+            || self.judge(action, resource, context, resource_policy, verdict)? == Verdict::Allowed)
     }
 
-    fn judge(
+    fn judge<T>(
         &self,
         action: &str,
         resource: &str,
         context: &Context,
         resource_policy: Option<&Named>,
-    ) -> Result<Decision, Refusal> {
+        judge: fn(&Request<'_>, &Policies<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let granted = match self.granted.get() {
             Some(granted) => granted,
             None => {
@@ -195,7 +198,7 @@ impl<'a> Guard<'a> {
             scps: &[],
             resource: resource_policy,
         };
-        Ok(decide(&request, &policies))
+        Ok(judge(&request, &policies))
     }
 
     /// Collects the caller's policies as they are now.
