@@ -12,10 +12,10 @@ use super::{LiveWorld, all};
 use crate::audit::bucket::{BucketFacts, Destination, Grant, Grantee, LifecycleRule};
 use crate::audit::raw::PolicyText;
 use crate::audit::{Evidence, Fact, Terms, Unread};
-use crate::clients::aws_error::AwsErrorKind;
 use crate::policy::Document;
 use crate::resources::bucket::BucketObjectLock;
-use crate::resources::bucket::live::{CallError, Target};
+use crate::clients::aws_error::{AwsErrorKind, CallError};
+use crate::resources::bucket::live::Target;
 use crate::state::Sighting;
 use crate::vocab::{BucketName, Id, Kind, Versioning};
 

@@ -90,8 +90,6 @@ pub(super) async fn write(
             .send();
         return target.call("s3:DeleteBucketPolicy", call).await.map(drop);
     }
-    // Behind the lock nobody but break-glass may change the policy, and whoever writes it need not be that.
-    let locks = kept.iter().any(lock::is_ours);
     let mut policy = present.0.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
     policy["Statement"] = Json::Array(kept);
     let text = policy.to_string();
