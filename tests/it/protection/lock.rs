@@ -56,6 +56,7 @@ fn desired(break_glass: &[&str]) -> Desired {
         declared: BTreeSet::from([id.clone()]),
         resources: BTreeMap::from([(id, wanted)]),
         held: Vec::new(),
+        stakes: BTreeMap::new(),
         hosts: BTreeSet::new(),
         break_glass: break_glass.iter().map(|arn| (*arn).to_owned()).collect(),
         vault_digest: None,
