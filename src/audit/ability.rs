@@ -90,7 +90,10 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
             }
         }
     }
-    if evidence.identities.unread().is_some() {
+    // Whoever is missing in the list may hold anything.
+    if evidence.identities.unread().is_some()
+        || evidence.identities.known().is_some_and(|known| !known.is_whole)
+    {
         anybody(&mut judge, account, &targets, &mut list);
     }
     outsiders(&mut judge, evidence, account, known, &targets, &found, terms, &mut list);
@@ -99,7 +102,9 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
     }
     let mut abilities = list.abilities;
     abilities.sort_by(|a, b| {
-        let key = |one: &Ability| (one.subject.clone(), one.principal.clone(), one.row.action, one.resource.clone());
+        let key = |one: &Ability| {
+            (one.subject.clone(), one.principal.clone(), one.row.action, one.resource.clone())
+        };
         key(a).cmp(&key(b)).then(b.decision.cmp(&a.decision))
     });
     // One action may destroy in two ways, under two rows.
@@ -144,7 +149,8 @@ impl List {
 
 /// A policy that allows everything: what somebody writes who may write policies.
 fn everything() -> Named {
-    let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let all =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let document = Document::read(&all).unwrap_or_else(|_| Document::unread());
     Named::new("a policy that allows everything", document)
 }
@@ -156,26 +162,35 @@ fn expected(identity: &Identity, found: &Found, account: &Account, terms: &Terms
     }
     let [by, role] = found.via.as_slice() else { return None };
     let role = account.find(role)?;
-    let is_named = &**by == "AssumeRole" && terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
+    let is_named =
+        &**by == "AssumeRole" && terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
     is_named.then_some(Expected::BreakGlass)
 }
 
 /// Whether the trust policy names this principal to the letter.
 fn names(role: &Identity, principal: &str) -> bool {
     let statements = role.trust.iter().flat_map(|trust| &trust.document.statements);
-    statements.filter(|statement| statement.effect == Effect::Allow).filter_map(|one| one.principals.as_ref()).any(
-        |principals| {
+    statements
+        .filter(|statement| statement.effect == Effect::Allow)
+        .filter_map(|one| one.principals.as_ref())
+        .any(|principals| {
             !principals.negated
                 && principals.who.iter().any(|who| match who {
                     Who::Arn(named) | Who::Federated(named) => named == principal,
+                    // Another account as a whole, such as that of the organisation: who it lets is its own affair.
+                    Who::Account { .. } => who.to_string() == principal,
                     _ => false,
                 })
-        },
-    )
+        })
 }
 
 /// Roles and users of this account that settings or buckets' policies spare, and that do not exist.
-fn spared_and_missing(evidence: &Evidence, terms: &Terms, known: &Account, account: &str) -> BTreeSet<String> {
+fn spared_and_missing(
+    evidence: &Evidence,
+    terms: &Terms,
+    known: &Account,
+    account: &str,
+) -> BTreeSet<String> {
     if evidence.identities.known().is_none() {
         return BTreeSet::new();
     }
@@ -205,7 +220,14 @@ fn anybody(judge: &mut Judge<'_>, account: &str, targets: &[Target], list: &mut 
     for target in targets {
         if let Some(way) = judge.can(&actor, target) {
             let way = way.at_most(Verdict::Unknown);
-            list.add(&format!("arn:{partition}:iam::{account}:*"), "anyone of the account", target, &way, &[], None);
+            list.add(
+                &format!("arn:{partition}:iam::{account}:*"),
+                "anyone of the account",
+                target,
+                &way,
+                &[],
+                None,
+            );
         }
     }
 }
@@ -247,7 +269,11 @@ fn outsiders(
     for target in targets {
         let Some(bucket) = &target.bucket else { continue };
         let unread = evidence.buckets.get(bucket).is_some_and(|facts| facts.policy.unread().is_some());
-        if unread && matches!(target.row.on, crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object)
+        if unread
+            && matches!(
+                target.row.on,
+                crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object
+            )
         {
             let path = vec![format!("bucket/{bucket}: policy, which could not be read")];
             let way = Way { verdict: Verdict::Unknown, path };
@@ -281,9 +307,9 @@ fn outsiders(
             };
             let outsider = match who {
                 // Anybody with an account of AWS.
-                Who::Everyone => Principal::parse(UNTOLD).ok().map(|principal| {
-                    judge.actor_with(principal, std::slice::from_ref(&everything))
-                }),
+                Who::Everyone => Principal::parse(UNTOLD)
+                    .ok()
+                    .map(|principal| judge.actor_with(principal, std::slice::from_ref(&everything))),
                 who => actor(judge, who),
             };
             let Some(outsider) = outsider else { continue };
@@ -314,7 +340,8 @@ fn outsiders(
                 who => who.to_string(),
             };
             let label = if *who == Who::Everyone { "any account of AWS" } else { &name };
-            let via: Vec<Arc<str>> = vec![action.trim_start_matches("sts:").into(), role.label.as_str().into()];
+            let via: Vec<Arc<str>> =
+                vec![action.trim_start_matches("sts:").into(), role.label.as_str().into()];
             let is_break_glass = terms.break_glass.contains(&role.arn) && names(role, &name);
             for (target, found) in targets.iter().zip(found) {
                 let Some(power) = found.get(index) else { continue };

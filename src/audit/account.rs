@@ -26,6 +26,8 @@ pub struct Account {
     pub managed: BTreeMap<String, Managed>,
     /// What is missing or cannot be read.
     pub unread: Vec<Unread>,
+    /// Whether the lists of users and roles are there to their ends.
+    pub is_whole: bool,
 }
 
 /// A user or a role.
@@ -107,9 +109,14 @@ impl Account {
         if details.is_truncated {
             reader.note("the account's identities", "the list was cut off before its end");
         }
-        details.policies.into_iter().for_each(|policy| reader.managed(policy));
+        for list in details.lacking() {
+            reader.note("the account's identities", &format!("there is no {list}"));
+        }
+        details.policies.into_iter().flatten().for_each(|policy| reader.managed(policy));
+        reader.account.is_whole =
+            !details.is_truncated && details.user_detail_list.is_some() && details.role_detail_list.is_some();
         let mut members: BTreeMap<String, usize> = BTreeMap::new();
-        let mut groups = details.group_detail_list;
+        let mut groups = details.group_detail_list.unwrap_or_default();
         groups.sort_by(|a, b| a.group_name.cmp(&b.group_name));
         for (index, group) in groups.into_iter().enumerate() {
             let label = format!("group/{}", group.group_name);
@@ -123,7 +130,7 @@ impl Account {
             reader.account.groups.push(Group { arn: group.arn, label, policies, sources });
             members.insert(group.group_name, index);
         }
-        for user in details.user_detail_list {
+        for user in details.user_detail_list.unwrap_or_default() {
             let label = format!("user/{}", user.user_name);
             let Some(mut identity) = reader.identity(
                 label,
@@ -145,7 +152,8 @@ impl Account {
                     }
                     None => {
                         let named = format!("group/{name}");
-                        reader.note(&named, &format!("{} is a member, and the list lacks it", identity.label));
+                        reader
+                            .note(&named, &format!("{} is a member, and the list lacks it", identity.label));
                         identity.policies.push(Named::new(named, Arc::clone(&reader.unread)));
                         identity.sources.push(Source::Inline);
                     }
@@ -153,7 +161,7 @@ impl Account {
             }
             reader.account.identities.push(identity);
         }
-        for role in details.role_detail_list {
+        for role in details.role_detail_list.unwrap_or_default() {
             let label = format!("role/{}", role.role_name);
             let Some(mut identity) = reader.identity(
                 label,
@@ -211,7 +219,9 @@ impl Reader {
             match version.is_default_version {
                 true => document = Some(self.document(&name, text)),
                 // Nothing depends on an old version that cannot be read but whether it may be put back.
-                false => others.push((version.version_id, text.0.unwrap_or_else(|_| Arc::clone(&self.unread)))),
+                false => {
+                    others.push((version.version_id, text.0.unwrap_or_else(|_| Arc::clone(&self.unread))))
+                }
             }
         }
         let document = document.unwrap_or_else(|| {
@@ -235,7 +245,8 @@ impl Reader {
 
     fn inline(&mut self, label: &str, list: Vec<InlinePolicy>, policies: &mut Vec<Named>) {
         for policy in list {
-            policies.push(self.named(format!("{label}: policy {}", policy.policy_name), policy.policy_document));
+            policies
+                .push(self.named(format!("{label}: policy {}", policy.policy_name), policy.policy_document));
         }
     }
 

@@ -32,10 +32,9 @@ pub struct Asked {
 
 /// Puts together what the account says about it; an error says, for people, what is wrong with the question.
 pub fn question(evidence: &Evidence, asked: &Asked) -> Result<Question, String> {
-    let is_one_action = asked
-        .action
-        .split_once(':')
-        .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty() && !asked.action.contains(['*', '?']));
+    let is_one_action = asked.action.split_once(':').is_some_and(|(service, name)| {
+        !service.is_empty() && !name.is_empty() && !asked.action.contains(['*', '?'])
+    });
     if !is_one_action {
         return Err(format!("`{}` is not one action, such as s3:PutObject", asked.action));
     }
@@ -68,7 +67,8 @@ pub fn question(evidence: &Evidence, asked: &Asked) -> Result<Question, String> 
     };
     let has_policies =
         matches!(principal, Principal::User { .. } | Principal::Role { .. } | Principal::Session { .. });
-    let unread = [Named::new(format!("{}: policies, which could not be read,", asked.principal), Document::unread())];
+    let unread =
+        [Named::new(format!("{}: policies, which could not be read,", asked.principal), Document::unread())];
     let policies: &[Named] = match (identity, &evidence.identities) {
         (Some(identity), _) => &identity.policies,
         (None, Fact::Known(_)) if has_policies && principal.account() == own => {
@@ -81,7 +81,9 @@ pub fn question(evidence: &Evidence, asked: &Asked) -> Result<Question, String> 
     let context = asked
         .context
         .iter()
-        .map(|(key, json)| Ok((key.clone(), texts(json).ok_or_else(|| format!("context {key}: no text or list"))?)))
+        .map(|(key, json)| {
+            Ok((key.clone(), texts(json).ok_or_else(|| format!("context {key}: no text or list"))?))
+        })
         .collect::<Result<Vec<_>, String>>()?;
     let no_scps = Vec::new();
     let unread_scps = vec![vec![Named::new("service control policies", Document::unread())]];
@@ -116,7 +118,8 @@ fn resource_policy(evidence: &Evidence, resource: &str) -> Option<Named> {
     if let Some(rest) = resource.strip_prefix(&format!("arn:{}:s3:::", evidence.partition())) {
         let name = rest.split('/').next().unwrap_or_default();
         let unread = || Some(Named::new(format!("bucket/{name}: policy"), Document::unread()));
-        let Some(facts) = name.parse().ok().and_then(|name: crate::vocab::BucketName| evidence.buckets.get(&name))
+        let Some(facts) =
+            name.parse().ok().and_then(|name: crate::vocab::BucketName| evidence.buckets.get(&name))
         else {
             return unread();
         };

@@ -11,8 +11,8 @@ use super::escalation::ACTIONS;
 use super::target::Target;
 use crate::policy::destroyers::DESTROYERS;
 use crate::policy::{
-    Certainty, Context, Decision, Document, Effect, Named, Policies, Principal, Request, Resource, Step, Verdict,
-    decide, verdict,
+    Certainty, Context, Decision, Document, Effect, Named, Policies, Principal, Request, Resource, Step,
+    Verdict, decide, verdict,
 };
 
 /// Who acts, and with what power: an identity as it is, or as it can make itself.
@@ -113,10 +113,8 @@ impl<'a> Judge<'a> {
             narrowed: HashMap::new(),
             open: Context::open::<String>([]),
         };
-        judge.scps = scps
-            .iter()
-            .map(|level| level.iter().map(|named| judge.narrow(named).0).collect())
-            .collect();
+        judge.scps =
+            scps.iter().map(|level| level.iter().map(|named| judge.narrow(named).0).collect()).collect();
         judge
     }
 

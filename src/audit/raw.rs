@@ -17,10 +17,11 @@ use crate::policy::Document;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AuthorizationDetails {
-    pub user_detail_list: Vec<UserDetail>,
-    pub group_detail_list: Vec<GroupDetail>,
-    pub role_detail_list: Vec<RoleDetail>,
-    pub policies: Vec<ManagedPolicyDetail>,
+    // An empty list is there; one that is absent was left out, and then nobody knows who is missing.
+    pub user_detail_list: Option<Vec<UserDetail>>,
+    pub group_detail_list: Option<Vec<GroupDetail>>,
+    pub role_detail_list: Option<Vec<RoleDetail>>,
+    pub policies: Option<Vec<ManagedPolicyDetail>>,
     /// A page that is not the last: the export was cut off.
     pub is_truncated: bool,
 }
@@ -28,11 +29,28 @@ pub struct AuthorizationDetails {
 impl AuthorizationDetails {
     /// Adds another page.
     pub fn join(&mut self, page: AuthorizationDetails) {
-        self.user_detail_list.extend(page.user_detail_list);
-        self.group_detail_list.extend(page.group_detail_list);
-        self.role_detail_list.extend(page.role_detail_list);
-        self.policies.extend(page.policies);
+        fn add<T>(list: &mut Option<Vec<T>>, more: Option<Vec<T>>) {
+            if let Some(more) = more {
+                list.get_or_insert_default().extend(more);
+            }
+        }
+        add(&mut self.user_detail_list, page.user_detail_list);
+        add(&mut self.group_detail_list, page.group_detail_list);
+        add(&mut self.role_detail_list, page.role_detail_list);
+        add(&mut self.policies, page.policies);
         self.is_truncated = page.is_truncated;
+    }
+
+    /// The lists that are not there.
+    pub fn lacking(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("UserDetailList", self.user_detail_list.is_none()),
+            ("GroupDetailList", self.group_detail_list.is_none()),
+            ("RoleDetailList", self.role_detail_list.is_none()),
+            ("Policies", self.policies.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(list, is_absent)| is_absent.then_some(list))
     }
 }
 

@@ -134,7 +134,8 @@ fn of_bucket(
         region => format!("arn:{partition}:s3:{region}:{account}:accesspoint/*").into(),
     };
     let policy = bucket_policy(name.as_str(), facts);
-    let place = format!("arn:{partition}:kms:{}:{account}:key/", if region.is_empty() { "*" } else { region });
+    let place =
+        format!("arn:{partition}:kms:{}:{account}:key/", if region.is_empty() { "*" } else { region });
     let (key, key_applies) = key_of(facts, terms, &place);
     let key_policy = key.as_ref().map(|key| key_policy(evidence, key, account));
     for row in DESTROYERS {
@@ -166,9 +167,11 @@ fn of_bucket(
                 |rules| rules.iter().any(|rule| rule.enabled && !rule.tags.is_empty()),
                 false,
             ),
-            When::ObjectLock => {
-                applies(&facts.object_lock, |lock| *lock != BucketObjectLock::None, terms.object_lock.is_some())
-            }
+            When::ObjectLock => applies(
+                &facts.object_lock,
+                |lock| *lock != BucketObjectLock::None,
+                terms.object_lock.is_some(),
+            ),
             When::KmsKey => key_applies,
         };
         if applies == Applies::No {
@@ -260,7 +263,9 @@ fn of_database(
     let is_cluster = found.as_ref().is_some_and(|arn| arn.contains(":cluster:"));
     for row in DESTROYERS {
         let resource = match row.on {
-            On::Database if !is_cluster => found.clone().unwrap_or_else(|| under("rds", &format!("db:{identifier}"))),
+            On::Database if !is_cluster => {
+                found.clone().unwrap_or_else(|| under("rds", &format!("db:{identifier}")))
+            }
             On::Cluster => {
                 let exact = found.clone().filter(|_| is_cluster);
                 exact.unwrap_or_else(|| under("rds", &format!("cluster:{identifier}")))

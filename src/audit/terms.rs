@@ -6,7 +6,8 @@ use crate::resources::Resource;
 use crate::resources::bucket::{Bucket, BucketObjectLock, VersionRule, VersioningLock};
 use crate::state::{Desired, HeldCode};
 use crate::vocab::{
-    AccountId, BucketName, Encryption, Environment, Id, KeepVersions, Kind, ObjectLock, RegionName, Versioning,
+    AccountId, BucketName, Encryption, Environment, Id, KeepVersions, Kind, ObjectLock, RegionName,
+    Versioning,
 };
 
 /// The settings as the audit holds the account to them.
@@ -66,9 +67,7 @@ impl Terms {
             databases: BTreeSet::new(),
             region: None,
             copied: BTreeSet::new(),
-            without_host: without_host
-                .map(|held| (held.id.name().to_owned(), held.why.clone()))
-                .collect(),
+            without_host: without_host.map(|held| (held.id.name().to_owned(), held.why.clone())).collect(),
             named: desired
                 .declared
                 .iter()

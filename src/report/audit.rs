@@ -133,16 +133,9 @@ fn told(alike: &[&Finding], verbose: bool) -> String {
         text.push_str(&format!(" {}{comma}", styled(BOLD, subject)));
     }
     text.push_str(&format!("\n{}\n", wrapped("    ", 4, &one_line(&finding.title))));
-    let shown = match (verbose, is_in_table(finding)) {
-        (true, _) => usize::MAX,
-        (false, true) => 0,
-        (false, false) => EVIDENCE,
-    };
+    let shown = if verbose { usize::MAX } else { EVIDENCE };
     // Those that are told together have the same evidence, or have it in the table.
-    let evidence: Vec<&String> = match is_in_table(finding) {
-        true => alike.iter().flat_map(|finding| &finding.evidence).collect(),
-        false => finding.evidence.iter().collect(),
-    };
+    let evidence: &[String] = if is_in_table(finding) { &[] } else { &finding.evidence };
     for line in evidence.iter().take(shown) {
         text.push_str(&format!("{}\n", wrapped("      ", 8, &one_line(line))));
     }
@@ -209,7 +202,12 @@ pub fn markdown(audit: &Audit, view: View<'_>) -> String {
         text.push_str("\n</details>\n\n");
     }
     for unread in &audit.unread {
-        text.push_str(&format!("- not seen: `{}`, {}: {}\n", cell(&unread.subject), unread.permission, cell(&unread.why)));
+        text.push_str(&format!(
+            "- not seen: `{}`, {}: {}\n",
+            cell(&unread.subject),
+            unread.permission,
+            cell(&unread.why)
+        ));
     }
     text.push_str(&format!("\n{}\n", summary(audit)));
     text

@@ -49,11 +49,13 @@ pub fn matrix(abilities: &[Ability], verbose: bool) -> String {
     let mut tables: BTreeMap<Vec<Row>, Vec<&str>> = BTreeMap::new();
     for (subject, principals) in by_subject {
         let name = subject.split_once('/').map_or(subject, |(_, name)| name);
-        let mut rows: Vec<Row> = principals.values().filter_map(|abilities| row(abilities, name, verbose)).collect();
+        let mut rows: Vec<Row> =
+            principals.values().filter_map(|abilities| row(abilities, name, verbose)).collect();
         rows.sort();
         tables.entry(rows).or_default().push(subject);
     }
-    let mut tables: Vec<(Vec<&str>, Vec<Row>)> = tables.into_iter().map(|(rows, subjects)| (subjects, rows)).collect();
+    let mut tables: Vec<(Vec<&str>, Vec<Row>)> =
+        tables.into_iter().map(|(rows, subjects)| (subjects, rows)).collect();
     tables.sort_by(|a, b| a.0.cmp(&b.0));
     tables.iter().map(|(subjects, rows)| table(subjects, rows, verbose)).collect::<Vec<_>>().join("\n")
 }
@@ -109,7 +111,8 @@ fn table(subjects: &[&str], rows: &[Row], verbose: bool) -> String {
     }
     text.push_str(&format!("{}\n\n", styled(style, who)));
     let used: BTreeSet<Power> = rows.iter().flat_map(|row| row.cells.keys().copied()).collect();
-    let columns: Vec<&(Power, [&str; 2])> = COLUMNS.iter().filter(|(power, _)| used.contains(power)).collect();
+    let columns: Vec<&(Power, [&str; 2])> =
+        COLUMNS.iter().filter(|(power, _)| used.contains(power)).collect();
     for line in 0..2 {
         let cells: Vec<String> = columns.iter().map(|(_, words)| format!("{:CELL$}", words[line])).collect();
         text.push_str(format!("{:NAME$}{}", "", cells.concat()).trim_end());
@@ -121,7 +124,7 @@ fn table(subjects: &[&str], rows: &[Row], verbose: bool) -> String {
             continue;
         }
         text.push_str(&line(row, &columns));
-        if row.expected.is_none() || verbose {
+        if row.expected.is_none() {
             text.push_str(&ways(row, verbose));
         }
     }
@@ -145,7 +148,12 @@ fn line(row: &Row, columns: &[&(Power, [&str; 2])]) -> String {
             Some(Verdict::Conditional) => ("if", YELLOW),
             Some(Verdict::Unknown | Verdict::Denied) => ("?", MAGENTA),
         };
-        text.push_str(&format!("{}{:space$}", styled(style, word), "", space = CELL.saturating_sub(word.len())));
+        text.push_str(&format!(
+            "{}{:space$}",
+            styled(style, word),
+            "",
+            space = CELL.saturating_sub(word.len())
+        ));
     }
     match row.expected {
         Some(Expected::BreakGlass) if NAME + columns.len() * CELL + 11 <= WIDTH => {

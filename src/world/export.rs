@@ -44,7 +44,7 @@ pub struct ExportError {
 /// Reads an export. Buckets are those that it has policies of, and those of `terms`.
 pub fn read(directory: &Path, terms: Option<&Terms>) -> Result<Evidence, ExportError> {
     let mut evidence = Evidence::default();
-    let details: Option<AuthorizationDetails> = json(&directory.join(DETAILS))?;
+    let details: Option<AuthorizationDetails> = json(&directory.join(DETAILS), '{')?;
     evidence.identities = match details {
         Some(details) => Fact::Known(Account::of(details)),
         None => {
@@ -69,10 +69,10 @@ pub fn read(directory: &Path, terms: Option<&Terms>) -> Result<Evidence, ExportE
             BucketFacts { policy, ..BucketFacts::default() }
         });
     }
-    if let Some(databases) = json::<Databases>(&directory.join(DATABASES))? {
+    if let Some(databases) = json::<Databases>(&directory.join(DATABASES), '{')? {
         evidence.databases = Fact::Known(databases);
     }
-    if let Some(levels) = json::<Vec<Vec<ControlPolicy>>>(&directory.join(CONTROL))? {
+    if let Some(levels) = json::<Vec<Vec<ControlPolicy>>>(&directory.join(CONTROL), '[')? {
         let named = |policy: ControlPolicy| {
             let document = policy.policy.0.unwrap_or_else(|why| {
                 let subject = format!("service control policy {}", policy.name);
@@ -110,9 +110,15 @@ fn text(path: &Path) -> Result<Option<String>, ExportError> {
     Ok(Some(text))
 }
 
-fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ExportError> {
+fn json<T: DeserializeOwned>(path: &Path, opening: char) -> Result<Option<T>, ExportError> {
     let Some(text) = text(path)? else { return Ok(None) };
-    let read = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    // A struct would be read out of a list too, and then everything in it is absent.
+    if !text.starts_with(opening) {
+        let why = format!("it should begin with `{opening}`, as the aws command line prints it");
+        return Err(ExportError { path: path.to_owned(), why });
+    }
+    let read = serde_json::from_str(text);
     read.map(Some).map_err(|error| ExportError { path: path.to_owned(), why: error.to_string() })
 }
 
@@ -128,11 +134,14 @@ fn policies(directory: &Path) -> Result<BucketPolicies, ExportError> {
     let mut policies = BucketPolicies::new();
     for entry in entries {
         let path = entry.map_err(|error| failed(directory, error.to_string()))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"))
+        let Some(name) =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"))
         else {
             continue;
         };
-        let name = name.parse::<BucketName>().map_err(|why| failed(&path, format!("its name is no bucket's: {why}")))?;
+        let name = name
+            .parse::<BucketName>()
+            .map_err(|why| failed(&path, format!("its name is no bucket's: {why}")))?;
         let policy = bucket_policy(&path)?;
         policies.insert(name, policy);
         if policies.len() > MOST_BUCKETS {

@@ -69,9 +69,9 @@ fn allows(named: &Named) -> bool {
 
 /// The first of these actions that is allowed best.
 fn any_of(judge: &Judge<'_>, actor: &Actor, actions: &[&str], arn: &str, what: &str) -> Option<Way> {
-    actions.iter().fold(None, |best, action| {
-        better(best, || judge.ask(actor, action, Resource::Exact(arn), what))
-    })
+    actions
+        .iter()
+        .fold(None, |best, action| better(best, || judge.ask(actor, action, Resource::Exact(arn), what)))
 }
 
 /// Actions on a user where it is one, on a role otherwise.
@@ -122,7 +122,9 @@ fn borrow(
         });
     };
     let is_new = |name: &str| !present.policies.iter().any(|named| named.name == name);
-    let joins = |group: &&Group| identity.is_user() && group.policies.iter().any(|named| allows(named) && is_new(&named.name));
+    let joins = |group: &&Group| {
+        identity.is_user() && group.policies.iter().any(|named| allows(named) && is_new(&named.name))
+    };
     if judge.may(actor, "iam:AddUserToGroup") {
         for group in account.groups.iter().filter(joins) {
             if let Some(way) = any_of(judge, actor, &["iam:AddUserToGroup"], &group.arn, &group.label) {
@@ -183,7 +185,11 @@ fn remove(
     name: &str,
 ) -> Option<Way> {
     let what = name.to_owned();
-    let inline = on(identity, &["iam:DeleteUserPolicy", "iam:PutUserPolicy"], &["iam:DeleteRolePolicy", "iam:PutRolePolicy"]);
+    let inline = on(
+        identity,
+        &["iam:DeleteUserPolicy", "iam:PutUserPolicy"],
+        &["iam:DeleteRolePolicy", "iam:PutRolePolicy"],
+    );
     let attached = on(identity, &["iam:DetachUserPolicy"], &["iam:DetachRolePolicy"]);
     let rewrite = |arn: &str| {
         let is_own = !Managed::is_aws(arn);
@@ -192,9 +198,7 @@ fn remove(
     let group = |index: &usize| account.groups.get(*index);
     match source {
         Source::Inline => any_of(judge, actor, inline, &identity.arn, &what),
-        Source::Managed(arn) => {
-            better(any_of(judge, actor, attached, &identity.arn, &what), || rewrite(arn))
-        }
+        Source::Managed(arn) => better(any_of(judge, actor, attached, &identity.arn, &what), || rewrite(arn)),
         Source::GroupInline(index) => {
             let actions = ["iam:DeleteGroupPolicy", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup"];
             any_of(judge, actor, &actions, &group(index)?.arn, &what)

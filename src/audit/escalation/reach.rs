@@ -25,8 +25,18 @@ pub struct Memory {
 }
 
 /// The best way from `actor` to `identity`. `asker` tells actors apart.
-pub fn step(judge: &Judge<'_>, memory: &Memory, asker: usize, actor: &Actor, identity: &Identity) -> Option<Step> {
-    if identity.is_user() { to_user(judge, actor, identity) } else { to_role(judge, memory, asker, actor, identity) }
+pub fn step(
+    judge: &Judge<'_>,
+    memory: &Memory,
+    asker: usize,
+    actor: &Actor,
+    identity: &Identity,
+) -> Option<Step> {
+    if identity.is_user() {
+        to_user(judge, actor, identity)
+    } else {
+        to_role(judge, memory, asker, actor, identity)
+    }
 }
 
 /// The better of two steps; of equals the first.
@@ -48,21 +58,18 @@ fn by(words: &[&str]) -> Vec<Arc<str>> {
 /// New keys, or a password, of a user
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html>).
 fn to_user(judge: &Judge<'_>, actor: &Actor, user: &Identity) -> Option<Step> {
-    ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"].into_iter().fold(None, |found, action| {
-        best(found, || {
-            let way = judge.ask(actor, action, Resource::Exact(&user.arn), &user.label)?;
-            Some(Step { way, by: by(&[action.trim_start_matches("iam:")]) })
-        })
-    })
+    ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"].into_iter().fold(
+        None,
+        |found, action| {
+            best(found, || {
+                let way = judge.ask(actor, action, Resource::Exact(&user.arn), &user.label)?;
+                Some(Step { way, by: by(&[action.trim_start_matches("iam:")]) })
+            })
+        },
+    )
 }
 
-fn to_role(
-    judge: &Judge<'_>,
-    memory: &Memory,
-    asker: usize,
-    actor: &Actor,
-    role: &Identity,
-) -> Option<Step> {
+fn to_role(judge: &Judge<'_>, memory: &Memory, asker: usize, actor: &Actor, role: &Identity) -> Option<Step> {
     let found = best(assume(judge, actor, role), || rewrite_trust(judge, actor, role));
     SERVICES.iter().fold(found, |found, service| {
         best(found, || {
@@ -84,16 +91,18 @@ pub fn is_named(role: &Identity, actor: &Actor) -> bool {
         Principal::Role { name, .. } => Some(format!(":assumed-role/{name}/")),
         _ => None,
     };
-    statements.filter(|statement| statement.effect == Effect::Allow).any(|statement| match &statement.principals {
-        None => true,
-        Some(principals) if principals.negated => true,
-        Some(principals) => principals.who.iter().any(|who| match who {
-            Who::Everyone => true,
-            Who::Arn(named) => {
-                *named == arn || session.as_ref().is_some_and(|session| named.contains(session.as_str()))
-            }
-            _ => false,
-        }),
+    statements.filter(|statement| statement.effect == Effect::Allow).any(|statement| {
+        match &statement.principals {
+            None => true,
+            Some(principals) if principals.negated => true,
+            Some(principals) => principals.who.iter().any(|who| match who {
+                Who::Everyone => true,
+                Who::Arn(named) => {
+                    *named == arn || session.as_ref().is_some_and(|session| named.contains(session.as_str()))
+                }
+                _ => false,
+            }),
+        }
     })
 }
 
@@ -162,14 +171,8 @@ fn start(
         return None;
     }
     let context: Context = judge.open.clone().with("iam:PassedToService", service.principal);
-    let passed = judge.ask_with(
-        actor,
-        "iam:PassRole",
-        Resource::Exact(&role.arn),
-        None,
-        &context,
-        &role.label,
-    )?;
+    let passed =
+        judge.ask_with(actor, "iam:PassRole", Resource::Exact(&role.arn), None, &context, &role.label)?;
     let started = together(judge, memory, asker, actor, service.starts)?;
     // An instance takes a role only in a profile; where the role has none, one must be filled.
     let in_profile = match service.name == "ec2" && role.instance_profiles.is_empty() {
@@ -191,8 +194,9 @@ fn take_over(
     actor: &Actor,
     service: &Service,
 ) -> Option<Way> {
-    together(judge, memory, asker, actor, service.takes_over)
-        .map(|way| way.at_most(Verdict::Conditional).saying(format!("if something of {} runs as it", service.name)))
+    together(judge, memory, asker, actor, service.takes_over).map(|way| {
+        way.at_most(Verdict::Conditional).saying(format!("if something of {} runs as it", service.name))
+    })
 }
 
 /// The best of the sets of actions that are all allowed.

@@ -54,7 +54,10 @@ impl<'s, 'j> Search<'s, 'j> {
         missing: &BTreeSet<String>,
     ) -> Self {
         let nodes = account.identities.iter().map(|identity| {
-            let base = Changed { actor: judge.actor(identity), way: Way { verdict: Verdict::Allowed, path: Vec::new() } };
+            let base = Changed {
+                actor: judge.actor(identity),
+                way: Way { verdict: Verdict::Allowed, path: Vec::new() },
+            };
             let mut states = vec![base];
             while let Some(present) = states.last().filter(|_| states.len() <= CHANGES).cloned() {
                 match change(judge, account, &present.actor, identity, &present, everything) {
@@ -78,10 +81,11 @@ impl<'s, 'j> Search<'s, 'j> {
                 let has_all = changed.actor.policies.iter().any(|named| named.name == everything.name);
                 has_all && changed.actor.boundary.is_none() && changed.way.verdict == Verdict::Allowed
             };
-            let changes = super::IAM.iter().filter(|action| !matches!(**action, "sts:AssumeRole" | "iam:PassRole"));
+            let changes =
+                super::IAM.iter().filter(|action| !matches!(**action, "sts:AssumeRole" | "iam:PassRole"));
             let mut changes = changes.filter(|action| self.judge.may(&actor.actor, action));
-            let is_free_already =
-                self.nodes[index].states.iter().any(is_free) || puppets.iter().any(|(changed, _)| is_free(changed));
+            let is_free_already = self.nodes[index].states.iter().any(is_free)
+                || puppets.iter().any(|(changed, _)| is_free(changed));
             if !is_free_already && changes.next().is_some() {
                 puppets.extend(self.changed_others(index, &actor, everything, is_free));
             }
@@ -109,10 +113,13 @@ impl<'s, 'j> Search<'s, 'j> {
                 continue;
             }
             let present = Changed { way: actor.way.clone(), ..self.nodes[other].states[0].clone() };
-            let Some(changed) = change(self.judge, self.account, &actor.actor, identity, &present, everything) else {
+            let Some(changed) =
+                change(self.judge, self.account, &actor.actor, identity, &present, everything)
+            else {
                 continue;
             };
-            let Some(Step { way, mut by }) = step(self.judge, &self.memory, index, &actor.actor, identity) else {
+            let Some(Step { way, mut by }) = step(self.judge, &self.memory, index, &actor.actor, identity)
+            else {
                 continue;
             };
             by.insert(0, "changes policies".into());
@@ -141,7 +148,8 @@ impl<'s, 'j> Search<'s, 'j> {
             &["iam:CreateAccessKey", "iam:CreateLoginProfile"],
         ];
         let mut made = Vec::new();
-        let may_make = ["iam:CreateRole", "iam:CreateUser"].iter().any(|action| self.judge.may(&actor.actor, action));
+        let may_make =
+            ["iam:CreateRole", "iam:CreateUser"].iter().any(|action| self.judge.may(&actor.actor, action));
         if !may_make {
             return made;
         }
@@ -162,9 +170,13 @@ impl<'s, 'j> Search<'s, 'j> {
             for any in all {
                 way = way.then(any.iter().fold(None, |best, action| better(best, || ask(action)))?);
             }
-            Some((way, vec![Arc::from(if is_user { "CreateUser" } else { "CreateRole" }), Arc::from(what.as_str())]))
+            Some((
+                way,
+                vec![Arc::from(if is_user { "CreateUser" } else { "CreateRole" }), Arc::from(what.as_str())],
+            ))
         };
-        let fresh = ["role", "user"].map(|kind| (format!("arn:{partition}:iam::{account}:{kind}/reconcile-newly-made"), false));
+        let fresh = ["role", "user"]
+            .map(|kind| (format!("arn:{partition}:iam::{account}:{kind}/reconcile-newly-made"), false));
         let spared = missing.iter().map(|arn| (arn.clone(), true));
         let ways: Vec<_> = fresh
             .into_iter()
@@ -254,7 +266,9 @@ impl<'s, 'j> Search<'s, 'j> {
                         if changed.way.verdict <= limit || !self.could_become(&changed.actor, identity) {
                             continue;
                         }
-                        if let Some(Step { way, by }) = step(self.judge, &self.memory, asker, &changed.actor, identity) {
+                        if let Some(Step { way, by }) =
+                            step(self.judge, &self.memory, asker, &changed.actor, identity)
+                        {
                             let way = changed.way.clone().then(way);
                             if way.verdict > limit {
                                 best = Some(Step { way, by });
@@ -279,7 +293,9 @@ impl<'s, 'j> Search<'s, 'j> {
     fn could_become(&self, actor: &Actor, identity: &crate::audit::account::Identity) -> bool {
         let may = |action: &&str| self.judge.may(actor, action);
         if identity.is_user() {
-            return ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"].iter().any(|a| may(&a));
+            return ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"]
+                .iter()
+                .any(|a| may(&a));
         }
         super::ACTIONS.iter().any(|action| may(&action)) || super::reach::is_named(identity, actor)
     }

@@ -58,7 +58,9 @@ pub fn one_account(look: &Look<'_>, report: &mut Report) {
         }
         let evidence = match destinations.as_slice() {
             [] => "no replication, and no job copies it elsewhere".to_owned(),
-            list if list.iter().any(|to| to.account.as_deref().is_some_and(|id| id != look.account)) => continue,
+            list if list.iter().any(|to| to.account.as_deref().is_some_and(|id| id != look.account)) => {
+                continue;
+            }
             list => {
                 let buckets: Vec<&str> = list.iter().map(|to| to.bucket.as_str()).collect();
                 format!("copies lie in the same account: {}", buckets.join(", "))

@@ -15,7 +15,9 @@ const SHOWN: usize = 4;
 fn severity(look: &Look<'_>, ability: &Ability) -> Severity {
     let worst = match (ability.row.power, ability.row.when) {
         (_, When::ForeignKey) => Severity::Medium,
-        (Power::DeleteVersions, _) if ability.row.action == "s3:DeleteObject" && is_versioned(look, ability) => {
+        (Power::DeleteVersions, _)
+            if ability.row.action == "s3:DeleteObject" && is_versioned(look, ability) =>
+        {
             Severity::High
         }
         (Power::Access | Power::Replication | Power::Encryption, _) => Severity::High,
@@ -69,7 +71,9 @@ fn add(look: &Look<'_>, report: &mut Report, wanted: impl Fn(&Ability) -> bool, 
             }
         }
         let remedy = match (is_writer(look, first), abilities.iter().any(|one| one.via.is_empty())) {
-            (true, true) => "reconcile apply gives it the least policy that suffices; take away what others attached",
+            (true, true) => {
+                "reconcile apply gives it the least policy that suffices; take away what others attached"
+            }
             (false, true) => {
                 "take the statements of the path away, or deny these actions to everybody but break-glass: \
                  versioning_lock: true for the bucket"
@@ -79,7 +83,13 @@ fn add(look: &Look<'_>, report: &mut Report, wanted: impl Fn(&Ability) -> bool, 
                  has no power over backups"
             }
         };
-        report.add(severity, first.who.to_string(), format!("{title} {of_what}{certainty}"), evidence, remedy);
+        report.add(
+            severity,
+            first.who.to_string(),
+            format!("{title} {of_what}{certainty}"),
+            evidence,
+            remedy,
+        );
     }
 }
 

@@ -33,7 +33,10 @@ pub fn lock_incomplete(look: &Look<'_>, report: &mut Report) {
                 Severity::Critical,
                 bucket.subject,
                 format!("the lock misses {}", listed(&missing)),
-                missing.iter().map(|action| format!("{action} is not denied to everybody but break-glass")).collect(),
+                missing
+                    .iter()
+                    .map(|action| format!("{action} is not denied to everybody but break-glass"))
+                    .collect(),
                 LOCK,
             );
         }

@@ -125,7 +125,8 @@ fn asked_in(text: &str, evidence: &Evidence) -> Result<Questions, String> {
     match json {
         Json::Array(list) => {
             let each = list.into_iter().enumerate();
-            let each = each.map(|(index, json)| ask(json).map_err(|why| format!("request {}: {why}", index + 1)));
+            let each =
+                each.map(|(index, json)| ask(json).map_err(|why| format!("request {}: {why}", index + 1)));
             each.collect::<Result<_, _>>().map(Questions::Many)
         }
         one => ask(one).map(|question| Questions::One(Box::new(question))),

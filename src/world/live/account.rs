@@ -34,10 +34,18 @@ impl LiveWorld {
                 Ok(answer) => {
                     marker = answer.marker.filter(|_| answer.is_truncated);
                     details.join(AuthorizationDetails {
-                        user_detail_list: answer.user_detail_list.unwrap_or_default().into_iter().map(user).collect(),
-                        group_detail_list: answer.group_detail_list.unwrap_or_default().into_iter().map(group).collect(),
-                        role_detail_list: answer.role_detail_list.unwrap_or_default().into_iter().map(role).collect(),
-                        policies: answer.policies.unwrap_or_default().into_iter().map(managed).collect(),
+                        user_detail_list: Some(
+                            answer.user_detail_list.unwrap_or_default().into_iter().map(user).collect(),
+                        ),
+                        group_detail_list: Some(
+                            answer.group_detail_list.unwrap_or_default().into_iter().map(group).collect(),
+                        ),
+                        role_detail_list: Some(
+                            answer.role_detail_list.unwrap_or_default().into_iter().map(role).collect(),
+                        ),
+                        policies: Some(
+                            answer.policies.unwrap_or_default().into_iter().map(managed).collect(),
+                        ),
                         is_truncated: false,
                     });
                     if marker.is_none() {
@@ -54,7 +62,8 @@ impl LiveWorld {
 }
 
 fn text(document: Option<String>) -> PolicyText {
-    document.map_or_else(|| PolicyText(Err("IAM tells no document".to_owned())), |text| PolicyText::parse(&text))
+    document
+        .map_or_else(|| PolicyText(Err("IAM tells no document".to_owned())), |text| PolicyText::parse(&text))
 }
 
 fn inline(list: Option<Vec<iam::PolicyDetail>>) -> Vec<InlinePolicy> {
@@ -109,7 +118,9 @@ fn role(role: iam::RoleDetail) -> RoleDetail {
     RoleDetail {
         role_name: role.role_name.unwrap_or_default(),
         arn: role.arn.unwrap_or_default(),
-        assume_role_policy_document: role.assume_role_policy_document.map(|document| PolicyText::parse(&document)),
+        assume_role_policy_document: role
+            .assume_role_policy_document
+            .map(|document| PolicyText::parse(&document)),
         instance_profile_list: profiles
             .into_iter()
             .map(|profile| InstanceProfile { instance_profile_name: profile.instance_profile_name })

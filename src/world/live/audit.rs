@@ -12,9 +12,9 @@ use super::{LiveWorld, all};
 use crate::audit::bucket::{BucketFacts, Destination, Grant, Grantee, LifecycleRule};
 use crate::audit::raw::PolicyText;
 use crate::audit::{Evidence, Fact, Terms, Unread};
+use crate::clients::aws_error::{AwsErrorKind, CallError};
 use crate::policy::Document;
 use crate::resources::bucket::BucketObjectLock;
-use crate::clients::aws_error::{AwsErrorKind, CallError};
 use crate::resources::bucket::live::Target;
 use crate::state::Sighting;
 use crate::vocab::{BucketName, Id, Kind, Versioning};
@@ -31,12 +31,14 @@ impl LiveWorld {
             evidence.unread.push(Unread::new("the account", "sts:GetCallerIdentity", why));
             for name in terms.buckets.keys() {
                 let subject = Id::cloud(Kind::Bucket, name.as_str()).to_string();
-                let unseen = BucketFacts::unseen(&subject, "sts:GetCallerIdentity", "nobody is known to be asking");
+                let unseen =
+                    BucketFacts::unseen(&subject, "sts:GetCallerIdentity", "nobody is known to be asking");
                 evidence.buckets.insert(name.clone(), unseen);
             }
             return evidence;
         }
-        let (identities, ()) = join!(Box::pin(self.identities()), Box::pin(self.look_at_buckets(terms, &mut evidence)));
+        let (identities, ()) =
+            join!(Box::pin(self.identities()), Box::pin(self.look_at_buckets(terms, &mut evidence)));
         evidence.identities = identities;
         evidence
     }
@@ -51,7 +53,8 @@ impl LiveWorld {
                 Listing::Refused
             }
         };
-        let mut wanted: BTreeMap<BucketName, bool> = terms.buckets.keys().map(|name| (name.clone(), true)).collect();
+        let mut wanted: BTreeMap<BucketName, bool> =
+            terms.buckets.keys().map(|name| (name.clone(), true)).collect();
         match &listing {
             Listing::Complete(buckets) => {
                 let others = buckets.keys().filter_map(|name| name.parse::<BucketName>().ok());
@@ -84,7 +87,13 @@ impl LiveWorld {
         }
     }
 
-    async fn look_at_bucket(&self, name: &BucketName, declared: bool, terms: &Terms, listing: &Listing) -> Seen {
+    async fn look_at_bucket(
+        &self,
+        name: &BucketName,
+        declared: bool,
+        terms: &Terms,
+        listing: &Listing,
+    ) -> Seen {
         let subject = Id::cloud(Kind::Bucket, name.as_str()).to_string();
         let told = match listing {
             Listing::Complete(buckets) => buckets.get(name.as_str()).cloned().flatten(),
@@ -101,7 +110,11 @@ impl LiveWorld {
                     return match super::buckets::unseen(&error, name, listing) {
                         Sighting::Absent => Seen::Absent("there is no such bucket".to_owned()),
                         Sighting::Foreign(_) => Seen::Absent("it belongs to another account".to_owned()),
-                        _ => Seen::Facts(Box::new(BucketFacts::unseen(&subject, "s3:ListBucket", &error.to_string()))),
+                        _ => Seen::Facts(Box::new(BucketFacts::unseen(
+                            &subject,
+                            "s3:ListBucket",
+                            &error.to_string(),
+                        ))),
                     };
                 }
             },
@@ -113,7 +126,9 @@ impl LiveWorld {
         if !declared && !is_marked {
             // Whose mark cannot be read may be ours.
             return match mark {
-                Fact::Unread(_) => Seen::Facts(Box::new(BucketFacts { region, mark, ..BucketFacts::default() })),
+                Fact::Unread(_) => {
+                    Seen::Facts(Box::new(BucketFacts { region, mark, ..BucketFacts::default() }))
+                }
                 _ => Seen::NotOurs,
             };
         }
@@ -155,7 +170,9 @@ async fn facts(target: &Target<'_>, subject: &str) -> BucketFacts {
     let grants = async {
         match has_acls {
             true => match target.acl().await {
-                Ok((owner, grants)) => Fact::Known(grants.iter().filter_map(|one| grant(one, owner.as_deref())).collect()),
+                Ok((owner, grants)) => {
+                    Fact::Known(grants.iter().filter_map(|one| grant(one, owner.as_deref())).collect())
+                }
                 Err(error) => fact(subject, Err(error)),
             },
             false => Fact::Known(Vec::new()),
@@ -213,14 +230,18 @@ fn rule(rule: &s3::LifecycleRule) -> LifecycleRule {
         .and_then(|filter| filter.prefix())
         .or_else(|| and.and_then(|and| and.prefix()))
         .or_else(|| rule.prefix());
-    let tags = filter.and_then(|filter| filter.tag()).into_iter().chain(and.into_iter().flat_map(|and| and.tags()));
+    let tags =
+        filter.and_then(|filter| filter.tag()).into_iter().chain(and.into_iter().flat_map(|and| and.tags()));
     let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     let expires = rule.expiration().and_then(|expiration| match (expiration.days(), expiration.date()) {
         (Some(1), _) => Some("after 1 day".to_owned()),
         (Some(days), _) => Some(format!("after {days} days")),
         (None, Some(date)) => {
             let day = chrono::DateTime::from_timestamp(date.secs(), 0);
-            Some(format!("on {}", day.map_or_else(|| "a date".to_owned(), |day| day.format("%Y-%m-%d").to_string())))
+            Some(format!(
+                "on {}",
+                day.map_or_else(|| "a date".to_owned(), |day| day.format("%Y-%m-%d").to_string())
+            ))
         }
         (None, None) => None,
     });
@@ -257,5 +278,8 @@ fn grant(grant: &s3::Grant, owner: Option<&str>) -> Option<Grant> {
 
 fn destination(rule: &s3::ReplicationRule) -> Option<Destination> {
     let destination = rule.destination()?;
-    Some(Destination { bucket: destination.bucket().to_owned(), account: destination.account().map(str::to_owned) })
+    Some(Destination {
+        bucket: destination.bucket().to_owned(),
+        account: destination.account().map(str::to_owned),
+    })
 }

@@ -11,8 +11,8 @@ use reconcile::vocab::{Encryption, KeepVersions, LockMode, ObjectLock, Versionin
 use serde_json::json;
 
 use super::{
-    ACCOUNT, BUCKET, allow, break_glass, bucket, complete_lock, details, document, evidence, good_bucket, policy, terms,
-    user,
+    ACCOUNT, BUCKET, allow, break_glass, bucket, complete_lock, details, document, evidence, good_bucket,
+    policy, terms, user,
 };
 
 fn good() -> (Evidence, Terms) {
@@ -74,25 +74,33 @@ fn spoil(name: &str, evidence: &mut Evidence, terms: &mut Terms) {
             }
             "object-lock-new-only" => facts.oldest_is_held = Fact::Known(Some(false)),
             "public-access" => {
-                facts.public_access = Fact::Known(PublicAccess { block_policy: false, ..PublicAccess::BLOCKED });
+                facts.public_access =
+                    Fact::Known(PublicAccess { block_policy: false, ..PublicAccess::BLOCKED });
             }
             "foreign-access" => {
                 facts.policy = with(json!({"Effect": "Allow", "Principal": {"AWS": "999988887777"},
                     "Action": "s3:GetObject", "Resource": arn}));
             }
             "replication-in" => {
-                facts.policy = with(json!({"Effect": "Allow", "Action": "s3:ReplicateObject", "Resource": arn,
+                facts.policy =
+                    with(json!({"Effect": "Allow", "Action": "s3:ReplicateObject", "Resource": arn,
                     "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:role/replicator")}}));
             }
             "replication-out" | "one-account" => {
-                let to = |account: &str| Destination { bucket: "arn:aws:s3:::copy".to_owned(), account: Some(account.to_owned()) };
-                facts.replication = Fact::Known(vec![to(if name == "one-account" { ACCOUNT } else { "999988887777" })]);
+                let to = |account: &str| Destination {
+                    bucket: "arn:aws:s3:::copy".to_owned(),
+                    account: Some(account.to_owned()),
+                };
+                facts.replication =
+                    Fact::Known(vec![to(if name == "one-account" { ACCOUNT } else { "999988887777" })]);
                 terms.copied.clear();
             }
             "key-deletable" => {
                 facts.encryption = Fact::Known(Encryption::Kms(Some(key.clone())));
-                identities =
-                    Some(details(&[user("ops", json!([allow("kms:ScheduleKeyDeletion", "*")]))], &[break_glass()]));
+                identities = Some(details(
+                    &[user("ops", json!([allow("kms:ScheduleKeyDeletion", "*")]))],
+                    &[break_glass()],
+                ));
             }
             "foreign-key" => {
                 let foreign = key.replace(ACCOUNT, "999988887777");
@@ -112,7 +120,8 @@ fn spoil(name: &str, evidence: &mut Evidence, terms: &mut Terms) {
         evidence.identities = super::account(identities);
     }
     if name == "key-deletable" {
-        let root = json!([{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}]);
+        let root =
+            json!([{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}]);
         evidence.keys.insert(key, Fact::Known(document(&policy(root))));
     }
 }
@@ -125,7 +134,10 @@ fn each_finding_is_found_in_an_example_of_its_own() {
         let audit = judge(&evidence, &terms);
         let found = audit.findings.iter().find(|finding| finding.id == row.name);
         let found = found.unwrap_or_else(|| panic!("{} is not found: {:#?}", row.name, audit.findings));
-        assert!(!found.evidence.is_empty() && !found.remedy.is_empty() && found.subject.len() > 3, "{found:?}");
+        assert!(
+            !found.evidence.is_empty() && !found.remedy.is_empty() && found.subject.len() > 3,
+            "{found:?}"
+        );
     }
 }
 
@@ -141,7 +153,11 @@ fn each_finding_has_its_page_and_its_line_in_the_index() {
             assert!(page.contains(section), "{} lacks {section:?}", row.name);
         }
         assert!(page.contains(row.meaning), "{}: the page has other words than the table", row.name);
-        assert!(index.contains(&format!("| [{0}]({0}.md) |", row.name)) && index.contains(row.meaning), "{}", row.name);
+        assert!(
+            index.contains(&format!("| [{0}]({0}.md) |", row.name)) && index.contains(row.meaning),
+            "{}",
+            row.name
+        );
     }
     let names: BTreeSet<String> = TABLE.iter().map(|row| format!("{}.md", row.name)).collect();
     for file in std::fs::read_dir(&folder).expect("pages") {
@@ -152,7 +168,9 @@ fn each_finding_has_its_page_and_its_line_in_the_index() {
 
 fn ends(rule: LifecycleRule, keep: &[(&str, u32, u32)]) -> bool {
     let (mut evidence, mut terms) = good();
-    let keep = keep.iter().map(|(prefix, days, newest)| ((*prefix).to_owned(), KeepVersions { days: *days, newest: *newest }));
+    let keep = keep
+        .iter()
+        .map(|(prefix, days, newest)| ((*prefix).to_owned(), KeepVersions { days: *days, newest: *newest }));
     terms.buckets.get_mut(&bucket()).expect("the bucket").keep = keep.collect();
     evidence.buckets.get_mut(&bucket()).expect("the bucket").lifecycle = Fact::Known(vec![rule]);
     judge(&evidence, &terms).findings.iter().any(|finding| finding.id == "lifecycle-ends-versions")

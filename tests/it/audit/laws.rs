@@ -12,9 +12,21 @@ use super::{ACCOUNT, allow, break_glass, complete_lock, details, evidence, good_
 /// A statement of somebody among a handful.
 fn statement() -> impl Strategy<Value = Json> {
     let action = prop::sample::select(vec![
-        "s3:*", "s3:PutBucketPolicy", "s3:DeleteObject*", "*", "sts:AssumeRole", "iam:PassRole", "iam:*",
-        "iam:PutUserPolicy", "iam:CreateAccessKey", "iam:UpdateAssumeRolePolicy", "lambda:*", "ssm:SendCommand",
-        "iam:DeleteUserPolicy", "iam:AttachRolePolicy", "iam:CreateRole",
+        "s3:*",
+        "s3:PutBucketPolicy",
+        "s3:DeleteObject*",
+        "*",
+        "sts:AssumeRole",
+        "iam:PassRole",
+        "iam:*",
+        "iam:PutUserPolicy",
+        "iam:CreateAccessKey",
+        "iam:UpdateAssumeRolePolicy",
+        "lambda:*",
+        "ssm:SendCommand",
+        "iam:DeleteUserPolicy",
+        "iam:AttachRolePolicy",
+        "iam:CreateRole",
     ]);
     let resource = prop::sample::select(vec![
         "*".to_owned(),
@@ -54,14 +66,22 @@ struct World {
 
 fn world() -> impl Strategy<Value = World> {
     let statements = || prop::collection::vec(statement(), 0..4);
-    (prop::collection::vec(statements(), 1..3), prop::collection::vec((trust(), statements()), 1..4), any::<bool>())
+    (
+        prop::collection::vec(statements(), 1..3),
+        prop::collection::vec((trust(), statements()), 1..4),
+        any::<bool>(),
+    )
         .prop_map(|(users, roles, locked)| World { users, roles, locked })
 }
 
 impl World {
     fn identities(&self) -> Json {
-        let users: Vec<Json> =
-            self.users.iter().enumerate().map(|(index, all)| user(&format!("u{index}"), json!(all))).collect();
+        let users: Vec<Json> = self
+            .users
+            .iter()
+            .enumerate()
+            .map(|(index, all)| user(&format!("u{index}"), json!(all)))
+            .collect();
         let mut roles: Vec<Json> = self
             .roles
             .iter()
@@ -154,7 +174,8 @@ proptest! {
 #[test]
 fn nobody_is_known_and_so_anybody_may() {
     let mut evidence = evidence(details(&[], &[]), good_bucket(None));
-    evidence.identities = Fact::Unread(reconcile::audit::Unread::new("the account's identities", "iam:X", "denied"));
+    evidence.identities =
+        Fact::Unread(reconcile::audit::Unread::new("the account's identities", "iam:X", "denied"));
     let audit = reconcile::audit::judge(&evidence, &terms());
     assert!(able(&audit).contains(&("anyone of the account".to_owned(), "s3:PutBucketPolicy")));
 }

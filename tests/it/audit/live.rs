@@ -12,7 +12,8 @@ use super::{bucket, terms};
 
 async fn sandbox(yaml: &str, buckets: &[&str]) -> Sandbox {
     let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
-    let sandbox = Sandbox::memory(SandboxConfig::parse(yaml).expect("a good file"), clock).expect("a sandbox");
+    let sandbox =
+        Sandbox::memory(SandboxConfig::parse(yaml).expect("a good file"), clock).expect("a sandbox");
     let aws = Aws::load(sandbox.aws_settings()).await;
     for name in buckets {
         aws.s3(None).create_bucket().bucket(*name).send().await.expect("a bucket");
@@ -73,7 +74,11 @@ async fn a_denied_read_is_told_with_its_permission_and_the_rest_goes_on() {
         sandbox.inject(Fault::new(FaultKind::Denied).on(operation).times(99));
         let (_, audit) = seen(&sandbox, &terms()).await;
         assert!(!audit.is_complete(), "{operation}");
-        assert!(audit.unread.iter().any(|unread| unread.permission == permission), "{operation}: {:?}", audit.unread);
+        assert!(
+            audit.unread.iter().any(|unread| unread.permission == permission),
+            "{operation}: {:?}",
+            audit.unread
+        );
         assert!(!audit.abilities.is_empty(), "{operation}: what is known is told");
     }
 }
@@ -93,7 +98,8 @@ async fn a_list_that_breaks_off_is_no_list() {
 async fn buckets_that_are_marked_or_missing_are_told() {
     let sandbox = sandbox("", &["forgotten"]).await;
     let aws = Aws::load(sandbox.aws_settings()).await;
-    let mark = aws_sdk_s3::types::Tag::builder().key("reconcile:environment").value("prod").build().expect("a tag");
+    let mark =
+        aws_sdk_s3::types::Tag::builder().key("reconcile:environment").value("prod").build().expect("a tag");
     let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(mark).build().expect("tags");
     aws.s3(None).put_bucket_tagging().bucket("forgotten").tagging(tagging).send().await.expect("marked");
     let (evidence, audit) = seen(&sandbox, &terms()).await;

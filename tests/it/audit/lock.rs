@@ -7,7 +7,8 @@ use reconcile::vocab::Versioning;
 use serde_json::{Value as Json, json};
 
 use super::{
-    BREAK_GLASS, BUCKET, allow, break_glass, details, evidence, good_bucket, judged, policy, terms, unexpected, user,
+    BREAK_GLASS, BUCKET, allow, break_glass, details, evidence, good_bucket, judged, policy, terms,
+    unexpected, user,
 };
 
 const CUSTOMER_KEY: &str = "s3:x-amz-server-side-encryption-customer-algorithm";
@@ -25,8 +26,10 @@ fn lock_without(open: &str) -> Json {
     let denied = |on| -> Vec<&str> { rows(on).into_iter().filter(|action| *action != open).collect() };
     let spared = json!({"ArnNotLike": {"aws:PrincipalArn": BREAK_GLASS}});
     let arn = format!("arn:aws:s3:::{BUCKET}");
-    let key = |condition: Json| json!({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
-        "Resource": format!("{arn}/*"), "Condition": condition});
+    let key = |condition: Json| {
+        json!({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+        "Resource": format!("{arn}/*"), "Condition": condition})
+    };
     policy(json!([
         {"Effect": "Deny", "Principal": "*", "Action": denied(On::Bucket), "Resource": arn, "Condition": spared},
         {"Effect": "Deny", "Principal": "*", "Action": denied(On::Object), "Resource": format!("{arn}/*"),
@@ -49,7 +52,8 @@ fn operator() -> Json {
 fn with_the_complete_lock_nobody_is_left_but_break_glass_and_root() {
     let audit = judged(operator(), good_bucket(Some(&complete())));
     // Access points are no matter of the bucket's policy.
-    let left: Vec<_> = unexpected(&audit).into_keys().filter(|(_, action)| action != "s3:PutAccessPointPolicy").collect();
+    let left: Vec<_> =
+        unexpected(&audit).into_keys().filter(|(_, action)| action != "s3:PutAccessPointPolicy").collect();
     assert!(left.is_empty(), "{left:?}");
     let names: Vec<_> = audit.findings.iter().map(|finding| finding.id).collect();
     assert!(!names.iter().any(|name| name.starts_with("lock")), "{names:?}");
@@ -79,12 +83,19 @@ fn each_row_that_is_open_alone_is_found_and_named() {
                 Some("allowed"),
                 "{action}: {found:?}"
             );
-            let others: Vec<_> =
-                found.keys().filter(|(_, other)| other != action && other != "s3:PutAccessPointPolicy").collect();
+            let others: Vec<_> = found
+                .keys()
+                .filter(|(_, other)| other != action && other != "s3:PutAccessPointPolicy")
+                .collect();
             assert!(others.is_empty(), "{action}: {others:?}");
             let lock = audit.findings.iter().find(|finding| finding.id == "lock-incomplete").expect("found");
             assert_eq!(lock.title, format!("the lock misses {action}"));
-            assert!(audit.findings.iter().any(|finding| finding.id == "can-destroy" && finding.evidence[0].contains(action)));
+            assert!(
+                audit
+                    .findings
+                    .iter()
+                    .any(|finding| finding.id == "can-destroy" && finding.evidence[0].contains(action))
+            );
         }
     }
 }

@@ -56,7 +56,7 @@ pub fn break_glass() -> Json {
 }
 
 pub fn details(users: &[Json], roles: &[Json]) -> Json {
-    json!({"UserDetailList": users, "RoleDetailList": roles})
+    json!({"UserDetailList": users, "GroupDetailList": [], "RoleDetailList": roles, "Policies": []})
 }
 
 pub fn account(details: Json) -> Fact<Account> {
@@ -72,7 +72,10 @@ pub fn good_bucket(policy: Option<&Json>) -> BucketFacts {
         versioning: Fact::Known(Versioning::Enabled),
         policy: Fact::Known(policy.map(document)),
         lifecycle: Fact::Known(Vec::new()),
-        object_lock: Fact::Known(BucketObjectLock::Holds(ObjectLock { mode: LockMode::Governance, days: 30 })),
+        object_lock: Fact::Known(BucketObjectLock::Holds(ObjectLock {
+            mode: LockMode::Governance,
+            days: 30,
+        })),
         oldest_is_held: Fact::Known(Some(true)),
         public_access: Fact::Known(PublicAccess::BLOCKED),
         acls_off: Fact::Known(true),
