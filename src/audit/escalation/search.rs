@@ -295,9 +295,9 @@ impl<'s, 'j> Search<'s, 'j> {
         if identity.is_user() {
             return ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"]
                 .iter()
-                .any(|a| may(&a));
+                .any(may);
         }
-        super::ACTIONS.iter().any(|action| may(&action)) || super::reach::is_named(identity, actor)
+        super::ACTIONS.iter().any(may) || super::reach::is_named(identity, actor)
     }
 
     /// The way along the links, whole.
