@@ -29,7 +29,7 @@ use reconcile::resources::{Bucket, Resource};
 use reconcile::sandbox::{Sandbox, SandboxConfig};
 use reconcile::settings::{self, Settings, Sources};
 use reconcile::state::{Desired, Observed, Sighting, Wanted};
-use reconcile::vocab::{BucketName, Clock, Id, Kind};
+use reconcile::vocab::{AccountId, BucketName, Clock, Id, Kind};
 use reconcile::world::{Hosts, LiveWorld, WorldRead};
 use tokio::sync::Semaphore;
 
@@ -46,6 +46,9 @@ const MANY_BUCKETS: u32 = 10_000;
 const LATENCY: u64 = 20;
 const PARALLEL: usize = 32;
 const REGION: &str = "eu-west-2";
+const ACCOUNT: &str = "123456789012";
+/// Every sandbox begins with this role.
+const BREAK_GLASS: &str = "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole";
 /// What is written of each bucket beside its name; every other field is managed by default.
 const RETENTION: &str = "{hourly: {days: 3}, daily: {days: 90, newest: 5}, weekly: {days: 400}}";
 /// Short enough for `MANY_BUCKETS` in one file: a file holds at most 100,000 keys and values.
@@ -226,10 +229,11 @@ fn filled(buckets: u32, latency: u64, retention: &str) -> Sandbox {
     wait(async {
         let aws = Aws::load(sandbox.aws_settings()).await;
         let (s3, gate) = (aws.s3(None), Semaphore::new(PARALLEL));
-        let (s3, gate) = (&s3, &gate);
+        let account = ACCOUNT.parse::<AccountId>().expect("an account");
+        let (s3, gate, account) = (&s3, &gate, &account);
         let fill = |number: u32| async move {
             let name = bucket_name(number).parse::<BucketName>().expect("a name");
-            let target = live::Target { s3, name: &name, account: None, partition: "aws", gate };
+            let target = live::Target { s3, name: &name, account: Some(account), partition: "aws", gate };
             // The others are what every new bucket has.
             let fields = [
                 field::OWNER,
@@ -237,6 +241,7 @@ fn filled(buckets: u32, latency: u64, retention: &str) -> Sandbox {
                 field::KEEP_VERSIONS,
                 field::ABORT_UPLOADS,
                 field::TLS_ONLY,
+                field::VERSIONING_LOCK,
             ];
             live::create(&target, like.region.as_ref()).await.expect("made");
             live::write(&target, like, &fields, true).await.expect("written");
@@ -277,7 +282,9 @@ fn bucket_name(number: u32) -> String {
 /// The settings of an environment with so many buckets, every field of theirs managed, and what follows from them.
 fn load(buckets: u32, retention: &str) -> (Settings, Desired) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut text = format!("deploy_env: bench\naws_region: {REGION}\nbackups:\n  buckets:\n");
+    let mut text = format!(
+        "deploy_env: bench\naws_region: {REGION}\nbackups:\n  break_glass: [{BREAK_GLASS}]\n  buckets:\n"
+    );
     for number in 0..buckets {
         writeln!(text, "    {}: {{keep_versions: {retention}}}", bucket_name(number)).expect("a text");
     }

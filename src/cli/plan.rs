@@ -14,7 +14,7 @@ use crate::report::plan::{View, plan_json, plan_markdown, plan_text, refusal};
 /// What a plan is about.
 #[derive(Clone, Debug, Args)]
 pub struct Part {
-    /// Only these: backups (all), buckets, schedules, hosts, or a datastore
+    /// Only these: backups (all), buckets, access (roles and users), schedules, hosts, or a datastore
     #[arg(long, value_delimiter = ',', value_name = "TAG")]
     pub tags: Vec<String>,
 

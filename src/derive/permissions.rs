@@ -284,15 +284,16 @@ const AUDIT_READS: [&str; 12] = [
 
 /// What is asked of a bucket whose fields settings manage.
 fn bucket_reads(bucket: &Bucket) -> BTreeSet<&'static str> {
-    // Where it lives is found out by HeadBucket, where the list of buckets does not tell.
-    let mut actions = BTreeSet::from(["s3:ListBucket", "s3:GetBucketTagging"]);
+    let mut actions = BTreeSet::from(["s3:GetBucketTagging"]);
+    // Which old versions a shorter rule would remove.
+    let may_lose = bucket.keep_versions.as_ref().is_some_and(|rules| !rules.is_empty());
     let locks = bucket.versioning_lock.is_some();
     let rules = bucket.keep_versions.is_some() || bucket.abort_uploads.is_some() || locks;
     let fields = [
         ("s3:GetBucketVersioning", bucket.versioning.is_some()),
         ("s3:GetLifecycleConfiguration", rules),
-        // Which old versions a shorter rule would remove.
-        ("s3:ListBucketVersions", bucket.keep_versions.as_ref().is_some_and(|rules| !rules.is_empty())),
+        ("s3:ListBucket", may_lose),
+        ("s3:ListBucketVersions", may_lose),
         ("s3:GetEncryptionConfiguration", bucket.encryption.is_some()),
         ("s3:GetBucketPublicAccessBlock", bucket.public_access.is_some()),
         ("s3:GetBucketPolicy", bucket.tls_only.is_some() || locks),

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Change, Plan};
-use crate::resources::bucket;
+use crate::resources::{bucket, role};
 use crate::vocab::{AccountId, Id, Kind, Risk};
 
 /// One `--allow RISK[:ID]`.
@@ -73,6 +73,8 @@ pub enum Refusal {
     NotInPlan(Vec<Allow>),
     /// Consents that are missing.
     NoConsent(Vec<Allow>),
+    /// Who may assume the role that applies this would change: the next plan might be nobody's to make.
+    LocksOut(Id),
 }
 
 /// A plan that may be applied: consent and guards are behind it. There is no other way to get one.
@@ -109,6 +111,9 @@ impl Plan {
         if !self.environment_written && !consent.sandbox {
             return Err(Refusal::NameNotWritten);
         }
+        if let Some(own) = self.shuts_out_the_caller() {
+            return Err(Refusal::LocksOut(own));
+        }
         let idle: Vec<Allow> =
             consent.allowed.iter().filter(|allow| !self.asks_for(allow)).cloned().collect();
         if !idle.is_empty() {
@@ -128,6 +133,16 @@ impl Plan {
             return Err(Refusal::NoConsent(missing));
         }
         Ok(Granted(self))
+    }
+
+    /// The caller's own role, where the plan changes who may assume it.
+    fn shuts_out_the_caller(&self) -> Option<Id> {
+        let own = self.caller.identity.as_deref()?;
+        let trusted_otherwise = |change: &&Change| {
+            change.fields.iter().any(|field| field.field == role::TRUST && !field.from.is_null())
+        };
+        let of_caller = |change: &&Change| change.id.to_string() == own;
+        self.changes.iter().filter(of_caller).find(trusted_otherwise).map(|change| change.id.clone())
     }
 
     /// A consent with an id must name a change of the plan with that risk; one without may stand in a script.

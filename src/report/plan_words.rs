@@ -313,6 +313,12 @@ pub fn refusal(refusal: &Refusal, plan_line: &str) -> (String, String) {
             format!("the plan has nothing that --allow {} would be for: nothing was touched", list(allows)),
             format!("read the plan again; what it needs is\n{plan_line}"),
         ),
+        Refusal::LocksOut(role) => (
+            format!(
+                "{role} is who applies this, and the plan changes who may assume it: you might be shut out. Nothing was touched"
+            ),
+            "apply as somebody else, or give the writer a role of its own in backups.identities".to_owned(),
+        ),
         Refusal::NoConsent(allows) => (
             format!("the plan needs consent for {}: nothing was touched", list(allows)),
             format!("if that is what you want:\n{plan_line}"),

@@ -3,6 +3,7 @@
 //!
 //! Pure. Place on the data's path: after reading, before [`Settings`] are handed on.
 
+mod access;
 mod hosts;
 mod names;
 mod places;

@@ -22,7 +22,7 @@ pub struct Plan<C> {
     environment: String,
     /// The AWS account; null where the endpoint is not AWS's, or nobody could say
     account: Option<String>,
-    /// What was asked for: backups, buckets, schedules, hosts, or datastores
+    /// What was asked for: backups, buckets, access, schedules, hosts, or datastores
     tags: Vec<String>,
     /// The hosts that were asked for; none means all
     limit: Vec<String>,

@@ -102,6 +102,21 @@ pub(super) fn object_lock_below_elasticsearch(context: &Context<'_>) -> Vec<Prob
     used.filter_map(|upload| problem(&upload.bucket)).collect()
 }
 
+/// S3 locks objects only where it keeps versions
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html>), and no lock keeps what the next upload
+/// overwrites for good.
+pub(super) fn locks_without_versions(context: &Context<'_>) -> Vec<Problem> {
+    let buckets = &context.settings.backups.buckets;
+    let unmanaged = buckets.iter().filter(|(_, bucket)| !bucket.versioned && bucket.object_lock.is_some());
+    let problem = |name: &BucketName| {
+        let message = "S3 locks objects only in a bucket that keeps versions, and nothing sees to it that this one does";
+        let spot = below(&["buckets", name.as_str(), "object_lock"]);
+        let problem = context.at_spot(table::UNVERSIONED_LOCK, &spot, message);
+        problem.helped("set versioning: enabled, or remove object_lock")
+    };
+    unmanaged.map(|(name, _)| problem(name)).collect()
+}
+
 /// A backup that turns out to be broken must have an older one behind it: three times the time within which one is
 /// proven leaves room for two that failed.
 pub(super) fn versions_shorter_than_their_proof(context: &Context<'_>) -> Vec<Problem> {

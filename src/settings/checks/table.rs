@@ -4,7 +4,7 @@
 //!
 //! An error cannot be carried out or loses data; a warning is doubtful, or does nothing. A name never changes.
 
-use super::{Row, Run, hosts, places, schedules, secrets, storage};
+use super::{Row, Run, access, hosts, places, schedules, secrets, storage};
 use crate::vocab::{Check, Severity};
 
 /// Makes a constant and a row of each line, so that no check is without its row.
@@ -103,8 +103,11 @@ table! {
     UNMANAGED_VERSIONS: Warning "unmanaged-versions", "undated keys in a bucket whose versioning is not seen to", storage::versions_of_an_unversioned_claim;
     UNPROVEN_VERSIONS: Warning "unproven-versions", "no tier is kept long enough for a broken backup to be noticed", storage::versions_shorter_than_their_proof;
     OBJECT_LOCK: Error "object-lock", "object lock on a bucket whose objects are deleted by their writer", storage::object_lock_below_elasticsearch;
+    UNVERSIONED_LOCK: Error "unversioned-lock", "object lock on a bucket whose versioning is not seen to", storage::locks_without_versions;
     ACCOUNT_ELSEWHERE: Error "account-elsewhere", "an AWS account is named, and the store is not AWS's", storage::account_at_another_store;
     FOREIGN_ACCOUNT: Error "foreign-account", "break-glass is a role of another account", storage::break_glass_of_another_account;
+    WRITER_BREAKS_GLASS: Error "writer-breaks-glass", "who writes backups may destroy them too", access::writers_that_break_the_glass;
+    NOBODY_LIFTS: Warning "nobody-lifts", "a versioning lock is asked for, and nobody may lift it", access::locks_without_break_glass;
     SAME_REGION: Warning "same-region", "copies for the loss of a region stay in it", storage::copies_in_the_same_region;
     NO_TLS: Warning "no-tls", "backups travel unencrypted", storage::endpoint_without_tls;
 }

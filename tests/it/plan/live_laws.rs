@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use reconcile::clients::aws::Aws;
 use reconcile::clients::host::HostFiles;
 use reconcile::plan::{Action, Change, Consent, Plan, between};
+use reconcile::resources::bucket::VersioningLock;
 use reconcile::resources::{Bucket, Resource};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
 use reconcile::state::{Desired, HeldCode, HostFacts, Selection, Sighting, Wanted};
@@ -20,9 +21,14 @@ fn settings(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// The role that every sandbox begins with, and a session of it that applies.
+const BREAK_GLASS: &str = "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole";
+const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/OrganizationAccountAccessRole/laws";
+
 pub(super) fn sandbox() -> Sandbox {
     let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
-    Sandbox::memory(SandboxConfig::default(), clock).expect("a sandbox")
+    let config = SandboxConfig { caller: Some(CALLER.to_owned()), ..SandboxConfig::default() };
+    Sandbox::memory(config, clock).expect("a sandbox")
 }
 
 /// The live world over a sandbox with one host.
@@ -51,7 +57,13 @@ prop_compose! {
         let mut resources: BTreeMap<Id, Wanted> = buckets
             .into_iter()
             .map(|(name, bucket)| {
-                let bucket = Bucket { object_lock: None, versioning_lock: None, ..bucket };
+                // S3 locks objects only where it keeps versions; and whoever applies must be able to go on.
+                let object_lock = bucket.object_lock.filter(|_| bucket.versioning.is_some());
+                let versioning_lock = bucket.versioning_lock.map(|lock| match lock {
+                    VersioningLock::None => VersioningLock::None,
+                    VersioningLock::Denies { .. } => VersioningLock::complete([BREAK_GLASS.to_owned()].into()),
+                });
+                let bucket = Bucket { object_lock, versioning_lock, ..bucket };
                 (Id::cloud(Kind::Bucket, name), wanted(Resource::Bucket(bucket), &[]))
             })
             .collect();
@@ -82,7 +94,7 @@ prop_compose! {
             held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
             stakes: BTreeMap::new(),
-            break_glass: BTreeSet::new(),
+            break_glass: [BREAK_GLASS.to_owned()].into(),
             vault_digest: None,
         }
     }

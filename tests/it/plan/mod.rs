@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod golden;
+mod identities;
 mod laws;
 mod live;
 mod live_laws;

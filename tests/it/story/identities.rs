@@ -9,16 +9,12 @@ use super::stage::{Answer, Stage};
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
 
-/// What lifts the lock, as every real account has it.
+/// As the role that may lift the lock, which every account of an organisation has.
+const AS_ADMIN: &str = "now: 2026-11-21T12:00:00Z\n\
+                        caller: arn:aws:sts::123456789012:assumed-role/OrganizationAccountAccessRole/test\n";
+
 fn with_break_glass(stage: &Stage) {
-    stage.iam_by_hand(|iam| async move {
-        iam.create_role()
-            .role_name("OrganizationAdmin")
-            .assume_role_policy_document(TRUST)
-            .send()
-            .await
-            .expect("made");
-    });
+    stage.sandbox(AS_ADMIN);
 }
 
 fn held(plan: &Answer) -> Vec<String> {
@@ -146,7 +142,7 @@ fn what_may_not_be_read_is_unknown_and_names_the_permission() {
     let stage = Stage::of("sportfin");
     with_break_glass(&stage);
     apply(&stage);
-    stage.sandbox("now: 2026-11-21T12:00:00Z\nfaults: [{kind: denied, operation: ListRolePolicies}]\n");
+    stage.sandbox(&format!("{AS_ADMIN}faults: [{{kind: denied, operation: ListRolePolicies}}]\n"));
     let plan = stage.reconcile_plain("plan --tags access --output json").exits(1);
     assert_eq!(held(&plan), [format!("role/{ROLE} unknown")]);
     assert!(plan.stdout.contains("iam:ListRolePolicies: access denied"), "{plan}");
@@ -177,4 +173,14 @@ fn a_policy_is_printed_for_each_command() {
     }
     stage.reconcile_plain("permissions backup postgresql").exits(64);
     stage.reconcile_plain("permissions plan postgresql").exits(64);
+}
+
+#[test]
+fn writing_where_nothing_keeps_old_versions_is_a_power_to_destroy() {
+    let stage = Stage::of("aquamark");
+    stage.edit("environment/public.yml", "versioning: enabled", "versioning: unmanaged");
+    let plan = stage.reconcile_plain("plan --tags access").exits(0);
+    let plan = plan.says(&["aquamark_ws", "WIDENING", "can destroy:", "s3:PutObject", "overwrites"]);
+    let line = plan.line_to_apply().expect("a line");
+    assert!(line.ends_with("--allow widening:user/aquamark_ws"), "{plan}");
 }

@@ -5,6 +5,7 @@ mod backup;
 mod crashes;
 mod documents;
 mod identities;
+mod permissions;
 mod reality;
 mod refusals;
 mod stage;

@@ -63,6 +63,8 @@ fn no_verb_says_a_secret() {
         &["apply", "--auto-approve", "--allow", "widening"],
         &["plan"],
         &["deploy-stack", "--tags=backups", "--auto-approve"],
+        &["permissions", "plan"],
+        &["permissions", "apply"],
         &["list", "postgresql"],
         &["sandbox", "show"],
         &["vault", "rekey", "vault.yml", "--new-vault-password-file", "./password"],

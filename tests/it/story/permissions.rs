@@ -1,0 +1,281 @@
+//! The printed policies, proven by running with exactly them: complete with all of it, and not with any action missing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use aws_sdk_s3::types::{BucketLifecycleConfiguration, LifecycleRule, LifecycleRuleFilter};
+use reconcile::clients::aws::Aws;
+use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
+use reconcile::sandbox::Sandbox;
+use reconcile::vocab::Clock;
+use serde_json::{Value as Json, json};
+
+use super::stage::Stage;
+
+const NOW: &str = "now: 2026-11-21T12:00:00Z\n";
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+const HARMLESS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::elsewhere/*"}}"#;
+
+/// Runs what follows as a role with this policy and nothing else.
+fn act_with(stage: &Stage, policy: &Json) {
+    stage.sandbox(NOW);
+    let text = policy.to_string();
+    stage.iam_by_hand(|iam| async move {
+        // From one try to the next it is there already.
+        let _ = iam.create_role().role_name("operator").assume_role_policy_document(TRUST).send().await;
+        let put = iam.put_role_policy().role_name("operator").policy_name("exactly").policy_document(text);
+        put.send().await.expect("put");
+    });
+    stage.sandbox(&format!("{NOW}caller: arn:aws:sts::123456789012:assumed-role/operator/test\n"));
+}
+
+/// The policy without one action of one statement, for each of them.
+fn each_missing(policy: &Json) -> Vec<(String, Json)> {
+    let mut less = Vec::new();
+    let statements = policy["Statement"].as_array().expect("statements");
+    for (at, statement) in statements.iter().enumerate() {
+        let sid = statement["Sid"].as_str().expect("a Sid");
+        let actions: Vec<&str> =
+            statement["Action"].as_array().expect("a list").iter().filter_map(Json::as_str).collect();
+        for action in &actions {
+            let mut policy = policy.clone();
+            let rest: Vec<&&str> = actions.iter().filter(|other| other != &action).collect();
+            match rest.is_empty() {
+                true => drop(policy["Statement"].as_array_mut().expect("statements").remove(at)),
+                false => policy["Statement"][at]["Action"] = json!(rest),
+            }
+            less.push((format!("{sid}: {action}"), policy));
+        }
+    }
+    less
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        let target = to.join(entry.file_name().expect("a name"));
+        match entry.is_dir() {
+            true => copy(&entry, &target),
+            false => assert!(fs::copy(&entry, target).is_ok()),
+        }
+    }
+}
+
+/// A copy of a stage in which anything may be tried.
+fn again(stage: &Stage) -> Stage {
+    let other = Stage::of("sportfin");
+    for folder in ["environment", "sandbox"] {
+        fs::remove_dir_all(other.path(folder)).expect("removed");
+        copy(&stage.path(folder), &other.path(folder));
+    }
+    other
+}
+
+fn apply_all(stage: &Stage) {
+    let plan = stage.reconcile_plain("plan").exits(0);
+    let Some(line) = plan.line_to_apply() else { return };
+    stage.reconcile_exactly(&format!("{line} --auto-approve")).exits(0);
+}
+
+/// The settings of an example without the lock: it denies its applier the rest, which is not what is measured here.
+fn example(name: &str) -> Stage {
+    let stage = Stage::of(name);
+    let file = stage.path("environment/public.yml");
+    let text = fs::read_to_string(&file).expect("settings");
+    let at = text.find("  # The only ones").or_else(|| text.find("  break_glass:")).expect("break-glass");
+    let end = text.find("  buckets:\n").expect("buckets");
+    let text =
+        format!("{}{}", &text[..at], &text[end..]).replace("versioning_lock: true", "versioning_lock: false");
+    let text = text.replace("versioning: enabled\n", "versioning: enabled\n      versioning_lock: false\n");
+    let text = text.replacen(
+        "      versioning_lock: false\n      versioning_lock: false\n",
+        "      versioning_lock: false\n",
+        1,
+    );
+    fs::write(file, text).expect("written");
+    stage
+}
+
+/// Everything that others may have given to the example's identities.
+fn with_others(stage: &Stage, users: &'static [&'static str], roles: &'static [&'static str]) {
+    stage.iam_by_hand(|iam| async move {
+        let policy = iam.create_policy().policy_name("theirs").policy_document(HARMLESS).send().await;
+        let arn = policy.expect("made").policy.and_then(|policy| policy.arn).expect("an ARN");
+        for name in users {
+            iam.attach_user_policy().user_name(*name).policy_arn(&arn).send().await.expect("attached");
+            let group = format!("of-{name}");
+            iam.create_group().group_name(&group).send().await.expect("made");
+            iam.attach_group_policy().group_name(&group).policy_arn(&arn).send().await.expect("attached");
+            let put = iam.put_group_policy().group_name(&group).policy_name("own").policy_document(HARMLESS);
+            put.send().await.expect("put");
+            iam.add_user_to_group().group_name(&group).user_name(*name).send().await.expect("added");
+        }
+        for name in roles {
+            iam.attach_role_policy().role_name(*name).policy_arn(&arn).send().await.expect("attached");
+        }
+    });
+}
+
+const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
+
+#[test]
+fn a_plan_needs_all_of_its_policy_and_nothing_else() {
+    for (name, users, roles, lock) in [
+        ("sportfin", &[][..], &[ROLE][..], ", object_lock: {mode: governance, days: 30}"),
+        ("aquamark", &["aquamark_ws", "aquamark_backup"][..], &[][..], ""),
+    ] {
+        let stage = example(name);
+        // Whether a bucket is another account's is told by the list of one's own.
+        let theirs = format!("  buckets:\n    somebody-elses-bucket: {{versioning_lock: false{lock}}}\n");
+        stage.edit("environment/public.yml", "  buckets:\n", &theirs);
+        let foreign = "foreign_buckets: {somebody-elses-bucket: \"999999999999\"}\n";
+        let now = |stage: &Stage| {
+            let text = fs::read_to_string(stage.path("sandbox/sandbox.yml")).expect("read");
+            stage.sandbox(&format!("{text}{foreign}"));
+        };
+        now(&stage);
+        apply_all(&stage);
+        with_others(&stage, users, roles);
+        let policy = stage.reconcile_plain("permissions plan").exits(0).json();
+        let whole = stage.reconcile_plain("plan --output json").exits(0).json();
+        act_with(&stage, &policy);
+        now(&stage);
+        assert_eq!(stage.reconcile_plain("plan --output json").exits(0).json(), whole, "{policy:#}");
+        for (missing, policy) in each_missing(&policy) {
+            act_with(&stage, &policy);
+            now(&stage);
+            let plan = stage.reconcile_plain("plan --output json");
+            assert!(plan.code == 1 || plan.json() != whole, "{name}: nothing needs {missing}");
+        }
+    }
+}
+
+#[test]
+fn an_apply_needs_all_of_its_policy_and_nothing_else() {
+    let fresh = example("sportfin");
+    let drifted = again(&fresh);
+    apply_all(&drifted);
+    // Others came in, and somebody emptied the instance profile.
+    drifted.iam_by_hand(|iam| async move {
+        let open = TRUST.replace("ec2.amazonaws.com", "lambda.amazonaws.com");
+        iam.update_assume_role_policy().role_name(ROLE).policy_document(open).send().await.expect("put");
+        let remove = iam.remove_role_from_instance_profile().instance_profile_name(ROLE).role_name(ROLE);
+        remove.send().await.expect("removed");
+    });
+    with_others(&drifted, &[], &[ROLE]);
+    let policy = fresh.reconcile_plain("permissions apply").exits(0).json();
+    let needed = |policy: &Json| {
+        let is_needed = |stage: &Stage| {
+            let stage = again(stage);
+            act_with(&stage, policy);
+            let plan = stage.reconcile_plain("plan");
+            let Some(line) = plan.line_to_apply().filter(|_| plan.code == 0) else { return true };
+            let applied = stage.reconcile_exactly(&format!("{line} --auto-approve"));
+            stage.sandbox(NOW);
+            let left = stage.reconcile_plain("plan --output json").exits(0).json();
+            applied.code != 0 || left["changes"] != json!([])
+        };
+        is_needed(&fresh) || is_needed(&drifted)
+    };
+    assert!(!needed(&policy), "with all of it nothing is left to do: {policy:#}");
+    for (missing, policy) in each_missing(&policy) {
+        assert!(needed(&policy), "nothing needs {missing}");
+    }
+}
+
+/// What a job asks of its bucket, by the action that allows it.
+const CALLS: [&str; 8] = [
+    "s3:PutObject",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:AbortMultipartUpload",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+    "s3:ListBucketMultipartUploads",
+];
+
+/// Which of the calls of a job are refused, and which of those that destroy are not.
+fn tried(stage: &Stage) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+    let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
+    let sandbox = Sandbox::open(&stage.path("sandbox"), clock).expect("a sandbox");
+    stage.wait(async {
+        let s3 = Aws::load(sandbox.aws_settings()).await.s3(Some(&"eu-west-2".parse().expect("valid")));
+        let bucket = "sportfin-prod-database-backups";
+        let mut refused = BTreeSet::new();
+        let mut destroyed = BTreeSet::new();
+        macro_rules! allowed {
+            ($call:expr) => {
+                match $call.send().await {
+                    Ok(_) => true,
+                    Err(error) => aws_error(&error).kind != AwsErrorKind::Denied,
+                }
+            };
+        }
+        macro_rules! job {
+            ($action:literal, $call:expr) => {
+                if !allowed!($call) {
+                    refused.insert($action);
+                }
+            };
+        }
+        macro_rules! destroyer {
+            ($action:literal, $call:expr) => {
+                if allowed!($call) {
+                    destroyed.insert($action);
+                }
+            };
+        }
+        let body = || aws_sdk_s3::primitives::ByteStream::from_static(b"backup");
+        job!("s3:PutObject", s3.put_object().bucket(bucket).key("k").body(body()));
+        job!("s3:GetObject", s3.head_object().bucket(bucket).key("k"));
+        job!("s3:GetObjectVersion", s3.head_object().bucket(bucket).key("k").version_id("null"));
+        job!("s3:AbortMultipartUpload", s3.abort_multipart_upload().bucket(bucket).key("k").upload_id("x"));
+        job!("s3:GetBucketVersioning", s3.get_bucket_versioning().bucket(bucket));
+        job!("s3:ListBucket", s3.head_bucket().bucket(bucket));
+        job!("s3:ListBucketVersions", s3.list_object_versions().bucket(bucket));
+        job!("s3:ListBucketMultipartUploads", s3.list_multipart_uploads().bucket(bucket));
+        destroyer!("s3:DeleteObjectVersion", s3.delete_object().bucket(bucket).key("k").version_id("null"));
+        destroyer!("s3:DeleteObject", s3.delete_object().bucket(bucket).key("k"));
+        destroyer!("s3:DeleteBucketPolicy", s3.delete_bucket_policy().bucket(bucket));
+        destroyer!("s3:DeleteBucket", s3.delete_bucket().bucket(bucket));
+        destroyer!("s3:PutBucketPolicy", s3.put_bucket_policy().bucket(bucket).policy("{}"));
+        let filter = LifecycleRuleFilter::builder().prefix("").build();
+        let rule = LifecycleRule::builder().id("x").filter(filter).status("Enabled".into()).build();
+        let rules = BucketLifecycleConfiguration::builder().rules(rule.expect("a rule")).build();
+        destroyer!(
+            "s3:PutLifecycleConfiguration",
+            s3.put_bucket_lifecycle_configuration()
+                .bucket(bucket)
+                .lifecycle_configuration(rules.expect("rules"))
+        );
+        (refused, destroyed)
+    })
+}
+
+#[test]
+fn jobs_need_all_of_their_policy_and_destroy_nothing_with_it() {
+    let stage = example("sportfin");
+    apply_all(&stage);
+    let policy = stage.reconcile_plain("permissions backup").exits(0).json();
+    act_with(&stage, &policy);
+    assert_eq!(tried(&stage), (BTreeSet::new(), BTreeSet::new()), "{policy:#}");
+    let mut names = BTreeSet::new();
+    for (missing, policy) in each_missing(&policy) {
+        act_with(&stage, &policy);
+        let (refused, destroyed) = tried(&stage);
+        let action = missing.split(": ").nth(1).expect("an action");
+        assert!(refused.contains(action) && destroyed.is_empty(), "{missing}: {refused:?} {destroyed:?}");
+        names.insert(action.to_owned());
+    }
+    assert_eq!(names, CALLS.map(str::to_owned).into());
+}
+
+#[test]
+fn the_role_that_apply_made_writes_one_bucket_and_destroys_nothing() {
+    let stage = example("sportfin");
+    apply_all(&stage);
+    stage.sandbox(&format!("{NOW}caller: arn:aws:sts::123456789012:assumed-role/{ROLE}/i-0abc\n"));
+    assert_eq!(tried(&stage), (BTreeSet::new(), BTreeSet::new()));
+}
