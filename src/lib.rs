@@ -13,6 +13,8 @@ pub mod resources;
 
 pub mod state;
 
+pub mod audit;
+
 pub mod plan;
 
 pub mod datastores;

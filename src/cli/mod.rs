@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.global, &mut out),
         Command::Apply(args) => args.run(&cli.global, &mut out),
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
-        Command::Audit(args) => args.run(&mut out),
+        Command::Audit(args) => args.run(&cli.global, &mut out),
         Command::Permissions(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),

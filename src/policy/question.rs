@@ -215,6 +215,29 @@ impl Question {
         })
     }
 
+    /// A question about somebody whose policies are known: an identity of an account.
+    pub fn of(
+        principal: Principal,
+        action: &str,
+        resource: &str,
+        resource_account: Option<String>,
+        context: Context,
+        judged_by: Policies<'_>,
+    ) -> Self {
+        Question {
+            principal,
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            resource_account,
+            context,
+            identity: judged_by.identity.to_vec(),
+            boundary: judged_by.boundary.cloned(),
+            session: judged_by.session.cloned(),
+            scps: judged_by.scps.to_vec(),
+            resource_policy: judged_by.resource.cloned(),
+        }
+    }
+
     /// The answer.
     pub fn decide(&self) -> Decision {
         let request = Request {

@@ -4,6 +4,8 @@
 //! Place on the data's path: last. Views only make text; they decide nothing, read no clock, and must never print a
 //! secret or let a control character of somebody's file reach a terminal.
 
+pub mod audit;
+mod audit_matrix;
 pub mod decision;
 pub mod desired;
 pub mod documents;

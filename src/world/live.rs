@@ -3,6 +3,8 @@
 //! One listing answers which buckets exist and where; what each of them is like is asked bucket by bucket, all at once
 //! within one bound on requests.
 
+mod account;
+mod audit;
 mod break_glass;
 mod buckets;
 mod hosts;

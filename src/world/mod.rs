@@ -4,6 +4,7 @@
 //! the laws run. Must never decide anything: what to change is the plan's business.
 
 mod apply;
+pub mod export;
 mod live;
 mod memory;
 

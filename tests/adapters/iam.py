@@ -1,19 +1,22 @@
-"""Answers cases of IAM decisions with `reconcile audit explain --request`: python3 iam.py PROGRAM.
+"""Answers cases of IAM decisions with `reconcile audit explain`: python3 iam.py PROGRAM.
 
-Reads one case, or a list of them, on standard input; prints {"decision": "allow" | "deny"}, or a list of these with the
-cases' ids. What is not certainly allowed is no permission: a case knows two answers.
+Reads one case, a list of them, or a whole account with requests, on standard input; prints {"decision": "allow" |
+"deny"}, a list of these with the cases' ids, or {"decisions": [..]} in the order of the requests. What is not certainly
+allowed is no permission: a case knows two answers.
 """
 
 import json
+import pathlib
 import subprocess
 import sys
+import tempfile
 
 program = sys.argv[1:]
 
 
-def explained(requests):
+def explained(requests, *options):
     """The decisions on requests, in their order."""
-    command = [*program, "audit", "explain", "--request", "-", "--output", "json"]
+    command = [*program, "audit", "explain", "--request", "-", "--output", "json", *options]
     done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
@@ -35,11 +38,32 @@ def decided(cases):
     ]
 
 
+def bucket(arn):
+    """The bucket that an ARN is of, or None."""
+    kind, _, rest = arn.partition(":s3:::")
+    return rest.split("/")[0] if kind.startswith("arn:") and rest else None
+
+
+def judged(account):
+    """The answers on an account, which is written as an export of it."""
+    with tempfile.TemporaryDirectory() as export:
+        export = pathlib.Path(export)
+        (export / "authorization-details.json").write_text(json.dumps(account["gaad"]))
+        (export / "bucket-policies").mkdir()
+        named = {name for name in (bucket(asked["resource"]) for asked in account["requests"]) if name}
+        policies = {**dict.fromkeys(named), **(account.get("bucket_policies") or {})}
+        for name, policy in policies.items():
+            (export / "bucket-policies" / f"{name}.json").write_text(json.dumps(policy))
+        requests = [{"context": account.get("context") or {}, **asked} for asked in account["requests"]]
+        words = explained(requests, "--account-export", export)
+    return {"decisions": ["allow" if word == "allowed" else "deny" for word in words]}
+
+
 asked = json.load(sys.stdin)
 if isinstance(asked, list):
     answer = decided(asked)
 elif "gaad" in asked:
-    sys.exit("whole accounts are not answered here")
+    answer = judged(asked)
 else:
     answer = decided([asked])[0]
 print(json.dumps(answer))

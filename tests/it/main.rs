@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+mod audit;
+
 mod settings;
 
 mod contract;

@@ -4,6 +4,7 @@
 //! Members are added within a version of a format, never renamed or removed (docs/scripting.md). Must never hold a
 //! secret: values come as they are shown.
 
+pub mod audit;
 pub mod decision;
 pub mod desired;
 pub mod plan;
@@ -18,7 +19,8 @@ use serde_json::{Value as Json, json};
 use crate::policy;
 
 /// The documents that have a schema, by the name that `reconcile schema` knows.
-pub const NAMES: [&str; 7] = ["plan", "report", "problems", "settings", "desired", "decision", "request"];
+pub const NAMES: [&str; 8] =
+    ["plan", "report", "problems", "settings", "desired", "decision", "request", "audit"];
 
 /// The JSON Schema (2020-12) of a document; `None` for a name that there is none of.
 pub fn schema(name: &str) -> Option<Json> {
@@ -28,6 +30,7 @@ pub fn schema(name: &str) -> Option<Json> {
         "problems" => of::<problems::Problems>(problems::FORMAT),
         "settings" => of::<settings::Settings>(settings::FORMAT),
         "desired" => of::<desired::Desired>(desired::FORMAT),
+        "audit" => of::<audit::Audit>(audit::FORMAT),
         "decision" => of::<decision::Decision>(decision::FORMAT),
         "request" => read::<policy::QuestionDocument>(policy::REQUEST),
         _ => return None,

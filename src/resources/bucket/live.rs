@@ -3,6 +3,7 @@
 //! Tags, lifecycle rules and policy statements are merged: ours by key, ID and Sid, those of others stay as they are.
 //! Every call names the expected owner where there is one.
 
+mod facts;
 mod lifecycle;
 mod lock;
 mod object_lock;

@@ -98,7 +98,7 @@ impl LiveWorld {
     }
 
     /// The account's buckets; an error where nobody answers, or nobody is known to be asking.
-    async fn list(&self) -> Result<Listing, AwsError> {
+    pub(super) async fn list(&self) -> Result<Listing, AwsError> {
         let mut buckets = BTreeMap::new();
         // AWS tells regions, and lists accounts of many buckets at all, only where pages are asked for
         // (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>).
@@ -157,7 +157,7 @@ impl LiveWorld {
     }
 
     /// Asks for one bucket alone: `Ok` where it is ours to look at, with its region if the store tells one.
-    async fn locate(
+    pub(super) async fn locate(
         &self,
         name: &BucketName,
         hint: Option<&RegionName>,
@@ -184,7 +184,7 @@ impl LiveWorld {
         self.caller.account.as_ref().map(AccountId::to_string)
     }
 
-    fn target<'a>(&'a self, s3: &'a aws_sdk_s3::Client, name: &'a BucketName) -> Target<'a> {
+    pub(super) fn target<'a>(&'a self, s3: &'a aws_sdk_s3::Client, name: &'a BucketName) -> Target<'a> {
         Target {
             s3,
             name,
@@ -284,7 +284,7 @@ fn versions_of(
 
 /// What it means that one bucket cannot be looked at: 404 is absent; 403 and not in a complete listing is somebody
 /// else's; 403 otherwise is unknown.
-fn unseen(error: &AwsError, name: &BucketName, listing: &Listing) -> Sighting {
+pub(super) fn unseen(error: &AwsError, name: &BucketName, listing: &Listing) -> Sighting {
     match (&error.kind, listing) {
         (AwsErrorKind::NotFound, _) => Sighting::Absent,
         (AwsErrorKind::Denied, Listing::Complete(buckets)) if !buckets.contains_key(name.as_str()) => {

@@ -13,7 +13,7 @@ fn decisions_are_those_of_another_implementation() {
     let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adapters/iam.py");
     let output = Command::new("python3")
         .arg(folder.join("run.py"))
-        .args(["--batch", "--set", "own", "--cmd"])
+        .args(["--batch", "--set", "all", "--cmd"])
         .arg(format!("python3 {} {PROGRAM}", adapter.display()))
         .output()
         .expect("python3 runs");

@@ -1,0 +1,385 @@
+//! Abilities: who can destroy which backups by which action, and by which statements.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::account::{Account, Identity};
+use super::escalation::{Found, Search};
+use super::evidence::Evidence;
+use super::fact::Fact;
+use super::judge::{Actor, Judge, Texts, Way};
+use super::target::{Target, targets};
+use super::terms::Terms;
+use crate::policy::destroyers::{Destroyer, Power};
+use crate::policy::{Document, Effect, Named, Principal, Resource, Verdict, Who};
+use crate::vocab::AccountId;
+
+/// One ability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ability {
+    /// An ARN, a service's name, or `*`.
+    pub principal: Arc<str>,
+    /// The same as people say it: `user/x`, `account root`.
+    pub who: Arc<str>,
+    /// `bucket/NAME` or `database/NAME`.
+    pub subject: Arc<str>,
+    pub row: &'static Destroyer,
+    pub resource: Arc<str>,
+    pub decision: Verdict,
+    pub expected: Option<Expected>,
+    /// The way in a few words; empty where it is direct.
+    pub via: Arc<[Arc<str>]>,
+    /// One sentence per statement.
+    pub path: Arc<[Arc<str>]>,
+}
+
+impl Ability {
+    pub fn power(&self) -> Power {
+        self.row.power
+    }
+}
+
+/// Why an ability is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Expected {
+    BreakGlass,
+    AccountRoot,
+}
+
+impl Expected {
+    pub fn name(self) -> &'static str {
+        match self {
+            Expected::BreakGlass => "break-glass",
+            Expected::AccountRoot => "account-root",
+        }
+    }
+}
+
+/// The name of the account where nobody could tell its number.
+const UNTOLD: &str = "000000000000";
+
+/// Who can destroy what.
+pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
+    let account_id = evidence.account.as_ref().or(terms.account.as_ref());
+    let account = account_id.map_or(UNTOLD, AccountId::as_str);
+    let targets = targets(evidence, terms, account);
+    let nobody = Account::default();
+    let known = evidence.identities.known().unwrap_or(&nobody);
+    let no_scps = Vec::new();
+    let unread_scps = vec![vec![Named::new("service control policies", Document::unread())]];
+    let scps = match &evidence.scps {
+        Fact::Known(scps) => scps,
+        Fact::Unread(_) => &unread_scps,
+        Fact::NotAsked => &no_scps,
+    };
+    let mut judge = Judge::new(account, evidence.partition(), scps);
+    let everything = everything();
+    let missing = spared_and_missing(evidence, terms, known, account);
+    let mut list = List { texts: Texts::default(), abilities: Vec::new() };
+    let found = {
+        let search = Search::new(&mut judge, known, &everything, &missing);
+        search.run(&targets)
+    };
+    for (target, found) in targets.iter().zip(&found) {
+        for (index, found) in found {
+            if let Some(identity) = known.identities.get(*index) {
+                let expected = expected(identity, found, known, terms);
+                list.add(&identity.arn, &identity.label, target, &found.way, &found.via, expected);
+            }
+        }
+    }
+    // Whoever is missing in the list may hold anything.
+    if evidence.identities.unread().is_some()
+        || evidence.identities.known().is_some_and(|known| !known.is_whole)
+    {
+        anybody(&mut judge, account, &targets, &mut list);
+    }
+    outsiders(&mut judge, evidence, account, known, &targets, &found, terms, &mut list);
+    if let Some(account) = account_id {
+        root(evidence.partition(), account, &targets, &mut list);
+    }
+    let mut abilities = list.abilities;
+    abilities.sort_by(|a, b| {
+        let key = |one: &Ability| {
+            (one.subject.clone(), one.principal.clone(), one.row.action, one.resource.clone())
+        };
+        key(a).cmp(&key(b)).then(b.decision.cmp(&a.decision))
+    });
+    // One action may destroy in two ways, under two rows.
+    abilities.dedup_by(|a, b| {
+        a.subject == b.subject
+            && a.principal == b.principal
+            && a.row.action == b.row.action
+            && a.resource == b.resource
+    });
+    abilities
+}
+
+struct List {
+    texts: Texts,
+    abilities: Vec<Ability>,
+}
+
+impl List {
+    fn add(
+        &mut self,
+        principal: &str,
+        who: &str,
+        target: &Target,
+        way: &Way,
+        via: &[Arc<str>],
+        expected: Option<Expected>,
+    ) {
+        let via: Vec<String> = via.iter().map(ToString::to_string).collect();
+        self.abilities.push(Ability {
+            principal: self.texts.line(principal),
+            who: self.texts.line(who),
+            subject: Arc::clone(&target.subject),
+            row: target.row,
+            resource: Arc::clone(&target.resource),
+            decision: way.verdict,
+            expected,
+            via: self.texts.path(&via),
+            path: self.texts.path(&way.path),
+        });
+    }
+}
+
+/// A policy that allows everything: what somebody writes who may write policies.
+fn everything() -> Named {
+    let all =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let document = Document::read(&all).unwrap_or_else(|_| Document::unread());
+    Named::new("a policy that allows everything", document)
+}
+
+/// Break-glass itself, or whom its trust policy names one by one. Whoever gets at it in another way is not expected.
+fn expected(identity: &Identity, found: &Found, account: &Account, terms: &Terms) -> Option<Expected> {
+    if terms.break_glass.contains(&identity.arn) {
+        return Some(Expected::BreakGlass);
+    }
+    let [by, role] = found.via.as_slice() else { return None };
+    let role = account.find(role)?;
+    let is_named =
+        &**by == "AssumeRole" && terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
+    is_named.then_some(Expected::BreakGlass)
+}
+
+/// Whether the trust policy names this principal to the letter.
+fn names(role: &Identity, principal: &str) -> bool {
+    let statements = role.trust.iter().flat_map(|trust| &trust.document.statements);
+    statements
+        .filter(|statement| statement.effect == Effect::Allow)
+        .filter_map(|one| one.principals.as_ref())
+        .any(|principals| {
+            !principals.negated
+                && principals.who.iter().any(|who| match who {
+                    Who::Arn(named) | Who::Federated(named) => named == principal,
+                    // Another account as a whole, such as that of the organisation: who it lets is its own affair.
+                    Who::Account { .. } => who.to_string() == principal,
+                    _ => false,
+                })
+        })
+}
+
+/// Roles and users of this account that settings or buckets' policies spare, and that do not exist.
+fn spared_and_missing(
+    evidence: &Evidence,
+    terms: &Terms,
+    known: &Account,
+    account: &str,
+) -> BTreeSet<String> {
+    if evidence.identities.known().is_none() {
+        return BTreeSet::new();
+    }
+    let policies = evidence.buckets.values().filter_map(|facts| facts.policy.known()?.as_ref());
+    let denies = policies.flat_map(|policy| &policy.statements).filter(|one| one.effect == Effect::Deny);
+    let spared = denies
+        .flat_map(|statement| &statement.conditions)
+        .filter(|condition| condition.key.eq_ignore_ascii_case("aws:PrincipalArn"))
+        .flat_map(|condition| &condition.values)
+        .map(|value| value.text.clone());
+    let present: BTreeSet<&str> = known.identities.iter().map(|identity| identity.arn.as_str()).collect();
+    spared
+        .chain(terms.break_glass.iter().cloned())
+        .filter(|arn| !arn.contains(['*', '?', '$']) && arn.split(':').nth(4) == Some(account))
+        .filter(|arn| matches!(Principal::parse(arn), Ok(Principal::Role { .. } | Principal::User { .. })))
+        .filter(|arn| !present.contains(arn.as_str()))
+        .collect()
+}
+
+/// Nobody's policies could be read, so anybody of the account may be able to.
+fn anybody(judge: &mut Judge<'_>, account: &str, targets: &[Target], list: &mut List) {
+    let partition = judge.partition;
+    let arn = format!("arn:{partition}:iam::{account}:role/*");
+    let Ok(principal) = Principal::parse(&arn) else { return };
+    let unread = Named::new("the account's identities, which could not be read,", Document::unread());
+    let actor = judge.actor_with(principal, std::slice::from_ref(&unread));
+    for target in targets {
+        if let Some(way) = judge.can(&actor, target) {
+            let way = way.at_most(Verdict::Unknown);
+            list.add(
+                &format!("arn:{partition}:iam::{account}:*"),
+                "anyone of the account",
+                target,
+                &way,
+                &[],
+                None,
+            );
+        }
+    }
+}
+
+/// Whom buckets' policies and roles' trust policies let in from outside the account.
+#[allow(clippy::too_many_arguments, reason = "one step of the function above, whose variables these are")]
+fn outsiders(
+    judge: &mut Judge<'_>,
+    evidence: &Evidence,
+    account: &str,
+    known: &Account,
+    targets: &[Target],
+    found: &[BTreeMap<usize, Found>],
+    terms: &Terms,
+    list: &mut List,
+) {
+    let everything = everything();
+    // Another account decides for itself what its own may do.
+    let actor = |judge: &mut Judge<'_>, who: &Who| -> Option<Actor> {
+        let principal = match who {
+            Who::Everyone => Principal::Anonymous,
+            Who::Account { partition, id } if id != account => {
+                Principal::parse(&format!("arn:{partition}:iam::{id}:root")).ok()?
+            }
+            Who::Arn(arn) => match Principal::parse(arn).ok()? {
+                principal if principal.account() == Some(account) => match principal {
+                    // A session that only a token of federation has is nobody of the list.
+                    Principal::FederatedUser { .. } => principal,
+                    _ => return None,
+                },
+                principal => principal,
+            },
+            Who::Service(name) => Principal::Service(name.clone()),
+            Who::Federated(name) => Principal::Federated(name.clone()),
+            _ => return None,
+        };
+        Some(judge.actor_with(principal, std::slice::from_ref(&everything)))
+    };
+    for target in targets {
+        let Some(bucket) = &target.bucket else { continue };
+        let unread = evidence.buckets.get(bucket).is_some_and(|facts| facts.policy.unread().is_some());
+        if unread
+            && matches!(
+                target.row.on,
+                crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object
+            )
+        {
+            let path = vec![format!("bucket/{bucket}: policy, which could not be read")];
+            let way = Way { verdict: Verdict::Unknown, path };
+            list.add("*", "whoever the bucket's policy lets in", target, &way, &[], None);
+            continue;
+        }
+        for who in allowed(target.policy.as_ref()) {
+            if let Who::CanonicalUser(id) = who {
+                let path = vec![format!("bucket/{bucket}: policy names an account by its canonical number")];
+                let way = Way { verdict: Verdict::Unknown, path };
+                list.add(id, &format!("canonical user {id}"), target, &way, &[], None);
+                continue;
+            }
+            let Some(actor) = actor(judge, who) else { continue };
+            if let Some(way) = judge.can(&actor, target) {
+                let name = actor.principal.to_string();
+                let who = if actor.principal == Principal::Anonymous { "everyone" } else { &name };
+                list.add(&name, who, target, &way, &[], None);
+            }
+        }
+    }
+    // Those who come in through a role that has power of its own.
+    let able: BTreeSet<usize> = found.iter().flat_map(BTreeMap::keys).copied().collect();
+    for (index, role) in able.iter().filter_map(|index| Some((index, known.identities.get(*index)?))) {
+        for who in allowed(role.trust.as_ref()) {
+            let action = match who {
+                Who::Service(_) | Who::CanonicalUser(_) | Who::Removed(_) => continue,
+                Who::Federated(name) if name.contains(":saml-provider/") => "sts:AssumeRoleWithSAML",
+                Who::Federated(_) => "sts:AssumeRoleWithWebIdentity",
+                _ => "sts:AssumeRole",
+            };
+            let outsider = match who {
+                // Anybody with an account of AWS.
+                Who::Everyone => Principal::parse(UNTOLD)
+                    .ok()
+                    .map(|principal| judge.actor_with(principal, std::slice::from_ref(&everything))),
+                who => actor(judge, who),
+            };
+            let Some(outsider) = outsider else { continue };
+            let outsider = match &outsider.principal {
+                // The root of another account may not assume roles, whom it lets may.
+                Principal::Root { arn, .. } => {
+                    let stand_in = arn.replace(":root", ":role/any");
+                    match Principal::parse(&stand_in) {
+                        Ok(principal) => Actor { principal, ..outsider.clone() },
+                        Err(_) => continue,
+                    }
+                }
+                _ => outsider.clone(),
+            };
+            let entered = judge.ask_with(
+                &outsider,
+                action,
+                Resource::Exact(&role.arn),
+                role.trust.as_ref(),
+                &judge.open,
+                &role.label,
+            );
+            let Some(mut entered) = entered else { continue };
+            // What the other account's policies say is its own affair, and no statement of this one.
+            entered.path.retain(|line| !line.starts_with(&everything.name));
+            let name = match who {
+                Who::Everyone => "*".to_owned(),
+                who => who.to_string(),
+            };
+            let label = if *who == Who::Everyone { "any account of AWS" } else { &name };
+            let via: Vec<Arc<str>> =
+                vec![action.trim_start_matches("sts:").into(), role.label.as_str().into()];
+            let is_break_glass = terms.break_glass.contains(&role.arn) && names(role, &name);
+            for (target, found) in targets.iter().zip(found) {
+                let Some(power) = found.get(index) else { continue };
+                let way = entered.clone().then(power.way.clone());
+                let via: Vec<Arc<str>> = via.iter().chain(&power.via).cloned().collect();
+                let expected = (is_break_glass && power.via.is_empty()).then_some(Expected::BreakGlass);
+                list.add(&name, label, target, &way, &via, expected);
+            }
+        }
+    }
+}
+
+/// Whom the statements that allow speak of.
+fn allowed(policy: Option<&Named>) -> BTreeSet<&Who> {
+    let statements = policy.into_iter().flat_map(|policy| &policy.document.statements);
+    let mut who = BTreeSet::new();
+    for statement in statements.filter(|statement| statement.effect == Effect::Allow) {
+        match &statement.principals {
+            // Everybody but some is everybody else.
+            Some(principals) if principals.negated => {
+                who.insert(&Who::Everyone);
+            }
+            Some(principals) => who.extend(&principals.who),
+            None => {}
+        }
+    }
+    who
+}
+
+/// The account's root needs no permission: what denies it, it takes away first.
+fn root(partition: &str, account: &AccountId, targets: &[Target], list: &mut List) {
+    let arn = format!("arn:{partition}:iam::{account}:root");
+    for target in targets {
+        let path = match target.bucket {
+            Some(_) => "the root of a bucket's account can always remove the bucket's policy",
+            None => "the root of an account needs no policy",
+        };
+        let way = Way { verdict: Verdict::Allowed, path: vec![path.to_owned()] };
+        list.add(&arn, "account root", target, &way, &[], Some(Expected::AccountRoot));
+    }
+}

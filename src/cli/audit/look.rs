@@ -1,0 +1,65 @@
+//! From settings to what the audit holds the account to, and from an export or the account itself to what is judged.
+
+use std::path::Path;
+
+use crate::audit::{Evidence, Terms};
+use crate::cli::environment::{connect, wait};
+use crate::cli::place::Place;
+use crate::cli::{Failure, Global};
+use crate::settings::Settings;
+use crate::settings::declared::Who;
+use crate::state::Desired;
+use crate::world::export;
+
+/// What settings expect: beside what is desired who writes, which databases there are, and what is copied elsewhere.
+pub fn terms(settings: &Settings, desired: &Desired) -> Terms {
+    let declared = &settings.backups.declared;
+    let mut terms = Terms::of(desired);
+    terms.region = settings.storage.region.clone();
+    terms.databases = declared.databases.iter().map(|database| database.identifier.clone()).collect();
+    terms.writers = declared
+        .identities
+        .iter()
+        .map(|identity| match &identity.who {
+            Who::Role { name, .. } => format!("role/{name}"),
+            Who::User { name } => format!("user/{name}"),
+        })
+        .collect();
+    terms
+}
+
+/// Looks at the export, where one is given, and else at the account.
+pub fn evidence(
+    global: &Global,
+    place: &Place,
+    settings: &Settings,
+    terms: &Terms,
+    export: Option<&Path>,
+) -> Result<Evidence, Failure> {
+    let evidence = match export {
+        Some(directory) => exported(directory, Some(terms))?,
+        None => wait(async {
+            let world = connect(global, place, settings).await;
+            Box::pin(world.evidence(terms)).await
+        })?,
+    };
+    if let (Some(declared), Some(actual)) = (&terms.account, &evidence.account)
+        && declared != actual
+    {
+        return Err(Failure::refused(
+            format!("this is account {actual}, and the settings are of account {declared}"),
+            "use credentials, or an export, of the account that backups.account names",
+        ));
+    }
+    Ok(evidence)
+}
+
+/// Reads an export; a directory that is not there is a mistake of the command line.
+pub fn exported(directory: &Path, terms: Option<&Terms>) -> Result<Evidence, Failure> {
+    if !directory.is_dir() {
+        return Err(Failure::usage(format!("--account-export: {} is no directory", directory.display())));
+    }
+    export::read(directory, terms).map_err(|error| {
+        Failure::failed_with_help(error.to_string(), "what an export holds is in docs/scripting.md")
+    })
+}
