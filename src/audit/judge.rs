@@ -111,7 +111,7 @@ impl<'a> Judge<'a> {
             places: actions.iter().enumerate().map(|(index, action)| (*action, index)).collect(),
             actions,
             narrowed: HashMap::new(),
-            open: Context::open::<String>([]),
+            open: Context::of_anybody(),
         };
         judge.scps =
             scps.iter().map(|level| level.iter().map(|named| judge.narrow(named).0).collect()).collect();

@@ -197,7 +197,7 @@ fn narrowed(policy: Named, action: &str) -> Named {
 
 /// The context is open, but for what the row itself says of the request.
 pub fn contexts(row: &Destroyer, partition: &str) -> Vec<Context> {
-    let open = || Context::open::<String>([]);
+    let open = Context::of_anybody;
     match row.when {
         When::ForeignKey => vec![
             open().with(CUSTOMER_KEY, "AES256"),

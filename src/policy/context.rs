@@ -29,6 +29,12 @@ impl Context {
         Context { is_open: true, derives: true, ..Self::closed(values) }
     }
 
+    /// Open, but for what lies in the hands of whoever asks: that a request travels over TLS is nobody's secret, so a
+    /// statement against plain HTTP holds nobody off.
+    pub fn of_anybody() -> Self {
+        Self::open::<String>([]).with("aws:SecureTransport", "true")
+    }
+
     /// The same, and keys that AWS puts into every such request are there even where they are not given:
     /// `aws:PrincipalArn` (for a session its role's), `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:username`
     /// (users alone have it), `aws:PrincipalIsAWSService`, `aws:ResourceAccount`.

@@ -132,5 +132,20 @@ fn a_lock_for_some_is_no_lock() {
     }
     let audit = judged(operator(), good_bucket(Some(&lock)));
     assert!(audit.findings.iter().any(|finding| finding.id == "lock-absent"));
-    assert!(unexpected(&audit).values().any(|decision| decision == "conditional"));
+    assert!(unexpected(&audit).values().any(|decision| decision == "allowed"));
+}
+
+/// Whoever asks chooses TLS, so a bucket that demands it is no better protected.
+#[test]
+fn a_statement_against_plain_http_holds_nobody_off() {
+    let arn = format!("arn:aws:s3:::{BUCKET}");
+    let tls = policy(json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": [arn, format!("{arn}/*")], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]));
+    let audit = judged(operator(), good_bucket(Some(&tls)));
+    let found = audit
+        .abilities
+        .iter()
+        .find(|one| &*one.who == "user/operator" && one.row.action == "s3:DeleteObjectVersion")
+        .expect("an ability");
+    assert_eq!(found.decision, reconcile::policy::Verdict::Allowed);
 }
