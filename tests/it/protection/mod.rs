@@ -2,6 +2,8 @@
 //! call, with the rights of each.
 
 mod deeds;
+mod examples;
 mod lock;
 mod moto;
+mod rows;
 mod writer;

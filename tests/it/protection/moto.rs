@@ -11,9 +11,10 @@ use aws_sdk_s3::types::{
 };
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
 use reconcile::resources::identity::live::Target;
-use reconcile::resources::identity::{Grants, InlinePolicy, Realm, field};
+use reconcile::resources::identity::{Grants, InlinePolicy, Realm, Source, field};
 use reconcile::resources::{User, user};
 use reconcile::vocab::Environment;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::deeds::{Tried, destroy};
@@ -30,6 +31,19 @@ const TAKEN_FOR_UPLOADS: [&str; 6] = [
     "upload with a legal hold",
     "upload with a lock",
     "upload with tags",
+];
+
+/// Calls that ask moto for s3:CreateBucket or s3:DeleteBucket, which are not what they ask S3 for.
+const TAKEN_FOR_BUCKETS: [&str; 9] = [
+    "bring access control lists to life",
+    "change encryption",
+    "copy everything elsewhere",
+    "delete the bucket",
+    "open a way to the public",
+    "open to the public",
+    "remove encryption",
+    "shorten the lock of what comes",
+    "stop the copies",
 ];
 
 /// An upload that identity policies cannot tell from any other: the lock denies it.
@@ -61,6 +75,24 @@ async fn made(moto: &Moto, name: &str, grants: Grants) -> Client {
     client(moto, &key.access_key_id, &key.secret_access_key)
 }
 
+/// A client with the key of a user that may do exactly this on everything.
+async fn given(moto: &Moto, name: &str, actions: &[&str]) -> Client {
+    let iam = moto.iam();
+    let policy = json!({"Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+    iam.create_user().user_name(name).send().await.expect("made");
+    let put = iam.put_user_policy().user_name(name).policy_name("own").policy_document(policy.to_string());
+    put.send().await.expect("put");
+    let key = iam.create_access_key().user_name(name).send().await.expect("a key").access_key.expect("a key");
+    client(moto, &key.access_key_id, &key.secret_access_key)
+}
+
+/// What somebody may do of all that destroys.
+async fn not_denied(s3: &Client, version: &str) -> BTreeSet<&'static str> {
+    let tried = destroy(s3, BUCKET, version).await;
+    tried.iter().filter(|tried| !denied(tried)).map(|tried| tried.deed).collect()
+}
+
 fn denied(tried: &Tried) -> bool {
     tried.kind() == Some(&AwsErrorKind::Denied)
 }
@@ -77,6 +109,17 @@ async fn a_user_that_we_made_writes_and_destroys_nothing_on_moto() {
     let s3 = made(&moto, USER, Grants { writes, ..Grants::default() }).await;
     let snapshots = ["aquamark".to_owned()].into();
     let other = made(&moto, "aquamark_backup", Grants { snapshots, ..Grants::default() }).await;
+    let from = |source| Grants {
+        writes: [BUCKET.parse().expect("valid")].into(),
+        from: Some(source),
+        ..Grants::default()
+    };
+    let networks: BTreeSet<_> = ["203.0.113.0/24".parse().expect("valid")].into();
+    let vpc = Source::Vpc { vpc: "vpc-0abc".to_owned(), networks: networks.clone() };
+    let afar = made(&moto, "afar", from(Source::Networks(networks))).await;
+    let inside = made(&moto, "inside", from(vpc)).await;
+    let maker = given(&moto, "maker", &["s3:CreateBucket", "s3:DeleteBucket"]).await;
+    let administrator = given(&moto, "administrator", &["s3:*"]).await;
     moto.enforce();
 
     let put = s3.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"a backup"));
@@ -92,21 +135,26 @@ async fn a_user_that_we_made_writes_and_destroys_nothing_on_moto() {
         assert_eq!(get.body.collect().await.expect("a body").into_bytes().as_ref(), b"a backup");
     }
 
-    // The other way round too: who may do nothing to the bucket is refused by the same calls, uploads included.
-    for tried in destroy(&other, BUCKET, &version).await {
-        assert!(denied(&tried), "{tried:?}");
-    }
-    let tried = destroy(&s3, BUCKET, &version).await;
-    let not_denied: BTreeSet<&str> =
-        tried.iter().filter(|tried| !denied(tried)).map(|tried| tried.deed).collect();
     let known: BTreeSet<&str> = TAKEN_FOR_UPLOADS.into_iter().chain([FOR_THE_LOCK]).collect();
-    assert_eq!(not_denied, known, "{tried:#?}");
-    let get = s3.get_object().bucket(BUCKET).key("k").version_id(version).send().await.expect("still there");
+    assert_eq!(not_denied(&s3, &version).await, known);
+    // Whoever may do nothing to the bucket is refused uploads too.
+    assert_eq!(not_denied(&other, &version).await, BTreeSet::new());
+    let get = s3.get_object().bucket(BUCKET).key("k").version_id(&version).send().await.expect("still there");
     assert_eq!(get.body.collect().await.expect("a body").into_bytes().as_ref(), b"a backup");
 
     let head =
         s3.head_bucket().bucket(BUCKET).send().await.expect_err("moto asks for an action that is none");
     assert_eq!(aws_error(&head).status, Some(403));
+    for s3 in [&afar, &inside] {
+        let put = s3.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"a backup"));
+        put.send().await.expect("for moto every condition holds");
+        assert_eq!(not_denied(s3, &version).await, known);
+    }
+    assert_eq!(not_denied(&maker, &version).await, TAKEN_FOR_BUCKETS.into());
+    // None of the calls is one that moto denies to everybody.
+    let denied: Vec<Tried> =
+        destroy(&administrator, BUCKET, &version).await.into_iter().filter(denied).collect();
+    assert!(denied.is_empty(), "{denied:?}");
 }
 
 /// An upload in parts. What moto answers to its completion the SDK cannot read, so what is there is asked.

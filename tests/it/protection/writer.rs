@@ -1,5 +1,5 @@
 //! What `apply` makes of the examples, used as a thief would: the role and the users that write backups can do their work, and
-//! nothing that destroys; by every call that the sandbox knows, and by the engine for every row of the table.
+//! nothing that destroys.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +8,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart,
 };
-use reconcile::clients::aws::{Aws, Keys};
+use reconcile::clients::aws::Aws;
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
-use reconcile::policy::destroyers::{DESTROYERS, DenyIn, Destroyer, On, When};
-use reconcile::policy::{
-    Context, Document, Named, Policies, Principal, Request, Resource as Arn, Verdict, decide,
-};
-use reconcile::resources::identity::live::decoded;
-use reconcile::sandbox::Sandbox;
-use reconcile::vocab::{Clock, RegionName, Secret};
 
 use super::deeds::{UNKNOWN_TO_THE_SANDBOX, destroy};
-use crate::story::stage::Stage;
+use super::examples::{AS_ADMIN, Applied, ROLE, aquamark, sportfin};
 
-const NOW: &str = "now: 2026-11-21T12:00:00Z\n";
-const AS_ADMIN: &str = "caller: arn:aws:sts::123456789012:assumed-role/OrganizationAccountAccessRole/test\n";
-
-const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
 const INSTANCE: &str =
     "caller: arn:aws:sts::123456789012:assumed-role/sportfin-prod-database-backups-ec2-s3-access/i-0abc\n";
 
@@ -40,127 +29,6 @@ const OUTSIDE: [&str; 5] = [
 
 /// What S3 wants of every part but the last.
 const PART: usize = 5 * 1024 * 1024;
-
-/// An example that was applied: its bucket, where it is.
-struct Applied {
-    stage: Stage,
-    bucket: &'static str,
-    region: RegionName,
-}
-
-fn applied(example: &str, bucket: &'static str, region: &str) -> Applied {
-    let stage = Stage::of(example);
-    stage.sandbox(&format!("{NOW}{AS_ADMIN}"));
-    let plan = stage.reconcile_plain("plan").exits(0);
-    let line = plan.line_to_apply().unwrap_or_else(|| panic!("nothing to apply: {plan}")).to_owned();
-    stage.reconcile_exactly(&format!("{line} --auto-approve")).exits(0);
-    Applied { stage, bucket, region: region.parse().expect("valid") }
-}
-
-fn sportfin() -> Applied {
-    applied("sportfin", "sportfin-prod-database-backups", "eu-west-2")
-}
-
-fn aquamark() -> Applied {
-    applied("aquamark", "aquamark-files", "ap-southeast-2")
-}
-
-/// A key of a user, made by hand as the plan tells.
-struct AccessKey {
-    id: String,
-    secret: String,
-}
-
-impl Applied {
-    /// The clients of whoever calls from where this sandbox says, with a user's key or as the caller.
-    async fn clients(&self, sandbox: &str, key: Option<&AccessKey>) -> Aws {
-        self.stage.sandbox(&format!("{NOW}{sandbox}"));
-        let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
-        let sandbox = Sandbox::open(&self.stage.path("sandbox"), clock).expect("a sandbox");
-        let aws = Aws::load(sandbox.aws_settings()).await;
-        match key {
-            None => aws,
-            Some(key) => aws.with_keys(&Keys::Forced {
-                access: Secret::new(key.id.as_str()),
-                secret: Secret::new(key.secret.as_str()),
-            }),
-        }
-    }
-
-    async fn s3(&self, sandbox: &str, key: Option<&AccessKey>) -> Client {
-        self.clients(sandbox, key).await.s3(Some(&self.region))
-    }
-
-    async fn key_of(&self, user: &str) -> AccessKey {
-        let iam = self.clients(AS_ADMIN, None).await.iam();
-        let key = iam.create_access_key().user_name(user).send().await.expect("a key").access_key;
-        let key = key.expect("a key");
-        AccessKey { id: key.access_key_id, secret: key.secret_access_key }
-    }
-
-    /// Every destroying call is refused, and by policies: not by what stands in the bucket.
-    async fn destroys_nothing(&self, s3: &Client, version: &str) {
-        for tried in destroy(s3, self.bucket, version).await {
-            if UNKNOWN_TO_THE_SANDBOX.contains(&tried.deed) {
-                assert_eq!(tried.kind(), Some(&AwsErrorKind::NotImplemented), "{tried:?}");
-                continue;
-            }
-            assert_eq!(tried.kind(), Some(&AwsErrorKind::Denied), "{tried:?}");
-            let message = &tried.refused.as_ref().expect("refused").message;
-            let named = |action: &&str| message.contains(&format!("not authorized to perform: {action} on"));
-            assert!(tried.actions.iter().any(named), "{tried:?}");
-        }
-    }
-
-    /// What was written is all there, and the environment is as its settings want it.
-    async fn is_whole(&self, versions: usize) {
-        let s3 = self.s3(AS_ADMIN, None).await;
-        let listed = s3.list_object_versions().bucket(self.bucket).send().await.expect("listed");
-        assert_eq!((listed.versions().len(), listed.delete_markers().len()), (versions, 0), "{listed:?}");
-        let plan = self.stage.reconcile_plain("plan --detailed-exitcode --output json").exits(0);
-        assert_eq!(plan.json()["changes"], serde_json::json!([]), "{plan}");
-    }
-
-    /// The bucket's policy as it is.
-    async fn bucket_policy(&self) -> Named {
-        let s3 = self.s3(AS_ADMIN, None).await;
-        let policy = s3.get_bucket_policy().bucket(self.bucket).send().await.expect("a policy").policy;
-        let document = Document::parse(&policy.expect("a text")).expect("a document");
-        Named::new("the bucket's policy", document)
-    }
-
-    /// The policies of a user, which are all that it has: no managed one, no group.
-    async fn policies_of_user(&self, name: &str) -> Vec<Named> {
-        let iam = self.clients(AS_ADMIN, None).await.iam();
-        let names = iam.list_user_policies().user_name(name).send().await.expect("listed").policy_names;
-        let attached = iam.list_attached_user_policies().user_name(name).send().await.expect("listed");
-        let groups = iam.list_groups_for_user().user_name(name).send().await.expect("listed");
-        assert!(attached.attached_policies().is_empty() && groups.groups().is_empty());
-        let mut policies = Vec::new();
-        for policy in names {
-            let get = iam.get_user_policy().user_name(name).policy_name(&policy).send().await.expect("got");
-            policies.push(Named::new(policy, document(&get.policy_document)));
-        }
-        policies
-    }
-
-    async fn policies_of_role(&self, name: &str) -> Vec<Named> {
-        let iam = self.clients(AS_ADMIN, None).await.iam();
-        let names = iam.list_role_policies().role_name(name).send().await.expect("listed").policy_names;
-        let attached = iam.list_attached_role_policies().role_name(name).send().await.expect("listed");
-        assert!(attached.attached_policies().is_empty());
-        let mut policies = Vec::new();
-        for policy in names {
-            let get = iam.get_role_policy().role_name(name).policy_name(&policy).send().await.expect("got");
-            policies.push(Named::new(policy, document(&get.policy_document)));
-        }
-        policies
-    }
-}
-
-fn document(text: &str) -> Document {
-    Document::parse(&decoded(text)).expect("a document")
-}
 
 /// The work of a job and more: a single upload, one in parts, one broken off; listing; reading back by key and by version.
 /// Two versions are there afterwards; the answer is that of the single upload.
@@ -272,6 +140,29 @@ async fn gains_nothing(aws: &Aws, kind: &str, name: &str) {
     }
 }
 
+/// Every destroying call is refused, and by policies: not by what stands in the bucket.
+async fn destroys_nothing(applied: &Applied, s3: &Client, version: &str) {
+    for tried in destroy(s3, applied.bucket, version).await {
+        if UNKNOWN_TO_THE_SANDBOX.contains(&tried.deed) {
+            assert_eq!(tried.kind(), Some(&AwsErrorKind::NotImplemented), "{tried:?}");
+            continue;
+        }
+        assert_eq!(tried.kind(), Some(&AwsErrorKind::Denied), "{tried:?}");
+        let message = &tried.refused.as_ref().expect("refused").message;
+        let named = |action: &&str| message.contains(&format!("not authorized to perform: {action} on"));
+        assert!(tried.actions.iter().any(named), "{tried:?}");
+    }
+}
+
+/// What was written is all there, and the environment is as its settings want it.
+async fn is_whole(applied: &Applied, versions: usize) {
+    let s3 = applied.s3(AS_ADMIN, None).await;
+    let listed = s3.list_object_versions().bucket(applied.bucket).send().await.expect("listed");
+    assert_eq!((listed.versions().len(), listed.delete_markers().len()), (versions, 0), "{listed:?}");
+    let plan = applied.stage.reconcile_plain("plan --detailed-exitcode --output json").exits(0);
+    assert_eq!(plan.json()["changes"], serde_json::json!([]), "{plan}");
+}
+
 #[test]
 fn the_role_of_sportfin_writes_and_destroys_nothing() {
     let applied = sportfin();
@@ -279,9 +170,9 @@ fn the_role_of_sportfin_writes_and_destroys_nothing() {
         let aws = applied.clients(INSTANCE, None).await;
         let s3 = aws.s3(Some(&applied.region));
         let version = writes(&s3, applied.bucket).await;
-        applied.destroys_nothing(&s3, &version).await;
+        destroys_nothing(&applied, &s3, &version).await;
         gains_nothing(&aws, "role", ROLE).await;
-        applied.is_whole(2).await;
+        is_whole(&applied, 2).await;
     });
 }
 
@@ -293,9 +184,9 @@ fn the_user_of_aquamark_writes_from_inside_and_destroys_nothing() {
         let aws = applied.clients(INSIDE, Some(&key)).await;
         let s3 = aws.s3(Some(&applied.region));
         let version = writes(&s3, applied.bucket).await;
-        applied.destroys_nothing(&s3, &version).await;
+        destroys_nothing(&applied, &s3, &version).await;
         gains_nothing(&aws, "user", "aquamark_ws").await;
-        applied.is_whole(2).await;
+        is_whole(&applied, 2).await;
     });
 }
 
@@ -308,9 +199,9 @@ fn the_user_of_aquamark_may_do_nothing_from_outside() {
         for outside in OUTSIDE {
             let s3 = applied.s3(outside, Some(&key)).await;
             assert_eq!(allowed(&s3, applied.bucket, &version).await, BTreeSet::new(), "{outside}");
-            applied.destroys_nothing(&s3, &version).await;
+            destroys_nothing(&applied, &s3, &version).await;
         }
-        applied.is_whole(2).await;
+        is_whole(&applied, 2).await;
     });
 }
 
@@ -324,123 +215,9 @@ fn the_snapshot_user_of_aquamark_may_do_nothing_to_files() {
             let aws = applied.clients(place, Some(&key)).await;
             let s3 = aws.s3(Some(&applied.region));
             assert_eq!(allowed(&s3, applied.bucket, &version).await, BTreeSet::new(), "{place}");
-            applied.destroys_nothing(&s3, &version).await;
+            destroys_nothing(&applied, &s3, &version).await;
             gains_nothing(&aws, "user", "aquamark_backup").await;
         }
-        applied.is_whole(2).await;
-    });
-}
-
-/// On what a row acts: the backups themselves, and databases and snapshots of the names that the snapshot user may use.
-fn arn(row: &Destroyer, bucket: &str, region: &RegionName) -> String {
-    let here = |service: &str, what: &str| format!("arn:aws:{service}:{region}:123456789012:{what}");
-    match row.on {
-        On::Bucket => format!("arn:aws:s3:::{bucket}"),
-        On::Object => format!("arn:aws:s3:::{bucket}/k"),
-        On::Key => here("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"),
-        On::AccessPoint => here("s3", "accesspoint/files"),
-        On::Account => "*".to_owned(),
-        On::DatabaseSnapshot => here("rds", "snapshot:aquamark-2026-11-21"),
-        On::Database => here("rds", "db:aquamark"),
-        On::DatabaseBackup => here("rds", "auto-backup:ab-abcdefghijklmnopqrstuvwxyz"),
-        On::ClusterSnapshot => here("rds", "cluster-snapshot:aquamark-2026-11-21"),
-        On::Cluster => here("rds", "cluster:aquamark"),
-        On::RecoveryPoint => here("backup", "recovery-point:1234abcd-12ab-34cd-56ef-1234567890ab"),
-        On::BackupVault => here("backup", "backup-vault:Default"),
-    }
-}
-
-/// Asks the engine of every row, with each of these contexts; the rows whose verdict is not a plain no.
-fn open_rows(
-    who: &str,
-    identity: &[Named],
-    bucket_policy: &Named,
-    (bucket, region): (&str, &RegionName),
-    contexts: &[Context],
-) -> BTreeSet<(&'static str, When)> {
-    let principal = Principal::parse(who).expect("a principal");
-    let mut open = BTreeSet::new();
-    for row in DESTROYERS {
-        let headers: &[(&str, &str)] = match row.when {
-            When::ForeignKey => &[
-                ("s3:x-amz-server-side-encryption-customer-algorithm", "AES256"),
-                (
-                    "s3:x-amz-server-side-encryption-aws-kms-key-id",
-                    "arn:aws:kms:eu-west-2:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-                ),
-            ],
-            _ => &[],
-        };
-        let resource = arn(row, bucket, region);
-        let policies = Policies {
-            identity,
-            resource: (row.deny_in == DenyIn::BucketPolicy).then_some(bucket_policy),
-            ..Policies::default()
-        };
-        for context in contexts {
-            let with_headers: Vec<Context> = match headers {
-                [] => vec![context.clone()],
-                headers => headers.iter().map(|(key, value)| context.clone().with(key, *value)).collect(),
-            };
-            for context in &with_headers {
-                let request = Request {
-                    principal: &principal,
-                    action: row.action,
-                    resource: Arn::Exact(&resource),
-                    resource_account: Some("123456789012"),
-                    context,
-                };
-                if decide(&request, &policies).verdict != Verdict::Denied {
-                    open.insert((row.action, row.when));
-                }
-            }
-        }
-    }
-    open
-}
-
-/// Whatever else may be known of a request, and what is known of one from inside of the network.
-fn contexts() -> [Context; 2] {
-    let inside = Context::closed::<String>([])
-        .with("aws:SecureTransport", "true")
-        .with("aws:SourceVpc", "vpc-0abc0123456789def")
-        .with("aws:VpcSourceIp", "172.31.7.9");
-    [Context::of_anybody(), inside.derived()]
-}
-
-/// Versioning is on, so that a writer's uploads replace nothing: the one row that a writer is to have.
-fn uploads() -> BTreeSet<(&'static str, When)> {
-    [("s3:PutObject", When::Unversioned)].into()
-}
-
-#[test]
-fn every_row_of_the_table_is_denied_to_the_role_of_sportfin() {
-    let applied = sportfin();
-    applied.stage.wait(async {
-        let identity = applied.policies_of_role(ROLE).await;
-        let role = format!("arn:aws:iam::123456789012:role/reconcile/sportfin/{ROLE}");
-        let policy = applied.bucket_policy().await;
-        let place = (applied.bucket, &applied.region);
-        assert_eq!(open_rows(&role, &identity, &policy, place, &contexts()), uploads());
-    });
-}
-
-#[test]
-fn every_row_of_the_table_is_denied_to_the_users_of_aquamark() {
-    let applied = aquamark();
-    applied.stage.wait(async {
-        let policy = applied.bucket_policy().await;
-        let place = (applied.bucket, &applied.region);
-        for (user, expected) in [("aquamark_ws", uploads()), ("aquamark_backup", BTreeSet::new())] {
-            let identity = applied.policies_of_user(user).await;
-            let arn = format!("arn:aws:iam::123456789012:user/reconcile/aquamark/{user}");
-            assert_eq!(open_rows(&arn, &identity, &policy, place, &contexts()), expected, "{user}");
-        }
-        // From outside of its network the writer has not even that.
-        let identity = applied.policies_of_user("aquamark_ws").await;
-        let arn = "arn:aws:iam::123456789012:user/reconcile/aquamark/aquamark_ws";
-        let outside = Context::closed::<String>([]).with("aws:SecureTransport", "true");
-        let outside = outside.with("aws:SourceIp", "172.31.7.9").derived();
-        assert_eq!(open_rows(arn, &identity, &policy, place, &[outside]), BTreeSet::new());
+        is_whole(&applied, 2).await;
     });
 }
