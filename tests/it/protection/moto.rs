@@ -14,7 +14,7 @@ use reconcile::resources::identity::live::Target;
 use reconcile::resources::identity::{Grants, InlinePolicy, Realm, Source, field};
 use reconcile::resources::{User, user};
 use reconcile::vocab::Environment;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tokio::sync::Semaphore;
 
 use super::deeds::{Tried, destroy};
@@ -77,9 +77,12 @@ async fn made(moto: &Moto, name: &str, grants: Grants) -> Client {
 
 /// A client with the key of a user that may do exactly this on everything.
 async fn given(moto: &Moto, name: &str, actions: &[&str]) -> Client {
+    let allow = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+    with_policy(moto, name, json!({"Version": "2012-10-17", "Statement": [allow]})).await
+}
+
+async fn with_policy(moto: &Moto, name: &str, policy: Json) -> Client {
     let iam = moto.iam();
-    let policy = json!({"Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]});
     iam.create_user().user_name(name).send().await.expect("made");
     let put = iam.put_user_policy().user_name(name).policy_name("own").policy_document(policy.to_string());
     put.send().await.expect("put");
@@ -120,6 +123,11 @@ async fn a_user_that_we_made_writes_and_destroys_nothing_on_moto() {
     let inside = made(&moto, "inside", from(vpc)).await;
     let maker = given(&moto, "maker", &["s3:CreateBucket", "s3:DeleteBucket"]).await;
     let administrator = given(&moto, "administrator", &["s3:*"]).await;
+    let elsewhere = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:*", "Resource": "*",
+         "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}}]});
+    let elsewhere = with_policy(&moto, "elsewhere", elsewhere).await;
     moto.enforce();
 
     let put = s3.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"a backup"));
@@ -150,11 +158,25 @@ async fn a_user_that_we_made_writes_and_destroys_nothing_on_moto() {
         put.send().await.expect("for moto every condition holds");
         assert_eq!(not_denied(s3, &version).await, known);
     }
+    assert_eq!(not_denied(&elsewhere, &version).await, BTreeSet::new(), "and those of what denies");
     assert_eq!(not_denied(&maker, &version).await, TAKEN_FOR_BUCKETS.into());
     // None of the calls is one that moto denies to everybody.
     let denied: Vec<Tried> =
         destroy(&administrator, BUCKET, &version).await.into_iter().filter(denied).collect();
     assert!(denied.is_empty(), "{denied:?}");
+    bucket_policies_hold_for_objects_alone(&administrator).await;
+}
+
+async fn bucket_policies_hold_for_objects_alone(administrator: &Client) {
+    let nothing = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")]}]});
+    let put = administrator.put_bucket_policy().bucket(BUCKET).policy(nothing.to_string());
+    put.send().await.expect("a policy");
+    let put = administrator.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"a backup"));
+    assert_eq!(aws_error(&put.send().await.expect_err("denied")).kind, AwsErrorKind::Denied);
+    let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
+    let put = administrator.put_bucket_versioning().bucket(BUCKET).versioning_configuration(suspended);
+    put.send().await.expect("moto asks no bucket policy about it");
 }
 
 /// An upload in parts. What moto answers to its completion the SDK cannot read, so what is there is asked.
