@@ -8,4 +8,4 @@ mod identities;
 mod permissions;
 mod reality;
 mod refusals;
-mod stage;
+pub mod stage;

@@ -19,6 +19,20 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// From here on each call needs the key of somebody whose identity policies allow it.
+    pub fn enforce(&self) {
+        // The body is how many calls may still come unasked.
+        let request =
+            "POST /moto-api/reset-auth HTTP/1.0\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n0";
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("moto_server listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+        stream.write_all(request.as_bytes()).expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split_whitespace().nth(1);
+        assert_eq!(status, Some("200"), "{answer}");
+    }
+
     pub fn sts(&self) -> aws_sdk_sts::Client {
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(aws_sdk_sts::config::BehaviorVersion::v2026_01_12())
