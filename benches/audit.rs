@@ -169,6 +169,7 @@ fn bucket(index: usize, name: &BucketName) -> BucketFacts {
 fn terms() -> Terms {
     let declared = BucketTerms { versioned: true, lock: Some(true), ..BucketTerms::default() };
     Terms {
+        root_writes: false,
         environment: "prod".parse().expect("a name"),
         account: Some(ACCOUNT.parse().expect("an account")),
         buckets: names().map(|name| (name, declared.clone())).collect(),

@@ -20,6 +20,8 @@ pub struct Terms {
     pub break_glass: BTreeSet<String>,
     /// `role/NAME` and `user/NAME` of who writes backups.
     pub writers: BTreeSet<String>,
+    /// Whether the jobs upload with a key of the account's root.
+    pub root_writes: bool,
     /// Identifiers of databases of Amazon RDS.
     pub databases: BTreeSet<String>,
     /// Where databases are, and buckets whose settings name no region.
@@ -64,6 +66,7 @@ impl Terms {
                 .collect(),
             break_glass: desired.break_glass.clone(),
             writers: BTreeSet::new(),
+            root_writes: false,
             databases: BTreeSet::new(),
             region: None,
             copied: BTreeSet::new(),

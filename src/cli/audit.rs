@@ -49,8 +49,8 @@ impl AuditArgs {
         let settings = load(global)?;
         out.warnings(&settings.problems, &global.sources().name());
         let place = Place::of(global)?;
-        let terms = look::terms(&settings, &desired(&settings));
-        let evidence = look::evidence(global, &place, &settings, &terms, self.account_export.as_deref())?;
+        let mut terms = look::terms(&settings, &desired(&settings));
+        let evidence = look::evidence(global, &place, &settings, &mut terms, self.account_export.as_deref())?;
         let audit = audit::judge(&evidence, &terms);
         let account = evidence.account.as_ref().map(|account| account.as_str());
         let export = self.account_export.as_ref().map(|directory| directory.display().to_string());

@@ -41,7 +41,7 @@ pub fn policy(settings: &Settings, desired: &Desired, purpose: &Purpose) -> Json
         }
         Purpose::Audit => {
             let mut policy = Policy { realm, statements: Vec::new() };
-            policy.audit(desired);
+            policy.audit();
             policy.document()
         }
     }
@@ -214,16 +214,13 @@ impl Policy {
         self.allow("WriteInstanceProfiles", PROFILE_WRITES, arns);
     }
 
-    fn audit(&mut self, desired: &Desired) {
+    /// Of the whole account, for a bucket that carries the environment's mark may have any name.
+    fn audit(&mut self) {
         let account = ["iam:GetAccountAuthorizationDetails", "s3:ListAllMyBuckets"];
         self.allow("ReadAccount", account, ["*".to_owned()]);
-        self.on_buckets("ReadBuckets", desired, |_| AUDIT_READS.into_iter().collect());
-        let key = |(_, bucket, _): (_, &Bucket, _)| match &bucket.encryption {
-            Some(Encryption::Kms(key) | Encryption::KmsDouble(key)) => key.clone(),
-            _ => None,
-        };
-        let keys: BTreeSet<String> = buckets(desired).filter_map(key).collect();
-        self.allow("ReadKeys", ["kms:DescribeKey", "kms:GetKeyPolicy"], keys);
+        let partition = self.realm.partition.clone();
+        self.allow("ReadBuckets", AUDIT_READS, [format!("arn:{partition}:s3:::*")]);
+        self.allow("ReadRetention", ["s3:GetObjectRetention"], [format!("arn:{partition}:s3:::*/*")]);
     }
 
     fn arns(&self, desired: &Desired, kind: Kind) -> Vec<String> {
@@ -267,8 +264,7 @@ const PROFILE_WRITES: [&str; 4] = [
     "iam:GetInstanceProfile",
 ];
 /// What the audit asks of a bucket.
-const AUDIT_READS: [&str; 12] = [
-    "s3:ListBucket",
+const AUDIT_READS: [&str; 11] = [
     "s3:GetBucketTagging",
     "s3:GetBucketVersioning",
     "s3:GetLifecycleConfiguration",
@@ -279,7 +275,7 @@ const AUDIT_READS: [&str; 12] = [
     "s3:GetEncryptionConfiguration",
     "s3:GetBucketObjectLockConfiguration",
     "s3:GetReplicationConfiguration",
-    "s3:GetBucketLocation",
+    "s3:ListBucketVersions",
 ];
 
 /// What is asked of a bucket whose fields settings manage.

@@ -156,6 +156,7 @@ table! {
     // Who
     "can-destroy", "somebody who should not can destroy backups", power::can_destroy;
     "writer-can-destroy", "who writes the backups can also destroy them", power::writer_can_destroy;
+    "root-writes", "backups are uploaded with a key of the account's root", power::root_writes;
     "break-glass-missing", "a role that may break the glass does not exist, and who makes it may destroy", protection::break_glass_missing;
     "no-break-glass", "no role may break the glass, so the lock cannot be written", protection::no_break_glass;
 

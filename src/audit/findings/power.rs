@@ -106,3 +106,16 @@ pub fn writer_can_destroy(look: &Look<'_>, report: &mut Report) {
     let writers = |ability: &Ability| is_writer(look, ability);
     add(look, report, writers, "writes backups, and its key, once stolen, destroys them in");
 }
+
+/// What root may do nobody can deny, so its key on a host is the end of every lock.
+pub fn root_writes(look: &Look<'_>, report: &mut Report) {
+    if look.terms.root_writes {
+        report.add(
+            Severity::Critical,
+            "account root",
+            "backups are uploaded with a key of the account's root, which destroys them past every lock once stolen",
+            vec!["AMAZON_S3_ACCESS_KEY in the vault".to_owned()],
+            "declare a user or a role under backups.identities, give its key to the jobs, and delete root's keys",
+        );
+    }
+}

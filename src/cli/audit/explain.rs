@@ -142,7 +142,7 @@ fn live(global: &Global, asked: &Asked) -> Result<Evidence, Failure> {
     let name = name.and_then(|name| name.parse::<BucketName>().ok());
     let of_name = name.map(|name| (name.clone(), terms.buckets.remove(&name).unwrap_or_default()));
     terms.buckets = of_name.into_iter().collect();
-    look::evidence(global, &place, &settings, &terms, None)
+    look::evidence(global, &place, &settings, &mut terms, None)
 }
 
 fn text(request: &Path) -> Result<(String, String), Failure> {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::audit::{Evidence, Terms};
+use crate::audit::{Evidence, Terms, Unread};
 use crate::cli::environment::{connect, wait};
 use crate::cli::place::Place;
 use crate::cli::{Failure, Global};
 use crate::settings::Settings;
 use crate::settings::declared::Who;
-use crate::state::Desired;
+use crate::state::{Desired, JobKey};
 use crate::world::export;
 
 /// What settings expect: beside what is desired who writes, which databases there are, and what is copied elsewhere.
@@ -33,15 +33,31 @@ pub fn evidence(
     global: &Global,
     place: &Place,
     settings: &Settings,
-    terms: &Terms,
+    terms: &mut Terms,
     export: Option<&Path>,
 ) -> Result<Evidence, Failure> {
     let evidence = match export {
         Some(directory) => exported(directory, Some(terms))?,
-        None => wait(async {
-            let world = connect(global, place, settings).await;
-            Box::pin(world.evidence(terms)).await
-        })?,
+        None => {
+            let (mut evidence, key) = wait(async {
+                let world = connect(global, place, settings).await;
+                (Box::pin(world.evidence(terms)).await, Box::pin(world.job_key()).await)
+            })?;
+            // Whoever's key the jobs upload with writes backups, whatever settings say.
+            match key {
+                JobKey::Of(principal) => terms.writers.extend([principal.id().to_string()]),
+                JobKey::Root => terms.root_writes = true,
+                JobKey::Unknown(why) => {
+                    evidence.unread.push(Unread::new(
+                        "whose the key in the vault is",
+                        "sts:GetCallerIdentity",
+                        why,
+                    ));
+                }
+                JobKey::NotAsked | JobKey::Elsewhere(_) | JobKey::Refused(_) => {}
+            }
+            evidence
+        }
     };
     if let (Some(declared), Some(actual)) = (&terms.account, &evidence.account)
         && declared != actual

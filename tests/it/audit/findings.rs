@@ -110,6 +110,7 @@ fn spoil(name: &str, evidence: &mut Evidence, terms: &mut Terms) {
                 evidence.absent.insert(bucket(), "there is no such bucket".to_owned());
             }
             "undeclared-bucket" => terms.named.clear(),
+            "root-writes" => terms.root_writes = true,
             "no-host" => {
                 terms.without_host.insert("couchdb".to_owned(), "no host is in [couchdb2]".to_owned());
             }

@@ -89,6 +89,7 @@ pub fn good_bucket(policy: Option<&Json>) -> BucketFacts {
 pub fn terms() -> Terms {
     let declared = BucketTerms { versioned: true, lock: Some(true), ..BucketTerms::default() };
     Terms {
+        root_writes: false,
         environment: "prod".parse().expect("a name"),
         account: Some(ACCOUNT.parse().expect("an account")),
         buckets: BTreeMap::from([(bucket(), declared)]),

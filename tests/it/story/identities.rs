@@ -184,3 +184,49 @@ fn writing_where_nothing_keeps_old_versions_is_a_power_to_destroy() {
     let line = plan.line_to_apply().expect("a line");
     assert!(line.ends_with("--allow widening:user/aquamark_ws"), "{plan}");
 }
+
+/// Whoever's key the jobs upload with writes backups, whatever settings say of it.
+#[test]
+fn the_audit_judges_the_owner_of_the_vaults_key() {
+    let stage = Stage::new();
+    // The key of the example's vault.
+    stage.sandbox("now: 2026-11-21T12:00:00Z\naccess_keys: {AKIAEXAMPLEEXAMPLE00: uploader}\n");
+    stage.iam_by_hand(|iam| async move {
+        iam.create_user().user_name("uploader").send().await.expect("made");
+        let everything = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
+        iam.attach_user_policy().user_name("uploader").policy_arn(everything).send().await.expect("attached");
+    });
+    stage.reconcile("apply --auto-approve").exits(0);
+    let audit = stage.reconcile("audit --output json").exits(2).json();
+    let found = audit["findings"].as_array().expect("a list").iter();
+    let of_writer: Vec<_> = found.filter(|finding| finding["id"] == "writer-can-destroy").collect();
+    assert_eq!(of_writer.len(), 1, "{audit:#}");
+    assert_eq!(of_writer[0]["subject"], "user/uploader");
+
+    // And a key of the account's root is nobody's to upload with.
+    let stage = Stage::new();
+    stage.sandbox("now: 2026-11-21T12:00:00Z\ncaller: arn:aws:iam::123456789012:root\n");
+    let audit = stage.reconcile("audit").exits(2);
+    audit.says(&["critical[root-writes] account root"]);
+}
+
+/// Who applies as a role whose trust the plan would change might never come back: refused whatever is allowed.
+#[test]
+fn nobody_is_shut_out_by_their_own_plan() {
+    let stage = Stage::of("sportfin");
+    with_break_glass(&stage);
+    apply(&stage);
+    stage.iam_by_hand(|iam| async move {
+        let everything = "arn:aws:iam::aws:policy/AdministratorAccess";
+        iam.attach_role_policy().role_name(ROLE).policy_arn(everything).send().await.expect("attached");
+        let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}}"#;
+        iam.update_assume_role_policy().role_name(ROLE).policy_document(trust).send().await.expect("updated");
+    });
+    stage.sandbox(&format!(
+        "now: 2026-11-21T12:00:00Z\ncaller: arn:aws:sts::123456789012:assumed-role/{ROLE}/me\n"
+    ));
+    let plan = stage.reconcile_plain("plan --tags access").exits(0);
+    let line = plan.line_to_apply().expect("a line").to_owned();
+    let refused = stage.reconcile_exactly(&format!("{line} --auto-approve")).exits(3);
+    assert!(refused.stderr.contains("you might be shut out"), "{refused}");
+}

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use aws_sdk_s3::types::{BucketLifecycleConfiguration, LifecycleRule, LifecycleRuleFilter};
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule,
+};
 use reconcile::clients::aws::Aws;
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
 use reconcile::sandbox::Sandbox;
@@ -278,4 +281,44 @@ fn the_role_that_apply_made_writes_one_bucket_and_destroys_nothing() {
     apply_all(&stage);
     stage.sandbox(&format!("{NOW}caller: arn:aws:sts::123456789012:assumed-role/{ROLE}/i-0abc\n"));
     assert_eq!(tried(&stage), (BTreeSet::new(), BTreeSet::new()));
+}
+
+#[test]
+fn an_audit_needs_all_of_its_policy_and_nothing_else() {
+    const BUCKET: &str = "sportfin-prod-database-backups";
+    let stage = Stage::of("sportfin");
+    stage.sandbox(&format!(
+        "{NOW}caller: arn:aws:sts::123456789012:assumed-role/OrganizationAccountAccessRole/test\n"
+    ));
+    // Object lock tells that versions are kept; of another bucket that is asked.
+    stage.edit("environment/public.yml", "  buckets:\n", "  buckets:\n    sportfin-plain: {}\n");
+    apply_all(&stage);
+    stage.by_hand(|s3| async move {
+        let put = s3.put_object().bucket(BUCKET).key("k").body(b"a backup".to_vec().into());
+        put.send().await.expect("put");
+        // Access lists are read where they count.
+        let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerPreferred);
+        let rules = OwnershipControls::builder().rules(rule.build().expect("a rule")).build().expect("rules");
+        let put = s3.put_bucket_ownership_controls().bucket("sportfin-plain").ownership_controls(rules);
+        put.send().await.expect("put");
+    });
+    // One that settings name and that was never made: nothing is needed to see that.
+    stage.edit("environment/public.yml", "  buckets:\n", "  buckets:\n    sportfin-never-made: {}\n");
+    let policy = stage.reconcile_plain("permissions audit").exits(0).json();
+    let exact = |policy: &Json| {
+        act_with(&stage, policy);
+        stage.reconcile_plain("audit --output json --fail-on critical")
+    };
+    let whole = exact(&policy).exits(0).json();
+    assert_eq!(whole["complete"], json!(true), "{whole:#}");
+    let ids: Vec<&str> =
+        whole["findings"].as_array().expect("a list").iter().filter_map(|f| f["id"].as_str()).collect();
+    assert!(ids.contains(&"bucket-absent"), "{ids:?}");
+    for (missing, policy) in each_missing(&policy) {
+        let audit = exact(&policy);
+        assert!(
+            audit.code == 1 && audit.json()["complete"] == json!(false),
+            "nothing needs {missing}: {audit}"
+        );
+    }
 }
