@@ -1,5 +1,6 @@
 //! The whole table of destroyers, row by row, by the engine: with the policies that `apply` gave to the writers of the examples
-//! and to their buckets. So what the sandbox has no call for is denied all the same.
+//! and to their buckets, and with the former alone, so that no lock covers up for an identity that may do too much. What the
+//! sandbox has no call for is denied all the same.
 
 use std::collections::BTreeSet;
 
@@ -28,11 +29,12 @@ fn arn(row: &Destroyer, bucket: &str, region: &RegionName) -> String {
     }
 }
 
-/// Asks the engine of every row, with each of these contexts; the rows whose verdict is not a plain no.
+/// Asks the engine of every row, with each of these contexts, behind a bucket's policy or without any; the rows whose verdict
+/// is not a plain no.
 fn open_rows(
     who: &str,
     identity: &[Named],
-    bucket_policy: &Named,
+    bucket_policy: Option<&Named>,
     (bucket, region): (&str, &RegionName),
     contexts: &[Context],
 ) -> BTreeSet<(&'static str, When)> {
@@ -52,7 +54,7 @@ fn open_rows(
         let resource = arn(row, bucket, region);
         let policies = Policies {
             identity,
-            resource: (row.deny_in == DenyIn::BucketPolicy).then_some(bucket_policy),
+            resource: bucket_policy.filter(|_| row.deny_in == DenyIn::BucketPolicy),
             ..Policies::default()
         };
         for context in contexts {
@@ -91,6 +93,11 @@ fn uploads() -> BTreeSet<(&'static str, When)> {
     [("s3:PutObject", When::Unversioned)].into()
 }
 
+/// What a writer would have without the lock: an identity policy that allows uploads allows them under any key.
+fn uploads_under_any_key() -> BTreeSet<(&'static str, When)> {
+    [("s3:PutObject", When::Unversioned), ("s3:PutObject", When::ForeignKey)].into()
+}
+
 #[test]
 fn every_row_is_denied_to_the_role_of_sportfin() {
     let applied = sportfin();
@@ -99,7 +106,9 @@ fn every_row_is_denied_to_the_role_of_sportfin() {
         let role = format!("arn:aws:iam::123456789012:role/reconcile/sportfin/{ROLE}");
         let policy = applied.bucket_policy().await;
         let place = (applied.bucket, &applied.region);
-        assert_eq!(open_rows(&role, &identity, &policy, place, &contexts()), uploads());
+        assert_eq!(open_rows(&role, &identity, Some(&policy), place, &contexts()), uploads());
+        let alone = open_rows(&role, &identity, None, place, &contexts());
+        assert_eq!(alone, uploads_under_any_key());
     });
 }
 
@@ -109,10 +118,14 @@ fn every_row_is_denied_to_the_users_of_aquamark() {
     applied.stage.wait(async {
         let policy = applied.bucket_policy().await;
         let place = (applied.bucket, &applied.region);
-        for (user, expected) in [("aquamark_ws", uploads()), ("aquamark_backup", BTreeSet::new())] {
+        for (user, expected, alone) in [
+            ("aquamark_ws", uploads(), uploads_under_any_key()),
+            ("aquamark_backup", BTreeSet::new(), BTreeSet::new()),
+        ] {
             let identity = applied.policies_of_user(user).await;
             let arn = format!("arn:aws:iam::123456789012:user/reconcile/aquamark/{user}");
-            assert_eq!(open_rows(&arn, &identity, &policy, place, &contexts()), expected, "{user}");
+            assert_eq!(open_rows(&arn, &identity, Some(&policy), place, &contexts()), expected, "{user}");
+            assert_eq!(open_rows(&arn, &identity, None, place, &contexts()), alone, "{user}");
         }
         // So that the snapshot user's nothing is not that of a policy with nothing in it.
         let identity = applied.policies_of_user("aquamark_backup").await;
@@ -132,6 +145,6 @@ fn every_row_is_denied_to_the_users_of_aquamark() {
         let arn = "arn:aws:iam::123456789012:user/reconcile/aquamark/aquamark_ws";
         let outside = Context::closed::<String>([]).with("aws:SecureTransport", "true");
         let outside = outside.with("aws:SourceIp", "172.31.7.9").derived();
-        assert_eq!(open_rows(arn, &identity, &policy, place, &[outside]), BTreeSet::new());
+        assert_eq!(open_rows(arn, &identity, Some(&policy), place, &[outside]), BTreeSet::new());
     });
 }
