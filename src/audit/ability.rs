@@ -1,6 +1,6 @@
 //! Abilities: who can destroy which backups by which action, and by which statements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -101,20 +101,37 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
         root(evidence.partition(), account, &targets, &mut list);
     }
     let mut abilities = list.abilities;
-    abilities.sort_by(|a, b| {
-        let key = |one: &Ability| {
-            (one.subject.clone(), one.principal.clone(), one.row.action, one.resource.clone())
-        };
-        key(a).cmp(&key(b)).then(b.decision.cmp(&a.decision))
-    });
+    in_order(&mut abilities);
     // One action may destroy in two ways, under two rows.
-    abilities.dedup_by(|a, b| {
-        a.subject == b.subject
-            && a.principal == b.principal
-            && a.row.action == b.row.action
-            && a.resource == b.resource
-    });
+    abilities.dedup_by(|a, b| key(a) == key(b));
     abilities
+}
+
+/// By subject, principal, action, resource; the surest first. Each text is compared once with each other, not with each
+/// pair of abilities: there are few texts and many abilities.
+fn in_order(abilities: &mut [Ability]) {
+    let mut texts: HashSet<Arc<str>> = HashSet::new();
+    for one in abilities.iter() {
+        for text in [&one.subject, &one.principal, &one.resource] {
+            if !texts.contains(text) {
+                texts.insert(Arc::clone(text));
+            }
+        }
+    }
+    let mut texts: Vec<Arc<str>> = texts.into_iter().collect();
+    texts.sort_unstable();
+    let ranks: HashMap<Arc<str>, usize> =
+        texts.into_iter().enumerate().map(|(rank, text)| (text, rank)).collect();
+    let rank = |text: &Arc<str>| ranks.get(text).copied();
+    abilities.sort_by_cached_key(|one| {
+        let decision = std::cmp::Reverse(one.decision);
+        (rank(&one.subject), rank(&one.principal), one.row.action, rank(&one.resource), decision)
+    });
+}
+
+/// What makes two abilities one.
+fn key(ability: &Ability) -> (&str, &str, &str, &str) {
+    (&ability.subject, &ability.principal, ability.row.action, &ability.resource)
 }
 
 struct List {
@@ -132,7 +149,6 @@ impl List {
         via: &[Arc<str>],
         expected: Option<Expected>,
     ) {
-        let via: Vec<String> = via.iter().map(ToString::to_string).collect();
         self.abilities.push(Ability {
             principal: self.texts.line(principal),
             who: self.texts.line(who),
@@ -141,7 +157,7 @@ impl List {
             resource: Arc::clone(&target.resource),
             decision: way.verdict,
             expected,
-            via: self.texts.path(&via),
+            via: self.texts.path(via),
             path: self.texts.path(&way.path),
         });
     }
@@ -161,9 +177,13 @@ fn expected(identity: &Identity, found: &Found, account: &Account, terms: &Terms
         return Some(Expected::BreakGlass);
     }
     let [by, role] = found.via.as_slice() else { return None };
+    // Few come in this way, and looking a role up takes time.
+    let name = |text: &str| text.rsplit('/').next().map(str::to_owned);
+    if &**by != "AssumeRole" || !terms.break_glass.iter().any(|arn| name(arn) == name(role)) {
+        return None;
+    }
     let role = account.find(role)?;
-    let is_named =
-        &**by == "AssumeRole" && terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
+    let is_named = terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
     is_named.then_some(Expected::BreakGlass)
 }
 
@@ -275,14 +295,15 @@ fn outsiders(
                 crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object
             )
         {
-            let path = vec![format!("bucket/{bucket}: policy, which could not be read")];
+            let path = vec![format!("bucket/{bucket}: policy, which could not be read").into()];
             let way = Way { verdict: Verdict::Unknown, path };
             list.add("*", "whoever the bucket's policy lets in", target, &way, &[], None);
             continue;
         }
         for who in allowed(target.policy.as_ref()) {
             if let Who::CanonicalUser(id) = who {
-                let path = vec![format!("bucket/{bucket}: policy names an account by its canonical number")];
+                let path =
+                    vec![format!("bucket/{bucket}: policy names an account by its canonical number").into()];
                 let way = Way { verdict: Verdict::Unknown, path };
                 list.add(id, &format!("canonical user {id}"), target, &way, &[], None);
                 continue;
@@ -379,7 +400,7 @@ fn root(partition: &str, account: &AccountId, targets: &[Target], list: &mut Lis
             Some(_) => "the root of a bucket's account can always remove the bucket's policy",
             None => "the root of an account needs no policy",
         };
-        let way = Way { verdict: Verdict::Allowed, path: vec![path.to_owned()] };
+        let way = Way { verdict: Verdict::Allowed, path: vec![path.into()] };
         list.add(&arn, "account root", target, &way, &[], Some(Expected::AccountRoot));
     }
 }

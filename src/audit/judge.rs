@@ -3,7 +3,7 @@
 //! Everything is asked in an open context: what depends on a network, a time or a session is conditional. Policies are
 //! narrowed to the actions that matter before the first question, and an action that no statement allows is never asked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::account::Identity;
@@ -47,8 +47,8 @@ impl Able {
 #[derive(Clone, Debug)]
 pub struct Way {
     pub verdict: Verdict,
-    /// One sentence per statement.
-    pub path: Vec<String>,
+    /// One sentence per statement. Many ways share their sentences.
+    pub path: Vec<Arc<str>>,
 }
 
 impl Way {
@@ -67,7 +67,7 @@ impl Way {
     }
 
     #[must_use]
-    pub fn saying(mut self, line: impl Into<String>) -> Way {
+    pub fn saying(mut self, line: impl Into<Arc<str>>) -> Way {
         self.path.push(line.into());
         self
     }
@@ -283,8 +283,12 @@ impl<'a> Judge<'a> {
         }
         let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context);
         let verdict = if target.perhaps { Verdict::Unknown } else { decision.verdict };
-        Some(Way { verdict, path: decision.path.iter().map(ToString::to_string).collect() })
+        Some(Way { verdict, path: lines(&decision) })
     }
+}
+
+fn lines(decision: &Decision) -> Vec<Arc<str>> {
+    decision.path.iter().map(|step| step.to_string().into()).collect()
 }
 
 /// A decision as a way, if it is not a denial.
@@ -292,13 +296,13 @@ fn way(decision: &Decision, action: &str, what: &str) -> Option<Way> {
     if decision.verdict == Verdict::Denied {
         return None;
     }
-    let mut path: Vec<String> = decision.path.iter().map(ToString::to_string).collect();
+    let mut path = lines(decision);
     match (path.first_mut(), decision.path.first()) {
         (Some(first), Some(Step { effect: Effect::Allow, certainty: Certainty::Applies, .. })) => {
-            *first = format!("{first} allows {action} on {what}");
+            *first = format!("{first} allows {action} on {what}").into();
         }
-        (Some(first), _) => *first = format!("{first}: {action} on {what}"),
-        (None, _) => path.push(format!("{action} on {what}")),
+        (Some(first), _) => *first = format!("{first}: {action} on {what}").into(),
+        (None, _) => path.push(format!("{action} on {what}").into()),
     }
     Some(Way { verdict: decision.verdict, path })
 }
@@ -312,8 +316,9 @@ fn grants(policy: &Named, action: &str) -> bool {
 /// Texts that stand in many paths, each kept once.
 #[derive(Debug, Default)]
 pub struct Texts {
-    lines: BTreeSet<Arc<str>>,
-    paths: BTreeMap<Vec<Arc<str>>, Arc<[Arc<str>]>>,
+    lines: HashSet<Arc<str>>,
+    /// By the addresses of their lines: a line that is kept once has one.
+    paths: HashMap<Vec<usize>, Arc<[Arc<str>]>>,
 }
 
 impl Texts {
@@ -328,13 +333,9 @@ impl Texts {
         }
     }
 
-    pub fn path(&mut self, lines: &[String]) -> Arc<[Arc<str>]> {
+    pub fn path(&mut self, lines: &[Arc<str>]) -> Arc<[Arc<str>]> {
         let lines: Vec<Arc<str>> = lines.iter().map(|line| self.line(line)).collect();
-        if let Some(path) = self.paths.get(&lines) {
-            return Arc::clone(path);
-        }
-        let path: Arc<[Arc<str>]> = lines.as_slice().into();
-        self.paths.insert(lines, Arc::clone(&path));
-        path
+        let addresses = lines.iter().map(|line| Arc::as_ptr(line).cast::<u8>() as usize).collect();
+        Arc::clone(self.paths.entry(addresses).or_insert_with(|| lines.into()))
     }
 }

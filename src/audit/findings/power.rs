@@ -1,6 +1,7 @@
 //! Who can destroy, and should not: abilities put together by principal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Look, Report, Severity};
 use crate::audit::ability::Ability;
@@ -62,14 +63,14 @@ fn add(look: &Look<'_>, report: &mut Report, wanted: impl Fn(&Ability) -> bool, 
                 actions.push(ability.row.action);
             }
         }
-        let mut paths: BTreeSet<String> = BTreeSet::new();
-        let mut evidence = vec![actions.join(", ")];
-        for ability in abilities {
-            let path = ability.path.join("; ");
-            if paths.len() < SHOWN && paths.insert(path.clone()) {
-                evidence.push(path);
+        let mut paths: Vec<&[Arc<str>]> = Vec::new();
+        for path in abilities.iter().map(|ability| &*ability.path) {
+            if paths.len() < SHOWN && !paths.contains(&path) {
+                paths.push(path);
             }
         }
+        let mut evidence = vec![actions.join(", ")];
+        evidence.extend(paths.iter().map(|path| path.join("; ")));
         let remedy = match (is_writer(look, first), abilities.iter().any(|one| one.via.is_empty())) {
             (true, true) => {
                 "reconcile apply gives it the least policy that suffices; take away what others attached"
