@@ -133,7 +133,8 @@ async fn moto_keeps_every_promise_but_those_listed() {
 /// A name that no other case uses.
 fn fresh(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{what}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    // As wide as ten thousand, so that the order of names is the order in which they were given.
+    format!("{what}-{}-{:04}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A bucket of its own for a case.
