@@ -78,34 +78,38 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
     let everything = everything();
     let missing = spared_and_missing(evidence, terms, known, account);
     let mut list = List { texts: Texts::default(), abilities: Vec::new() };
-    let found = {
-        let search = Search::new(&mut judge, known, &everything, &missing);
-        search.run(&targets)
-    };
-    for (target, found) in targets.iter().zip(&found) {
-        for (index, found) in found {
+    // Those through whom somebody from outside may come.
+    let doors: BTreeSet<usize> = (0..known.identities.len())
+        .filter(|index| admits_outsiders(&known.identities[*index], account))
+        .collect();
+    let mut powers: Vec<BTreeMap<usize, Found>> = Vec::with_capacity(targets.len());
+    Search::new(&mut judge, known, &everything, &missing).run(&targets, |target, found| {
+        for (index, found) in &found {
             if let Some(identity) = known.identities.get(*index) {
                 let expected = expected(identity, found, known, terms);
                 list.add(&identity.arn, &identity.label, target, &found.way, &found.via, expected);
             }
         }
-    }
+        powers.push(found.into_iter().filter(|(index, _)| doors.contains(index)).collect());
+    });
     // Whoever is missing in the list may hold anything.
     if evidence.identities.unread().is_some()
         || evidence.identities.known().is_some_and(|known| !known.is_whole)
     {
         anybody(&mut judge, account, &targets, &mut list);
     }
-    outsiders(&mut judge, evidence, account, known, &targets, &found, terms, &mut list);
+    outsiders(&mut judge, evidence, account, known, &targets, &powers, terms, &mut list);
     if let Some(account) = account_id {
         root(evidence.partition(), account, &targets, &mut list);
     }
     let mut abilities = list.abilities;
     abilities.sort_by(|a, b| {
-        let key = |one: &Ability| {
-            (one.subject.clone(), one.principal.clone(), one.row.action, one.resource.clone())
-        };
-        key(a).cmp(&key(b)).then(b.decision.cmp(&a.decision))
+        a.subject
+            .cmp(&b.subject)
+            .then_with(|| a.principal.cmp(&b.principal))
+            .then_with(|| a.row.action.cmp(b.row.action))
+            .then_with(|| a.resource.cmp(&b.resource))
+            .then_with(|| b.decision.cmp(&a.decision))
     });
     // One action may destroy in two ways, under two rows.
     abilities.dedup_by(|a, b| {
@@ -132,7 +136,6 @@ impl List {
         via: &[Arc<str>],
         expected: Option<Expected>,
     ) {
-        let via: Vec<String> = via.iter().map(ToString::to_string).collect();
         self.abilities.push(Ability {
             principal: self.texts.line(principal),
             who: self.texts.line(who),
@@ -141,7 +144,7 @@ impl List {
             resource: Arc::clone(&target.resource),
             decision: way.verdict,
             expected,
-            via: self.texts.path(&via),
+            via: self.texts.path(via),
             path: self.texts.path(&way.path),
         });
     }
@@ -165,6 +168,16 @@ fn expected(identity: &Identity, found: &Found, account: &Account, terms: &Terms
     let is_named =
         &**by == "AssumeRole" && terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
     is_named.then_some(Expected::BreakGlass)
+}
+
+/// Whether the trust policy speaks of anybody who is neither of this account nor a service.
+fn admits_outsiders(identity: &Identity, account: &str) -> bool {
+    allowed(identity.trust.as_ref()).into_iter().any(|who| match who {
+        Who::Service(_) | Who::Removed(_) => false,
+        Who::Account { id, .. } => id != account,
+        Who::Arn(arn) => arn.split(':').nth(4) != Some(account) || arn.contains(":federated-user/"),
+        Who::Everyone | Who::Federated(_) | Who::CanonicalUser(_) => true,
+    })
 }
 
 /// Whether the trust policy names this principal to the letter.
@@ -275,14 +288,15 @@ fn outsiders(
                 crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object
             )
         {
-            let path = vec![format!("bucket/{bucket}: policy, which could not be read")];
+            let path = vec![format!("bucket/{bucket}: policy, which could not be read").into()];
             let way = Way { verdict: Verdict::Unknown, path };
             list.add("*", "whoever the bucket's policy lets in", target, &way, &[], None);
             continue;
         }
         for who in allowed(target.policy.as_ref()) {
             if let Who::CanonicalUser(id) = who {
-                let path = vec![format!("bucket/{bucket}: policy names an account by its canonical number")];
+                let path =
+                    vec![format!("bucket/{bucket}: policy names an account by its canonical number").into()];
                 let way = Way { verdict: Verdict::Unknown, path };
                 list.add(id, &format!("canonical user {id}"), target, &way, &[], None);
                 continue;
@@ -379,7 +393,7 @@ fn root(partition: &str, account: &AccountId, targets: &[Target], list: &mut Lis
             Some(_) => "the root of a bucket's account can always remove the bucket's policy",
             None => "the root of an account needs no policy",
         };
-        let way = Way { verdict: Verdict::Allowed, path: vec![path.to_owned()] };
+        let way = Way { verdict: Verdict::Allowed, path: vec![path.into()] };
         list.add(&arn, "account root", target, &way, &[], Some(Expected::AccountRoot));
     }
 }

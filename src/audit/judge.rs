@@ -3,7 +3,7 @@
 //! Everything is asked in an open context: what depends on a network, a time or a session is conditional. Policies are
 //! narrowed to the actions that matter before the first question, and an action that no statement allows is never asked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::account::Identity;
@@ -38,6 +38,11 @@ impl Able {
         self.0[index / 64] & (1 << (index % 64)) != 0
     }
 
+    /// Whether any action is in both.
+    pub fn meets(self, other: Able) -> bool {
+        self.0.iter().zip(other.0).any(|(one, other)| one & other != 0)
+    }
+
     pub fn or(self, other: Able) -> Able {
         Able(std::array::from_fn(|index| self.0[index] | other.0[index]))
     }
@@ -47,8 +52,8 @@ impl Able {
 #[derive(Clone, Debug)]
 pub struct Way {
     pub verdict: Verdict,
-    /// One sentence per statement.
-    pub path: Vec<String>,
+    /// One sentence per statement. Chains share them.
+    pub path: Vec<Arc<str>>,
 }
 
 impl Way {
@@ -67,7 +72,7 @@ impl Way {
     }
 
     #[must_use]
-    pub fn saying(mut self, line: impl Into<String>) -> Way {
+    pub fn saying(mut self, line: impl Into<Arc<str>>) -> Way {
         self.path.push(line.into());
         self
     }
@@ -162,6 +167,13 @@ impl<'a> Judge<'a> {
         let (named, able) = self.narrow(named);
         actor.able = actor.able.or(able);
         actor.policies.push(named);
+    }
+
+    /// These actions as a set.
+    pub fn set(&self, actions: &[&str]) -> Able {
+        let mut set = Able::default();
+        actions.iter().filter_map(|action| self.places.get(action)).for_each(|place| set.add(*place));
+        set
     }
 
     /// Whether any policy of theirs may allow the action on something.
@@ -267,23 +279,40 @@ impl<'a> Judge<'a> {
         way(&decision, action, what)
     }
 
-    /// Whether somebody may do what a target asks, directly.
+    /// How surely somebody may do what a target asks, directly.
+    pub fn could(&self, actor: &Actor, target: &Target) -> Verdict {
+        self.best(actor, target).0
+    }
+
+    /// The same with its path; `None` is a denial.
     pub fn can(&self, actor: &Actor, target: &Target) -> Option<Way> {
+        let (verdict, context) = self.best(actor, target);
+        let action = target.row.action;
+        let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context?);
+        (verdict != Verdict::Denied).then(|| Way {
+            verdict,
+            path: decision.path.iter().map(|step| step.to_string().into()).collect(),
+        })
+    }
+
+    /// The best answer of the target's contexts, and that context; none where nothing allows the action at all.
+    fn best<'t>(&self, actor: &Actor, target: &'t Target) -> (Verdict, Option<&'t Context>) {
         let action = target.row.action;
         if !self.may(actor, action) && target.policy.as_ref().is_none_or(|policy| !grants(policy, action)) {
-            return None;
+            return (Verdict::Denied, None);
         }
-        let verdicts = target.contexts.iter().map(|context| {
-            (self.verdict(actor, action, target.asked(), target.policy.as_ref(), context), context)
-        });
-        // Of equals the first.
-        let (found, context) = verdicts.reduce(|best, other| if other.0 > best.0 { other } else { best })?;
-        if found == Verdict::Denied {
-            return None;
+        let mut best = (Verdict::Denied, None);
+        for context in &target.contexts {
+            let verdict = self.verdict(actor, action, target.asked(), target.policy.as_ref(), context);
+            // Of equals the first.
+            if verdict > best.0 {
+                best = (verdict, Some(context));
+            }
         }
-        let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context);
-        let verdict = if target.perhaps { Verdict::Unknown } else { decision.verdict };
-        Some(Way { verdict, path: decision.path.iter().map(ToString::to_string).collect() })
+        if target.perhaps && best.0 != Verdict::Denied {
+            best.0 = Verdict::Unknown;
+        }
+        best
     }
 }
 
@@ -300,7 +329,7 @@ fn way(decision: &Decision, action: &str, what: &str) -> Option<Way> {
         (Some(first), _) => *first = format!("{first}: {action} on {what}"),
         (None, _) => path.push(format!("{action} on {what}")),
     }
-    Some(Way { verdict: decision.verdict, path })
+    Some(Way { verdict: decision.verdict, path: path.into_iter().map(Arc::from).collect() })
 }
 
 /// Whether a resource's policy may allow the action to anybody.
@@ -312,8 +341,8 @@ fn grants(policy: &Named, action: &str) -> bool {
 /// Texts that stand in many paths, each kept once.
 #[derive(Debug, Default)]
 pub struct Texts {
-    lines: BTreeSet<Arc<str>>,
-    paths: BTreeMap<Vec<Arc<str>>, Arc<[Arc<str>]>>,
+    lines: HashSet<Arc<str>>,
+    paths: HashSet<Arc<[Arc<str>]>>,
 }
 
 impl Texts {
@@ -328,13 +357,12 @@ impl Texts {
         }
     }
 
-    pub fn path(&mut self, lines: &[String]) -> Arc<[Arc<str>]> {
-        let lines: Vec<Arc<str>> = lines.iter().map(|line| self.line(line)).collect();
-        if let Some(path) = self.paths.get(&lines) {
+    pub fn path(&mut self, lines: &[Arc<str>]) -> Arc<[Arc<str>]> {
+        if let Some(path) = self.paths.get(lines) {
             return Arc::clone(path);
         }
-        let path: Arc<[Arc<str>]> = lines.as_slice().into();
-        self.paths.insert(lines, Arc::clone(&path));
+        let path: Arc<[Arc<str>]> = lines.iter().map(|line| self.line(line)).collect();
+        self.paths.insert(Arc::clone(&path));
         path
     }
 }
