@@ -78,25 +78,27 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
     let everything = everything();
     let missing = spared_and_missing(evidence, terms, known, account);
     let mut list = List { texts: Texts::default(), abilities: Vec::new() };
-    let found = {
-        let search = Search::new(&mut judge, known, &everything, &missing);
-        search.run(&targets)
-    };
-    for (target, found) in targets.iter().zip(&found) {
-        for (index, found) in found {
+    // Those through whom somebody from outside may come.
+    let doors: BTreeSet<usize> = (0..known.identities.len())
+        .filter(|index| admits_outsiders(&known.identities[*index], account))
+        .collect();
+    let mut powers: Vec<BTreeMap<usize, Found>> = Vec::with_capacity(targets.len());
+    Search::new(&mut judge, known, &everything, &missing).run(&targets, |target, found| {
+        for (index, found) in &found {
             if let Some(identity) = known.identities.get(*index) {
                 let expected = expected(identity, found, known, terms);
                 list.add(&identity.arn, &identity.label, target, &found.way, &found.via, expected);
             }
         }
-    }
+        powers.push(found.into_iter().filter(|(index, _)| doors.contains(index)).collect());
+    });
     // Whoever is missing in the list may hold anything.
     if evidence.identities.unread().is_some()
         || evidence.identities.known().is_some_and(|known| !known.is_whole)
     {
         anybody(&mut judge, account, &targets, &mut list);
     }
-    outsiders(&mut judge, evidence, account, known, &targets, &found, terms, &mut list);
+    outsiders(&mut judge, evidence, account, known, &targets, &powers, terms, &mut list);
     if let Some(account) = account_id {
         root(evidence.partition(), account, &targets, &mut list);
     }
@@ -185,6 +187,16 @@ fn expected(identity: &Identity, found: &Found, account: &Account, terms: &Terms
     let role = account.find(role)?;
     let is_named = terms.break_glass.contains(&role.arn) && names(role, &identity.arn);
     is_named.then_some(Expected::BreakGlass)
+}
+
+/// Whether the trust policy speaks of anybody who is neither of this account nor a service.
+fn admits_outsiders(identity: &Identity, account: &str) -> bool {
+    allowed(identity.trust.as_ref()).into_iter().any(|who| match who {
+        Who::Service(_) | Who::Removed(_) => false,
+        Who::Account { id, .. } => id != account,
+        Who::Arn(arn) => arn.split(':').nth(4) != Some(account) || arn.contains(":federated-user/"),
+        Who::Everyone | Who::Federated(_) | Who::CanonicalUser(_) => true,
+    })
 }
 
 /// Whether the trust policy names this principal to the letter.

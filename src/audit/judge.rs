@@ -38,6 +38,11 @@ impl Able {
         self.0[index / 64] & (1 << (index % 64)) != 0
     }
 
+    /// Whether any action is in both.
+    pub fn meets(self, other: Able) -> bool {
+        self.0.iter().zip(other.0).any(|(one, other)| one & other != 0)
+    }
+
     pub fn or(self, other: Able) -> Able {
         Able(std::array::from_fn(|index| self.0[index] | other.0[index]))
     }
@@ -47,7 +52,7 @@ impl Able {
 #[derive(Clone, Debug)]
 pub struct Way {
     pub verdict: Verdict,
-    /// One sentence per statement. Many ways share their sentences.
+    /// One sentence per statement. Chains share them.
     pub path: Vec<Arc<str>>,
 }
 
@@ -164,6 +169,13 @@ impl<'a> Judge<'a> {
         actor.policies.push(named);
     }
 
+    /// These actions as a set.
+    pub fn set(&self, actions: &[&str]) -> Able {
+        let mut set = Able::default();
+        actions.iter().filter_map(|action| self.places.get(action)).for_each(|place| set.add(*place));
+        set
+    }
+
     /// Whether any policy of theirs may allow the action on something.
     pub fn may(&self, actor: &Actor, action: &str) -> bool {
         self.places.get(action).is_none_or(|place| actor.able.has(*place))
@@ -267,28 +279,41 @@ impl<'a> Judge<'a> {
         way(&decision, action, what)
     }
 
-    /// Whether somebody may do what a target asks, directly.
+    /// How surely somebody may do what a target asks, directly.
+    pub fn could(&self, actor: &Actor, target: &Target) -> Verdict {
+        self.best(actor, target).0
+    }
+
+    /// The same with its path; `None` is a denial.
     pub fn can(&self, actor: &Actor, target: &Target) -> Option<Way> {
+        let (verdict, context) = self.best(actor, target);
+        let action = target.row.action;
+        let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context?);
+        (verdict != Verdict::Denied).then(|| Way {
+            verdict,
+            path: decision.path.iter().map(|step| step.to_string().into()).collect(),
+        })
+    }
+
+    /// The best answer of the target's contexts, and that context; none where nothing allows the action at all.
+    fn best<'t>(&self, actor: &Actor, target: &'t Target) -> (Verdict, Option<&'t Context>) {
         let action = target.row.action;
         if !self.may(actor, action) && target.policy.as_ref().is_none_or(|policy| !grants(policy, action)) {
-            return None;
+            return (Verdict::Denied, None);
         }
-        let verdicts = target.contexts.iter().map(|context| {
-            (self.verdict(actor, action, target.asked(), target.policy.as_ref(), context), context)
-        });
-        // Of equals the first.
-        let (found, context) = verdicts.reduce(|best, other| if other.0 > best.0 { other } else { best })?;
-        if found == Verdict::Denied {
-            return None;
+        let mut best = (Verdict::Denied, None);
+        for context in &target.contexts {
+            let verdict = self.verdict(actor, action, target.asked(), target.policy.as_ref(), context);
+            // Of equals the first.
+            if verdict > best.0 {
+                best = (verdict, Some(context));
+            }
         }
-        let decision = self.decide(actor, action, target.asked(), target.policy.as_ref(), context);
-        let verdict = if target.perhaps { Verdict::Unknown } else { decision.verdict };
-        Some(Way { verdict, path: lines(&decision) })
+        if target.perhaps && best.0 != Verdict::Denied {
+            best.0 = Verdict::Unknown;
+        }
+        best
     }
-}
-
-fn lines(decision: &Decision) -> Vec<Arc<str>> {
-    decision.path.iter().map(|step| step.to_string().into()).collect()
 }
 
 /// A decision as a way, if it is not a denial.
@@ -296,15 +321,15 @@ fn way(decision: &Decision, action: &str, what: &str) -> Option<Way> {
     if decision.verdict == Verdict::Denied {
         return None;
     }
-    let mut path = lines(decision);
+    let mut path: Vec<String> = decision.path.iter().map(ToString::to_string).collect();
     match (path.first_mut(), decision.path.first()) {
         (Some(first), Some(Step { effect: Effect::Allow, certainty: Certainty::Applies, .. })) => {
-            *first = format!("{first} allows {action} on {what}").into();
+            *first = format!("{first} allows {action} on {what}");
         }
-        (Some(first), _) => *first = format!("{first}: {action} on {what}").into(),
-        (None, _) => path.push(format!("{action} on {what}").into()),
+        (Some(first), _) => *first = format!("{first}: {action} on {what}"),
+        (None, _) => path.push(format!("{action} on {what}")),
     }
-    Some(Way { verdict: decision.verdict, path })
+    Some(Way { verdict: decision.verdict, path: path.into_iter().map(Arc::from).collect() })
 }
 
 /// Whether a resource's policy may allow the action to anybody.
@@ -317,8 +342,7 @@ fn grants(policy: &Named, action: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Texts {
     lines: HashSet<Arc<str>>,
-    /// By the addresses of their lines: a line that is kept once has one.
-    paths: HashMap<Vec<usize>, Arc<[Arc<str>]>>,
+    paths: HashSet<Arc<[Arc<str>]>>,
 }
 
 impl Texts {
@@ -334,8 +358,11 @@ impl Texts {
     }
 
     pub fn path(&mut self, lines: &[Arc<str>]) -> Arc<[Arc<str>]> {
-        let lines: Vec<Arc<str>> = lines.iter().map(|line| self.line(line)).collect();
-        let addresses = lines.iter().map(|line| Arc::as_ptr(line).cast::<u8>() as usize).collect();
-        Arc::clone(self.paths.entry(addresses).or_insert_with(|| lines.into()))
+        if let Some(path) = self.paths.get(lines) {
+            return Arc::clone(path);
+        }
+        let path: Arc<[Arc<str>]> = lines.iter().map(|line| self.line(line)).collect();
+        self.paths.insert(Arc::clone(&path));
+        path
     }
 }

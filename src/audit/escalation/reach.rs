@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -22,7 +23,11 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub struct Memory {
     asked: RefCell<HashMap<(usize, &'static str), Option<Way>>>,
+    /// By role: the services that may work as it.
+    admitted: RefCell<HashMap<String, Admitted>>,
 }
+
+type Admitted = Rc<[(&'static Service, Way)]>;
 
 /// The best way from `actor` to `identity`. `asker` tells actors apart.
 pub fn step(
@@ -57,39 +62,63 @@ fn by(words: &[&str]) -> Vec<Arc<str>> {
 
 /// New keys, or a password, of a user
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html>).
+pub const TO_USERS: [&str; 3] = ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"];
+
 fn to_user(judge: &Judge<'_>, actor: &Actor, user: &Identity) -> Option<Step> {
-    ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"].into_iter().fold(
-        None,
-        |found, action| {
-            best(found, || {
-                let way = judge.ask(actor, action, Resource::Exact(&user.arn), &user.label)?;
-                Some(Step { way, by: by(&[action.trim_start_matches("iam:")]) })
-            })
-        },
-    )
+    TO_USERS.into_iter().fold(None, |found, action| {
+        best(found, || {
+            let way = judge.ask(actor, action, Resource::Exact(&user.arn), &user.label)?;
+            Some(Step { way, by: by(&[action.trim_start_matches("iam:")]) })
+        })
+    })
 }
 
 fn to_role(judge: &Judge<'_>, memory: &Memory, asker: usize, actor: &Actor, role: &Identity) -> Option<Step> {
     let found = best(assume(judge, actor, role), || rewrite_trust(judge, actor, role));
-    SERVICES.iter().fold(found, |found, service| {
+    if found.as_ref().is_some_and(|step| step.way.verdict == Verdict::Allowed) {
+        return found;
+    }
+    admitted(judge, memory, role).iter().fold(found, |found, (service, admitted)| {
         best(found, || {
-            let admitted = admits(judge, role, service)?;
-            let started = || start(judge, memory, asker, actor, role, service);
-            let way = better(started(), || take_over(judge, memory, asker, actor, service))?;
-            let passes = way.path.iter().any(|line| line.contains("iam:PassRole"));
-            let by = if passes { by(&["PassRole", service.name]) } else { by(&[service.name]) };
-            Some(Step { way: way.then(admitted), by })
+            let started = start(judge, memory, asker, actor, role, service);
+            let (way, by) = match started.as_ref().is_some_and(|way| way.verdict == Verdict::Allowed) {
+                true => (started?, by(&["PassRole", service.name])),
+                false => match (started, take_over(judge, memory, asker, actor, service)) {
+                    (Some(started), Some(taken)) if taken.verdict > started.verdict => {
+                        (taken, by(&[service.name]))
+                    }
+                    (Some(started), _) => (started, by(&["PassRole", service.name])),
+                    (None, taken) => (taken?, by(&[service.name])),
+                },
+            };
+            Some(Step { way: way.then(admitted.clone()), by })
         })
     })
+}
+
+/// The services that the role's trust policy admits.
+fn admitted(judge: &Judge<'_>, memory: &Memory, role: &Identity) -> Admitted {
+    if let Some(known) = memory.admitted.borrow().get(&role.arn) {
+        return Rc::clone(known);
+    }
+    let admitted: Admitted =
+        SERVICES.iter().filter_map(|service| Some((service, admits(judge, role, service)?))).collect();
+    memory.admitted.borrow_mut().insert(role.arn.clone(), Rc::clone(&admitted));
+    admitted
 }
 
 /// Whether the role's trust policy may speak of the actor itself, so that it needs no policy of its own.
 pub fn is_named(role: &Identity, actor: &Actor) -> bool {
     let statements = role.trust.iter().flat_map(|trust| &trust.document.statements);
-    let arn = actor.principal.to_string();
-    let session = match &actor.principal {
-        Principal::Role { name, .. } => Some(format!(":assumed-role/{name}/")),
-        _ => None,
+    let (arn, name) = match &actor.principal {
+        Principal::User { arn, .. } => (arn, None),
+        Principal::Role { arn, name, .. } => (arn, Some(name)),
+        _ => return true,
+    };
+    // Of a session the name of its role stands between the slashes.
+    let is_session = |named: &str| {
+        let rest = named.split_once(":assumed-role/").map(|(_, rest)| rest);
+        rest.and_then(|rest| rest.split('/').next()) == name.map(String::as_str) && name.is_some()
     };
     statements.filter(|statement| statement.effect == Effect::Allow).any(|statement| {
         match &statement.principals {
@@ -97,9 +126,7 @@ pub fn is_named(role: &Identity, actor: &Actor) -> bool {
             Some(principals) if principals.negated => true,
             Some(principals) => principals.who.iter().any(|who| match who {
                 Who::Everyone => true,
-                Who::Arn(named) => {
-                    *named == arn || session.as_ref().is_some_and(|session| named.contains(session.as_str()))
-                }
+                Who::Arn(named) => named == arn || is_session(named),
                 _ => false,
             }),
         }

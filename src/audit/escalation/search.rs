@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::change::{Changed, change};
-use super::reach::{Memory, Step, step};
+use super::reach::{Memory, Step, TO_USERS, is_named, step};
 use crate::audit::account::Account;
-use crate::audit::judge::{Actor, Judge, Way, better};
+use crate::audit::judge::{Able, Actor, Judge, Way, better};
 use crate::audit::target::Target;
 use crate::policy::{Named, Principal, Resource, Verdict};
 
@@ -36,12 +36,38 @@ struct Node {
     puppets: Vec<(Changed, Vec<Arc<str>>)>,
 }
 
+impl Node {
+    fn ways(&self) -> impl Iterator<Item = &Changed> {
+        self.states.iter().chain(self.puppets.iter().map(|(changed, _)| changed))
+    }
+
+    /// The last of its states: what it does to others it does with all that it can get.
+    fn strongest(&self) -> Option<&Changed> {
+        self.states.last()
+    }
+}
+
+/// What an identity can do by itself: how surely, and the place of that among its ways.
+#[derive(Clone, Copy, Debug)]
+struct Power {
+    verdict: Verdict,
+    place: usize,
+}
+
 /// The search over one account.
 pub struct Search<'s, 'j> {
     judge: &'s mut Judge<'j>,
     account: &'s Account,
     nodes: Vec<Node>,
     memory: Memory,
+    /// Actions that are of use on the way to a user, and to a role.
+    to_users: Able,
+    to_roles: Able,
+}
+
+/// Tells who asks apart: an identity in one of its states.
+fn asker(index: usize, state: usize) -> usize {
+    index * (CHANGES + 2) + state
 }
 
 impl<'s, 'j> Search<'s, 'j> {
@@ -68,14 +94,16 @@ impl<'s, 'j> Search<'s, 'j> {
             Node { states, puppets: Vec::new() }
         });
         let nodes: Vec<Node> = nodes.collect();
-        let mut search = Search { judge, account, nodes, memory: Memory::default() };
+        let to_users = judge.set(&TO_USERS);
+        let to_roles = judge.set(&super::ACTIONS);
+        let mut search = Search { judge, account, nodes, memory: Memory::default(), to_users, to_roles };
         search.add_puppets(everything, missing);
         search
     }
 
     fn add_puppets(&mut self, everything: &Named, missing: &BTreeSet<String>) {
         for index in 0..self.nodes.len() {
-            let actor = self.strongest(index).clone();
+            let Some(actor) = self.nodes[index].strongest().cloned() else { continue };
             let mut puppets = self.made(&actor, everything, missing);
             let is_free = |changed: &Changed| {
                 let has_all = changed.actor.policies.iter().any(|named| named.name == everything.name);
@@ -91,12 +119,6 @@ impl<'s, 'j> Search<'s, 'j> {
             }
             self.nodes[index].puppets = puppets;
         }
-    }
-
-    /// The last of its states: what it does to others it does with all that it can get.
-    fn strongest(&self, index: usize) -> &Changed {
-        let states = &self.nodes[index].states;
-        states.last().unwrap_or(&states[0])
     }
 
     /// Those whose policies it changes and whom it then becomes.
@@ -118,7 +140,8 @@ impl<'s, 'j> Search<'s, 'j> {
             else {
                 continue;
             };
-            let Some(Step { way, mut by }) = step(self.judge, &self.memory, index, &actor.actor, identity)
+            let asker = asker(index, CHANGES + 1);
+            let Some(Step { way, mut by }) = step(self.judge, &self.memory, asker, &actor.actor, identity)
             else {
                 continue;
             };
@@ -190,63 +213,73 @@ impl<'s, 'j> Search<'s, 'j> {
         made
     }
 
-    /// For each target who can do it, and how: by places in the account's identities.
-    pub fn run(&self, targets: &[Target]) -> Vec<BTreeMap<usize, Found>> {
-        let own: Vec<BTreeMap<usize, Found>> = targets.iter().map(|target| self.own(target)).collect();
-        let edges = self.edges(own.iter().flat_map(BTreeMap::keys).copied().collect());
+    /// Tells `each` target with who can do it, and how: by places in the account's identities. Ways are made one target
+    /// after the other, for all at once would take much room.
+    pub fn run(&self, targets: &[Target], mut each: impl FnMut(&Target, BTreeMap<usize, Found>)) {
+        let own: Vec<BTreeMap<usize, Power>> = targets.iter().map(|target| self.own(target)).collect();
+        // Who can do everything surely gains nothing by becoming somebody.
+        let is_whole = |index: &usize| {
+            let mut asked = own.iter().filter(|own| !own.is_empty());
+            asked.all(|own| own.get(index).is_some_and(|power| power.verdict == Verdict::Allowed))
+        };
+        let able: BTreeSet<usize> = own.iter().flat_map(BTreeMap::keys).copied().collect();
+        let whole: BTreeSet<usize> = able.iter().copied().filter(is_whole).collect();
+        let edges = self.edges(able, &whole);
         // Targets that the same identities reach as surely share their chains.
         let mut chains: BTreeMap<Vec<(usize, Verdict)>, BTreeMap<usize, Link>> = BTreeMap::new();
-        let mut found = Vec::with_capacity(targets.len());
-        for own in own {
+        for (target, own) in targets.iter().zip(&own) {
             let sources: Vec<(usize, Verdict)> =
-                own.iter().map(|(index, found)| (*index, found.way.verdict)).collect();
+                own.iter().map(|(index, power)| (*index, power.verdict)).collect();
             let links = chains.entry(sources).or_insert_with_key(|sources| spread(sources, &edges));
-            let mut of_target = BTreeMap::new();
-            for index in links.keys() {
-                if let Some(way) = self.follow(*index, links, &edges, &own) {
-                    of_target.insert(*index, way);
-                }
-            }
-            found.push(of_target);
+            let last: BTreeMap<usize, Found> = own
+                .iter()
+                .filter_map(|(index, power)| Some((*index, self.found(*index, *power, target)?)))
+                .collect();
+            let found = links
+                .keys()
+                .filter_map(|index| Some((*index, self.follow(*index, links, &edges, &last)?)))
+                .collect();
+            each(target, found);
         }
-        found
     }
 
     /// The power that identities have without becoming anybody.
-    fn own(&self, target: &Target) -> BTreeMap<usize, Found> {
+    fn own(&self, target: &Target) -> BTreeMap<usize, Power> {
         let mut all = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            let mut best: Option<Found> = None;
-            let mut consider = |changed: &Changed, via: &dyn Fn() -> Vec<Arc<str>>| {
-                let limit = best.as_ref().map_or(Verdict::Denied, |found| found.way.verdict);
-                if limit == Verdict::Allowed || changed.way.verdict <= limit {
-                    return;
-                }
-                if let Some(way) = self.judge.can(&changed.actor, target) {
-                    let way = changed.way.clone().then(way);
-                    if way.verdict > limit {
-                        best = Some(Found { way, via: via() });
+            let mut best: Option<Power> = None;
+            for (place, changed) in node.ways().enumerate() {
+                let limit = best.map_or(Verdict::Denied, |power| power.verdict);
+                if changed.way.verdict > limit {
+                    let verdict = self.judge.could(&changed.actor, target).min(changed.way.verdict);
+                    if verdict > limit {
+                        best = Some(Power { verdict, place });
                     }
                 }
-            };
-            for (state, changed) in node.states.iter().enumerate() {
-                consider(changed, &|| match state {
-                    0 => Vec::new(),
-                    _ => vec!["changes own policies".into()],
-                });
+                if best.is_some_and(|power| power.verdict == Verdict::Allowed) {
+                    break;
+                }
             }
-            for (changed, via) in &node.puppets {
-                consider(changed, &|| via.clone());
-            }
-            if let Some(found) = best {
-                all.insert(index, found);
-            }
+            all.extend(best.map(|power| (index, power)));
         }
         all
     }
 
+    /// The way of such a power.
+    fn found(&self, index: usize, power: Power, target: &Target) -> Option<Found> {
+        let node = self.nodes.get(index)?;
+        let changed = node.ways().nth(power.place)?;
+        let way = changed.way.clone().then(self.judge.can(&changed.actor, target)?);
+        let via = match power.place.checked_sub(node.states.len()) {
+            Some(puppet) => node.puppets.get(puppet)?.1.clone(),
+            None if power.place == 0 => Vec::new(),
+            None => vec!["changes own policies".into()],
+        };
+        Some(Found { way, via })
+    }
+
     /// Who can become whom, for all from whom one of `wanted` can be reached.
-    fn edges(&self, wanted: BTreeSet<usize>) -> BTreeMap<usize, Vec<(usize, Step)>> {
+    fn edges(&self, wanted: BTreeSet<usize>, whole: &BTreeSet<usize>) -> BTreeMap<usize, Vec<(usize, Step)>> {
         let mut edges: BTreeMap<usize, Vec<(usize, Step)>> = BTreeMap::new();
         let mut open: Vec<usize> = wanted.into_iter().collect();
         for _ in 0..LONGEST {
@@ -255,13 +288,12 @@ impl<'s, 'j> Search<'s, 'j> {
                 let identity = &self.account.identities[victim];
                 let mut to = Vec::new();
                 for (index, node) in self.nodes.iter().enumerate() {
-                    if index == victim {
+                    if index == victim || whole.contains(&index) {
                         continue;
                     }
                     let mut best: Option<Step> = None;
                     for (state, changed) in node.states.iter().enumerate() {
-                        // A state is another asker than the one before it.
-                        let asker = index * (CHANGES + 2) + state;
+                        let asker = asker(index, state);
                         let limit = best.as_ref().map_or(Verdict::Denied, |step| step.way.verdict);
                         if changed.way.verdict <= limit || !self.could_become(&changed.actor, identity) {
                             continue;
@@ -291,13 +323,10 @@ impl<'s, 'j> Search<'s, 'j> {
 
     /// Whether it is worth asking: most identities have nothing to do with each other.
     fn could_become(&self, actor: &Actor, identity: &crate::audit::account::Identity) -> bool {
-        let may = |action: &&str| self.judge.may(actor, action);
-        if identity.is_user() {
-            return ["iam:CreateAccessKey", "iam:UpdateLoginProfile", "iam:CreateLoginProfile"]
-                .iter()
-                .any(may);
+        match identity.is_user() {
+            true => actor.able.meets(self.to_users),
+            false => actor.able.meets(self.to_roles) || is_named(identity, actor),
         }
-        super::ACTIONS.iter().any(may) || super::reach::is_named(identity, actor)
     }
 
     /// The way along the links, whole.
