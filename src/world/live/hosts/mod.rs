@@ -4,6 +4,7 @@
 
 mod facts;
 mod local;
+mod preflight;
 
 use std::collections::BTreeMap;
 
@@ -255,6 +256,7 @@ impl LiveWorld {
                 host_file::live::write(host, environment, id, wanted, |digest| self.secret(digest)).await
             }
             Some(Resource::Crontab(wanted)) => {
+                Box::pin(preflight::passes(host, wanted)).await?;
                 crontab::live::write(host, environment, id, wanted).await.map_err(told)
             }
             Some(Resource::Bucket(_) | Resource::Role(_) | Resource::User(_)) | None => {
