@@ -12,7 +12,7 @@ use super::fact::Fact;
 use super::judge::{Actor, Judge, Texts, Way};
 use super::target::{Target, targets};
 use super::terms::Terms;
-use crate::policy::destroyers::{Destroyer, Power};
+use crate::policy::destroyers::{Destroyer, On, Power};
 use crate::policy::{Document, Effect, Named, Principal, Resource, Verdict, Who};
 use crate::vocab::AccountId;
 
@@ -100,7 +100,7 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
     }
     outsiders(&mut judge, evidence, account, known, &targets, &powers, terms, &mut list);
     if let Some(account) = account_id {
-        root(evidence.partition(), account, &targets, &mut list);
+        root(&mut judge, account, &targets, &mut list);
     }
     let mut abilities = list.abilities;
     in_order(&mut abilities);
@@ -216,7 +216,7 @@ fn names(role: &Identity, principal: &str) -> bool {
         })
 }
 
-/// Roles and users of this account that settings or buckets' policies spare, and that do not exist.
+/// Roles and users of this account that settings or the policies of buckets and keys spare, and that do not exist.
 fn spared_and_missing(
     evidence: &Evidence,
     terms: &Terms,
@@ -226,7 +226,9 @@ fn spared_and_missing(
     if evidence.identities.known().is_none() {
         return BTreeSet::new();
     }
-    let policies = evidence.buckets.values().filter_map(|facts| facts.policy.known()?.as_ref());
+    let of_keys = evidence.keys.values().filter_map(|facts| facts.policy.known());
+    let policies =
+        evidence.buckets.values().filter_map(|facts| facts.policy.known()?.as_ref()).chain(of_keys);
     let denies = policies.flat_map(|policy| &policy.statements).filter(|one| one.effect == Effect::Deny);
     let spared = denies
         .flat_map(|statement| &statement.conditions)
@@ -300,13 +302,15 @@ fn outsiders(
     };
     for target in targets {
         let Some(bucket) = &target.bucket else { continue };
+        let key = evidence.keys.get(&*target.resource).filter(|_| target.row.on == On::Key);
+        if key.is_some_and(|key| key.policy.unread().is_some()) {
+            let path = vec![format!("{}, which could not be read", key_name(target)).into()];
+            let way = Way { verdict: Verdict::Unknown, path };
+            list.add("*", "whoever the key's policy lets in", target, &way, &[], None);
+            continue;
+        }
         let unread = evidence.buckets.get(bucket).is_some_and(|facts| facts.policy.unread().is_some());
-        if unread
-            && matches!(
-                target.row.on,
-                crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object
-            )
-        {
+        if unread && matches!(target.row.on, On::Bucket | On::Object) {
             let path = vec![format!("bucket/{bucket}: policy, which could not be read").into()];
             let way = Way { verdict: Verdict::Unknown, path };
             list.add("*", "whoever the bucket's policy lets in", target, &way, &[], None);
@@ -404,15 +408,31 @@ fn allowed(policy: Option<&Named>) -> BTreeSet<&Who> {
     who
 }
 
-/// The account's root needs no permission: what denies it, it takes away first.
-fn root(partition: &str, account: &AccountId, targets: &[Target], list: &mut List) {
-    let arn = format!("arn:{partition}:iam::{account}:root");
+/// How paths name the policy of a target's key.
+fn key_name(target: &Target) -> &str {
+    target.policy.as_ref().map_or("the key's policy", |policy| policy.name.as_str())
+}
+
+/// The account's root needs no permission: what denies it, it takes away first. Of a key it is the key's policy that says
+/// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>).
+fn root(judge: &mut Judge<'_>, account: &AccountId, targets: &[Target], list: &mut List) {
+    let arn = format!("arn:{}:iam::{account}:root", judge.partition);
+    let actor = Principal::parse(&arn).ok().map(|principal| judge.actor_with(principal, &[]));
+    let always = |verdict, path: &str| Way { verdict, path: vec![path.into()] };
     for target in targets {
-        let path = match target.bucket {
-            Some(_) => "the root of a bucket's account can always remove the bucket's policy",
-            None => "the root of an account needs no policy",
+        let way = match (target.row.on, &target.bucket) {
+            (On::Key, _) => actor.as_ref().and_then(|actor| judge.can(actor, target)).unwrap_or_else(|| {
+                always(
+                    Verdict::Unknown,
+                    "AWS Support gives a key that nobody may manage back to the account's root",
+                )
+            }),
+            (_, Some(_)) => always(
+                Verdict::Allowed,
+                "the root of a bucket's account can always remove the bucket's policy",
+            ),
+            (_, None) => always(Verdict::Allowed, "the root of an account needs no policy"),
         };
-        let way = Way { verdict: Verdict::Allowed, path: vec![path.into()] };
         list.add(&arn, "account root", target, &way, &[], Some(Expected::AccountRoot));
     }
 }

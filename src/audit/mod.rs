@@ -13,6 +13,7 @@ mod explain;
 mod fact;
 pub mod findings;
 mod judge;
+pub mod key;
 mod lock;
 pub mod raw;
 mod target;
