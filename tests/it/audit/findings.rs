@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     ACCOUNT, BUCKET, allow, break_glass, bucket, complete_lock, details, document, evidence, good_bucket,
-    policy, terms, user,
+    terms, user,
 };
 
 fn good() -> (Evidence, Terms) {
