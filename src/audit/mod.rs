@@ -15,6 +15,7 @@ pub mod findings;
 mod judge;
 pub mod key;
 mod lock;
+mod outsiders;
 pub mod raw;
 mod target;
 mod terms;

@@ -349,3 +349,23 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
         );
     }
 }
+
+/// A key of another account may be looked at as far as that account lets; its policy nobody reads from here.
+#[test]
+fn an_audit_asks_for_the_state_of_a_key_of_another_account() {
+    let stage = Stage::of("sportfin");
+    let theirs = "arn:aws:kms:eu-west-2:999988887777:key/00000000-0000-4000-8000-000000000000";
+    let bucket = format!("  buckets:\n    sportfin-plain: {{encryption: {{kms_key: \"{theirs}\"}}}}\n");
+    stage.edit("environment/public.yml", "  buckets:\n", &bucket);
+    let policy = stage.reconcile_plain("permissions audit").exits(0).json();
+    let of = |sid: &str| {
+        let statements = policy["Statement"].as_array().expect("statements");
+        statements
+            .iter()
+            .find(|one| one["Sid"] == sid)
+            .map(|one| (one["Action"].clone(), one["Resource"].clone()))
+    };
+    assert_eq!(of("ReadKeysOfOthers"), Some((json!(["kms:DescribeKey"]), json!([theirs]))));
+    let own = (json!(["kms:DescribeKey", "kms:GetKeyPolicy"]), json!(["arn:aws:kms:*:123456789012:key/*"]));
+    assert_eq!(of("ReadKeys"), Some(own));
+}
