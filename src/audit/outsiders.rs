@@ -60,9 +60,9 @@ pub(super) fn find(
     };
     for target in targets {
         let Some(bucket) = &target.bucket else { continue };
-        let key = evidence.keys.get(&*target.resource).filter(|_| target.row.on == On::Key);
-        if key.is_some_and(|key| key.policy.unread().is_some()) {
-            let path = vec![format!("{}, which could not be read", key_name(target)).into()];
+        let is_read = || evidence.keys.get(&*target.resource).is_some_and(|key| key.policy.known().is_some());
+        if target.row.on == On::Key && !is_read() {
+            let path = vec![format!("{}, which was not read", key_name(target)).into()];
             let way = Way { verdict: Verdict::Unknown, path };
             list.add("*", "whoever the key's policy lets in", target, &way, &[], None);
             continue;

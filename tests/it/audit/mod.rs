@@ -6,6 +6,7 @@ mod findings;
 mod keys;
 mod laws;
 mod live;
+mod live_keys;
 mod lock;
 mod ways;
 
