@@ -242,7 +242,8 @@ fn a_failure_of_one_thing_stops_only_what_needs_it() {
 
 #[test]
 fn a_host_without_its_server_fails_loudly_and_keeps_what_it_had() {
-    const WITHOUT: &str = "now: 2026-11-21T12:00:00Z\npostgresql: {host: /nowhere/at/all, port: 5432, user: postgres}\n";
+    const WITHOUT: &str =
+        "now: 2026-11-21T12:00:00Z\npostgresql: {host: /nowhere/at/all, port: 5432, user: postgres}\n";
     // No entry is written for a job that cannot reach its server.
     let stage = Stage::new();
     stage.sandbox(WITHOUT);
