@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::skip;
@@ -23,16 +23,18 @@ pub const PASSWORD: &str = "CANARY-sudo-password";
 /// What a machine is like.
 #[derive(Clone, Debug)]
 pub struct Like {
-    pub name: &'static str,
+    pub name: String,
     /// What its sudoers file says of the operator.
     pub sudoers: &'static str,
     /// Whether a process of the name `cron` runs.
     pub cron: bool,
+    /// Whether its log tells every command.
+    pub verbose: bool,
 }
 
 impl Like {
-    pub fn named(name: &'static str) -> Self {
-        Like { name, sudoers: "operator ALL=(ALL) NOPASSWD: ALL", cron: true }
+    pub fn named(name: impl Into<String>) -> Self {
+        Like { name: name.into(), sudoers: "operator ALL=(ALL) NOPASSWD: ALL", cron: true, verbose: false }
     }
 }
 
@@ -94,7 +96,7 @@ impl Machine {
             fs::create_dir_all(top.join("root").join(own.trim_start_matches('/'))).expect("made");
         }
         accounts(top, like);
-        write(&top.join("sshd_config"), &sshd_config(top, port), 0o600);
+        write(&top.join("sshd_config"), &sshd_config(top, port, like), 0o600);
         write(&top.join("begin"), &begin(top, like), 0o700);
         let process = Command::new("unshare")
             .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"])
@@ -201,12 +203,13 @@ fn accounts(top: &Path, like: &Like) {
     );
 }
 
-fn sshd_config(top: &Path, port: u16) -> String {
+fn sshd_config(top: &Path, port: u16, like: &Like) -> String {
     let top = top.display();
+    let level = if like.verbose { "VERBOSE" } else { "INFO" };
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {top}/host_key\nAuthorizedKeysFile {top}/authorized_keys\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\n\
-         PermitRootLogin yes\nMaxStartups 100:30:200\nUseDNS no\nPrintMotd no\nLogLevel INFO\n"
+         PermitRootLogin yes\nMaxStartups 100:30:200\nUseDNS no\nPrintMotd no\nLogLevel {level}\n"
     )
 }
 
@@ -239,7 +242,7 @@ pub struct Proxy {
     pub port: u16,
     /// What went towards the machine, in bytes.
     pub sent: Arc<AtomicU64>,
-    _stop: std::sync::mpsc::Sender<()>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -247,25 +250,27 @@ impl Proxy {
     pub fn to(target: u16, delay: Duration, breaks_after: Option<u64>) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        listener.set_nonblocking(true).expect("set");
-        let sent = Arc::new(AtomicU64::new(0));
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let counter = Arc::clone(&sent);
+        let (sent, stopped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, stop) = (Arc::clone(&sent), Arc::clone(&stopped));
         std::thread::spawn(move || {
-            // Ends with the value that holds the other side.
-            while !matches!(stopped.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
-                match listener.accept() {
-                    Ok((client, _)) => {
-                        client.set_nonblocking(false).expect("set");
-                        let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-                        pass(&client, &server, delay, breaks_after, Some(Arc::clone(&counter)));
-                        pass(&server, &client, delay, None, None);
-                    }
-                    Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            for client in listener.incoming().flatten() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
                 }
+                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                pass(&client, &server, delay, breaks_after, Some(Arc::clone(&counter)));
+                pass(&server, &client, delay, None, None);
             }
         });
-        Proxy { port, sent, _stop: stop }
+        Proxy { port, sent, stopped }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // Wakes the thread that listens.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
