@@ -37,11 +37,8 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
     comparison.remove_undeclared(desired, selection);
 
     let Comparison { mut changes, mut held, unchanged, .. } = comparison;
-    // What goes, goes first and in the reverse order: the cron entry before the job file that it reads.
-    changes.sort_by_key(|change| match change.action {
-        Action::Remove => (0, std::cmp::Reverse(Some(change.id.kind())), change.id.clone()),
-        _ => (1, std::cmp::Reverse(None), change.id.clone()),
-    });
+    // What goes, goes first, and secrets before what uses them: however far a host can be cleared, they are off it.
+    changes.sort_by_key(|change| (change.action != Action::Remove, change.id.clone()));
     held.sort_by(|a, b| (&a.id, a.code, &a.why).cmp(&(&b.id, b.code, &b.why)));
     held.dedup();
     let mut plan = Plan {
@@ -289,19 +286,12 @@ impl Comparison<'_> {
                 reasons: vec![Reason::Undeclared],
                 datastores: BTreeSet::new(),
                 losses: Default::default(),
-                needs: removed_before(id),
+                needs: BTreeSet::new(),
                 desired: None,
                 observed: Some(resource.clone()),
             });
         }
     }
-}
-
-/// What must be gone first: a cron entry must not call a job whose file is gone. (A need that is not in the plan is in
-/// nobody's way.)
-fn removed_before(id: &Id) -> BTreeSet<Id> {
-    let entry = |host: &HostName| Id::on_host(Kind::Crontab, host.clone(), id.name());
-    id.host().filter(|_| id.kind() == Kind::HostFile).map(entry).into_iter().collect()
 }
 
 /// What differs, and what the store does not know.

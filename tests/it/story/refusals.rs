@@ -138,7 +138,7 @@ fn a_file_that_this_program_did_not_write_keeps_every_byte() {
 }
 
 #[test]
-fn what_is_no_longer_declared_goes_with_consent_cron_entry_first() {
+fn what_is_no_longer_declared_goes_with_consent_secrets_first() {
     let stage = Stage::new();
     stage.reconcile("apply --auto-approve").exits(0);
     stage.edit("environment/public.yml", "backup_postgres: plain", "backup_postgres: false");
@@ -158,7 +158,7 @@ fn what_is_no_longer_declared_goes_with_consent_cron_entry_first() {
         })
         .collect();
     let bucket = "bucket/commcare-example-postgres-backups";
-    assert_eq!(ids, ["crontab/db1/postgresql", "host_file/db1/postgresql", bucket], "{plan:#}");
+    assert_eq!(ids, ["host_file/db1/postgresql", "crontab/db1/postgresql", bucket], "{plan:#}");
     stage.reconcile("apply --auto-approve").exits(3);
     stage
         .reconcile(
@@ -166,7 +166,7 @@ fn what_is_no_longer_declared_goes_with_consent_cron_entry_first() {
              --allow destructive:host_file/db1/postgresql",
         )
         .exits(0)
-        .says(&["done    remove crontab", "done    remove host_file"]);
+        .says(&["done    remove host_file", "done    remove crontab"]);
     assert!(!stage.on_host("/etc/cron.d/reconcile-commcare-example-postgresql").exists());
     assert!(stage.on_host("/opt/data/backups/postgresql").is_dir());
 }

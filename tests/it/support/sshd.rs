@@ -64,7 +64,7 @@ impl Machine {
             skip("ssh", "machines are made of namespaces, which only root may make");
             return None;
         }
-        for tool in ["sshd", "ssh", "ssh-keygen", "sudo", "unshare", "openssl"] {
+        for tool in ["sshd", "ssh", "ssh-keygen", "sudo", "unshare", "setpriv", "openssl"] {
             let found =
                 Command::new("sh").args(["-c", &format!("PATH=$PATH:/usr/sbin command -v {tool}")]).output();
             if !found.is_ok_and(|found| found.status.success()) {
@@ -98,7 +98,9 @@ impl Machine {
         accounts(top, like);
         write(&top.join("sshd_config"), &sshd_config(top, port, like), 0o600);
         write(&top.join("begin"), &begin(top, like), 0o700);
-        let process = Command::new("unshare")
+        // Also where whoever started it is killed.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare"])
             .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"])
             .args(["--propagation", "private", "sh"])
             .arg(top.join("begin"))
