@@ -4,6 +4,7 @@
 //! unrecognised lines, so that a plan shows it before a write replaces it. Pure; `live.rs` reads and writes.
 
 pub mod live;
+pub mod old;
 
 use std::collections::BTreeMap;
 
