@@ -12,6 +12,7 @@ pub mod documents;
 pub mod jobs;
 pub mod plan;
 mod plan_markdown;
+mod plan_takeover;
 mod plan_words;
 pub mod problems;
 pub mod reference;

@@ -23,7 +23,15 @@ pub fn read(host: &HostFiles, path: &str) -> Result<Option<Found<Crontab>>, Stri
     let text = String::from_utf8_lossy(&bytes);
     let Lines { variables, entries, other } = parse(&text);
     let Access { owner, group, mode } = entry.access;
-    let thing = Crontab { owner: name(&owner)?, group: name(&group)?, mode, variables, entries, other };
+    let thing = Crontab {
+        owner: name(&owner)?,
+        group: name(&group)?,
+        mode,
+        variables,
+        entries,
+        other,
+        old: Vec::new(),
+    };
     Ok(Some(Found { mark: mark(&text).map(|mark| mark.environment), thing }))
 }
 

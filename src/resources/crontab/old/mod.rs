@@ -10,7 +10,8 @@ mod shell;
 use std::fmt;
 use std::ops::Range;
 
-use crate::vocab::{Datastore, OsUser, Schedule, Tier, Value};
+use crate::resources::host_file;
+use crate::vocab::{Datastore, Environment, OsUser, Schedule, Tier, Value};
 
 use command::{Purpose, Run};
 
@@ -23,6 +24,11 @@ pub const SPOOLS: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
 /// What Ansible's cron module writes above each line of its own
 /// (<https://docs.ansible.com/ansible/latest/collections/ansible/builtin/cron_module.html>).
 const ANSIBLE: &str = "#Ansible: ";
+
+/// Where lines lie that were taken over.
+pub fn kept_in(environment: &Environment) -> String {
+    format!("{}/adopted", host_file::directory(environment))
+}
 
 /// A table of cron.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
