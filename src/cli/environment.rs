@@ -58,7 +58,7 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
         keys.map(|keys| Keys::Forced { access: keys.access_key.clone(), secret: keys.secret_key.clone() });
     let secrets = keys.into_iter().flat_map(|keys| [keys.access_key.clone(), keys.secret_key.clone()]);
     let parallel = usize::from(global.parallel);
-    let hosts = place.hosts(settings);
+    let hosts = place.hosts(settings, &global.directory());
     let environment = settings.environment.clone();
     let world = LiveWorld::connect(environment, aws.await, hosts, secrets, parallel, place.clock()).await;
     world.with_job_key(job_key)

@@ -3,6 +3,8 @@
 //! With an environment: on every host of it that can be reached from here. Without one: on this machine, by the job file
 //! that `apply` wrote.
 
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 
@@ -11,6 +13,7 @@ use super::place::Place;
 use super::run::block_on;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
+use crate::clients::host::Host;
 use crate::datastores::job_path;
 use crate::jobs::{self, Listing};
 use crate::report;
@@ -36,7 +39,7 @@ impl List {
         let place = Place::of(global)?;
         let by_environment = self.job_file.is_none() && global.directory().join("public.yml").exists();
         let (listings, unseen) = match by_environment {
-            true => self.of_environment(&place, &load(global)?)?,
+            true => self.of_environment(&place, &load(global)?, &global.directory())?,
             false => {
                 let host = Surroundings::of(&place, global.sandbox_host.as_ref())?;
                 (vec![self.on(&host, self.job_file.as_deref())?], Vec::new())
@@ -69,6 +72,7 @@ impl List {
         &self,
         place: &Place,
         settings: &Settings,
+        directory: &Path,
     ) -> Result<(Vec<Listing>, Vec<String>), Failure> {
         let hosts: &[HostName] = match self.datastore.as_str() {
             "postgresql" => &settings.postgresql.hosts,
@@ -80,12 +84,16 @@ impl List {
                 "`reconcile show settings` tells which datastores are on, and where",
             ));
         }
-        let reach = place.hosts(settings);
+        let reach = place.hosts(settings, directory);
         let path = job_path(&settings.environment, self.datastore.as_str());
         let (mut listings, mut unseen) = (Vec::new(), Vec::new());
         for host in hosts {
             match reach.get(host) {
-                Some(Reach::Files { .. }) => {
+                Some(Reach::Machine(Host::Shell(shell))) if !shell.is_here() => unseen.push(format!(
+                    "{host}: its backups are listed there, by `reconcile list {}`",
+                    self.datastore
+                )),
+                Some(Reach::Machine(_) | Reach::Played(..)) => {
                     match self.on(&Surroundings::of(place, Some(host))?, Some(&path)) {
                         Ok(listing) => listings.push(listing),
                         Err(Failure::Failed { message, help }) => {

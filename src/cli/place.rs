@@ -1,15 +1,16 @@
 //! Where the program is at work: the world, or a sandbox that plays it. Makes the clock; everything else is handed it.
 
+use std::path::{Path, PathBuf};
+
 use chrono::{DateTime, Utc};
 
 use super::{Failure, Global};
 use crate::clients::aws::AwsSettings;
-use crate::clients::host::HostFiles;
-use crate::clients::machine;
+use crate::clients::host::{Folder, Host, Shell, Ssh, Way};
 use crate::sandbox::{Sandbox, SandboxError};
-use crate::settings::Settings;
+use crate::settings::{InventoryHost, Settings};
 use crate::state::HostFacts;
-use crate::vocab::{Clock, HostName, JobCommand};
+use crate::vocab::{Clock, HostName};
 use crate::world::{Hosts, Reach};
 
 /// The world, or what plays it.
@@ -62,7 +63,8 @@ impl Place {
     }
 
     /// How each host of the inventory is reached from here.
-    pub fn hosts(&self, settings: &Settings) -> Hosts {
+    pub fn hosts(&self, settings: &Settings, directory: &Path) -> Hosts {
+        let known_hosts = Some(directory.join(KNOWN_HOSTS)).filter(|file| file.is_file());
         settings
             .inventory
             .hosts
@@ -70,12 +72,13 @@ impl Place {
             .map(|(name, host)| {
                 let reach = match self {
                     Place::Sandbox(sandbox) => folder(sandbox, name),
-                    Place::World if host.is_local() || is_this_machine(name) => this_machine(),
-                    Place::World => Reach::Not(
-                        "this version reaches only the machine it runs on; run it there, with \
-                         ansible_connection=local beside the host in the inventory"
-                            .to_owned(),
-                    ),
+                    Place::World => match &host.cannot_connect {
+                        Some(why) => Reach::Not(why.clone()),
+                        None => Reach::Machine(Host::Shell(Box::new(Shell::new(
+                            way(name, host, known_hosts.as_ref()),
+                            settings.vault.sudo_password().cloned(),
+                        )))),
+                    },
                 };
                 (name.clone(), reach)
             })
@@ -94,33 +97,26 @@ impl Place {
     }
 }
 
-fn is_this_machine(name: &HostName) -> bool {
-    ["localhost", "127.0.0.1", "::1"].contains(&name.as_str())
-}
+/// Host keys of an environment's machines, in its directory.
+const KNOWN_HOSTS: &str = "known_hosts";
 
-fn this_machine() -> Reach {
-    let missing = |what: &str| Some(what.to_owned());
-    let facts = HostFacts {
-        zone: machine::zone(),
-        cron_missing: match machine::cron_runs() {
-            true => None,
-            false => {
-                missing("no cron is running here, so nothing would start the backups: install and start one")
-            }
-        },
-        program_missing: match machine::is_program(JobCommand::PROGRAM) {
-            true => None,
-            false => Some(format!(
-                "the entries would call {}, which is not there: copy this program to that path, mode 0755",
-                JobCommand::PROGRAM
-            )),
-        },
-    };
-    Reach::Files { files: HostFiles::local(), facts }
+fn way(name: &HostName, host: &InventoryHost, known_hosts: Option<&PathBuf>) -> Way {
+    let is_this_machine =
+        ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()) && host.address.is_none();
+    if host.is_local() || is_this_machine {
+        return Way::Local;
+    }
+    Way::Ssh(Ssh {
+        address: host.address.as_ref().unwrap_or(name).to_string(),
+        port: host.port,
+        user: host.user.as_ref().map(ToString::to_string),
+        private_key: host.private_key.clone(),
+        known_hosts: known_hosts.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())),
+    })
 }
 
 fn folder(sandbox: &Sandbox, name: &HostName) -> Reach {
-    // Whoever plays in the sandbox is its cron, and this program is its program.
-    let facts = HostFacts { zone: sandbox.config().time_zone, cron_missing: None, program_missing: None };
-    Reach::Files { files: HostFiles::folder(sandbox.host_dir(name), Some(sandbox.tripwire())), facts }
+    // Whoever plays in the sandbox is its cron.
+    let host = Host::Folder(Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire())));
+    Reach::Played(host, Box::new(HostFacts::played(sandbox.config().time_zone)))
 }

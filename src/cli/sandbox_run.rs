@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::place::Place;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::clients::host::HostFiles;
+use crate::clients::host::Folder;
 use crate::report::plan::next_run;
 use crate::report::text::{BOLD, minute, one_line, rfc3339, styled};
 use crate::resources::crontab::{self, Entry, Lines};
@@ -36,7 +36,7 @@ impl SandboxRun {
         };
         let zone = sandbox.config().time_zone;
         let at = self.at.unwrap_or_else(|| place.clock().now());
-        let files = HostFiles::folder(sandbox.host_dir(&self.host), None);
+        let files = Folder::new(sandbox.host_dir(&self.host), None);
         let crontabs = read(&files)?;
         if crontabs.is_empty() {
             return Err(Failure::failed_with_help(
@@ -104,7 +104,7 @@ impl SandboxRun {
 }
 
 /// Every file that cron would read on the host.
-fn read(files: &HostFiles) -> Result<BTreeMap<String, Lines>, Failure> {
+fn read(files: &Folder) -> Result<BTreeMap<String, Lines>, Failure> {
     let failed = |error: crate::clients::host::HostError| Failure::failed(error.to_string());
     let mut crontabs = BTreeMap::new();
     for name in files.list(crontab::DIRECTORY).map_err(failed)? {

@@ -1,7 +1,6 @@
-//! What this machine itself tells: its zone, its name, whether it has a cron.
+//! What this machine itself tells: its zone and its name.
 
 use std::fs;
-use std::path::Path;
 
 use chrono_tz::Tz;
 
@@ -20,21 +19,4 @@ pub fn zone() -> Tz {
 pub fn hostname() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "localhost".to_owned())
-}
-
-/// Whether a cron daemon is running, by the names that the usual ones have.
-pub fn cron_runs() -> bool {
-    const NAMES: [&str; 4] = ["cron", "crond", "fcron", "bcron-start"];
-    let Ok(processes) = fs::read_dir("/proc") else { return false };
-    processes.flatten().any(|process| {
-        let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-        NAMES.contains(&name.trim())
-    })
-}
-
-/// Whether a program can be started from a path.
-pub fn is_program(path: &str) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = fs::metadata(Path::new(path));
-    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

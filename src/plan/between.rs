@@ -11,7 +11,9 @@ use crate::resources::bucket::field::VERSIONING_LOCK;
 use crate::resources::bucket::{VersioningLock, lock_member};
 use crate::resources::crontab::OLD;
 use crate::resources::{self, Bucket, Field, Resource};
-use crate::state::{Desired, HeldCode, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted};
+use crate::state::{
+    Cron, Desired, HeldCode, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted,
+};
 use crate::vocab::{HostName, Id, Kind, Risk, Value};
 
 /// What to change so that reality becomes as desired. `desired` is already narrowed to the selection.
@@ -258,7 +260,10 @@ impl Comparison<'_> {
         if id.kind() != Kind::Crontab {
             return None;
         }
-        facts.cron_missing.clone().or_else(|| facts.program_missing.clone())
+        match &facts.cron {
+            Cron::Missing(why) => Some(why.clone()),
+            Cron::Played | Cron::Runs(_) => None,
+        }
     }
 
     /// Holds changes whose needs are neither in place nor about to be; holding one may hold another.

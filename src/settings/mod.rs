@@ -230,6 +230,17 @@ pub enum Vault {
 pub struct Secrets {
     /// `AMAZON_S3_ACCESS_KEY` and `AMAZON_S3_SECRET_KEY`.
     pub s3: Option<S3Keys>,
+    /// `ansible_sudo_pass`: what `sudo` asks for on hosts.
+    pub sudo: Option<Secret>,
+}
+
+impl Vault {
+    pub fn sudo_password(&self) -> Option<&Secret> {
+        match self {
+            Vault::Open { secrets, .. } => secrets.sudo.as_ref(),
+            Vault::Absent | Vault::Locked { .. } => None,
+        }
+    }
 }
 
 /// The access key that jobs upload with.

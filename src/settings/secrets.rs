@@ -14,6 +14,8 @@ use crate::vocab::{Place, Problem, Secret};
 const HOUSES: [&str; 2] = ["localsettings_private", "secrets"];
 const ACCESS_KEY: &str = "AMAZON_S3_ACCESS_KEY";
 const SECRET_KEY: &str = "AMAZON_S3_SECRET_KEY";
+/// The password of `sudo`, as commcare-cloud and as Ansible call it.
+const SUDO: [&str; 3] = ["ansible_sudo_pass", "ansible_become_password", "ansible_become_pass"];
 
 /// The files that may hold secrets.
 pub struct Inputs<'a> {
@@ -33,14 +35,15 @@ pub struct Inputs<'a> {
 pub fn open(inputs: Inputs<'_>, problems: &mut Vec<Problem>) -> Vault {
     let Inputs { vault, public: (public_source, public), group_vars, keyring } = inputs;
     let is_absent = vault.is_none();
-    let mut finder = Finder { keyring, sealed: Vec::new(), problems };
+    let mut finder = Finder { keyring, sealed: Vec::new(), sudo: None, problems };
     let found = finder.in_files(vault, (public_source, public), group_vars);
+    let sudo = finder.sudo.take();
     let digest = vault::digest(&finder.sealed.join("\0"));
     match found {
-        Answer::Keys(keys) => Vault::Open { secrets: Secrets { s3: Some(keys) }, digest },
+        Answer::Keys(keys) => Vault::Open { secrets: Secrets { s3: Some(keys), sudo }, digest },
         Answer::Locked(file) => Vault::Locked { file, digest },
         Answer::Nothing if is_absent && finder.sealed.is_empty() => Vault::Absent,
-        Answer::Nothing => Vault::Open { secrets: Secrets::default(), digest },
+        Answer::Nothing => Vault::Open { secrets: Secrets { s3: None, sudo }, digest },
     }
 }
 
@@ -63,6 +66,8 @@ struct Finder<'a> {
     keyring: &'a Keyring,
     /// What is encrypted, in the order in which it was met: a digest of it names this version of the secrets.
     sealed: Vec<String>,
+    /// The first password of `sudo` in the files that were opened.
+    sudo: Option<Secret>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -142,6 +147,7 @@ impl Finder<'_> {
 
     /// The keys of one file. One that only names templates is as good as none.
     fn keys(&mut self, source: &Source, top: &Map, hidden: Hidden) -> Answer {
+        self.find_sudo(source, top, hidden);
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
         for map in std::iter::once(top).chain(houses) {
             let (Some(access), Some(secret)) = (map.get(ACCESS_KEY), map.get(SECRET_KEY)) else { continue };
@@ -158,6 +164,22 @@ impl Finder<'_> {
             }
         }
         Answer::Nothing
+    }
+
+    /// The password of `sudo` on the hosts. Without it hosts that ask for one are told, each as unreachable.
+    fn find_sudo(&mut self, source: &Source, top: &Map, hidden: Hidden) {
+        if self.sudo.is_some() {
+            return;
+        }
+        let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
+        for (map, key) in std::iter::once(top).chain(houses).flat_map(|map| SUDO.map(|key| (map, key))) {
+            if let Some(entry) = map.get(key)
+                && let Found::Secret(secret) = self.secret(source, &entry.value, key, hidden)
+            {
+                self.sudo = Some(secret);
+                return;
+            }
+        }
     }
 
     fn secret(&mut self, source: &Source, node: &Node, key: &str, hidden: Hidden) -> Found {

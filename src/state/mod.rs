@@ -8,7 +8,7 @@ mod observed;
 
 pub use desired::{Desired, HeldBefore, Scope, Selection, Tag, TagError, Wanted};
 pub use observed::{
-    Caller, HostFacts, HostSighting, JobFailure, JobKey, Observed, Owner, Presence, Sighting,
+    Caller, Cron, HostFacts, HostSighting, JobFailure, JobKey, Observed, Owner, Presence, Room, Sighting,
 };
 
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! What is: one sighting per thing, and who is looking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -118,15 +118,61 @@ pub enum HostSighting {
     Unreachable(String),
 }
 
-/// What the plan must know of a host.
+/// What the plan must know of a host. What is `None` nobody could tell: a host of the sandbox has no machine behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostFacts {
     /// The zone in which its cron fires.
     pub zone: Tz,
-    /// Why cron would not run an entry there: no cron installed or running.
-    pub cron_missing: Option<String>,
-    /// Why the program could not be started there.
-    pub program_missing: Option<String>,
+    pub cron: Cron,
+    /// The machine's own name.
+    pub hostname: Option<String>,
+    /// As `uname -m` has it.
+    pub architecture: Option<String>,
+    /// Seconds that its clock is ahead of ours.
+    pub clock_ahead: Option<i64>,
+    /// What no two machines have in common while they run.
+    pub identity: Option<String>,
+    /// Which of the users that jobs need there are.
+    pub users: Option<BTreeSet<String>>,
+    /// Versions of PostgreSQL's programs, by program.
+    pub postgresql: Option<BTreeMap<String, Vec<String>>>,
+    /// Room where backups lie, in bytes, by directory.
+    pub space: BTreeMap<String, Room>,
+}
+
+/// What would start jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cron {
+    /// Whoever plays in the sandbox.
+    Played,
+    /// The daemon of that name.
+    Runs(String),
+    /// Nothing would, and why, for people.
+    Missing(String),
+}
+
+/// Room on a disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub free: u64,
+    pub total: u64,
+}
+
+impl HostFacts {
+    /// A host that is played: everything that jobs need is there.
+    pub fn played(zone: Tz) -> Self {
+        HostFacts {
+            zone,
+            cron: Cron::Played,
+            hostname: None,
+            architecture: None,
+            clock_ahead: None,
+            identity: None,
+            users: None,
+            postgresql: None,
+            space: BTreeMap::new(),
+        }
+    }
 }
 
 impl Caller {

@@ -83,9 +83,10 @@ impl WorldRead for LiveWorld {
         });
         let buckets: Vec<_> = buckets.collect();
         let mut observed = Observed { caller: self.caller.clone(), ..Observed::default() };
-        let (buckets, break_glass) = futures_util::join!(
+        let (buckets, break_glass, hosts) = futures_util::join!(
             Box::pin(self.observe_buckets(scope.account, buckets)),
             Box::pin(self.observe_break_glass(scope.account, &scope.break_glass)),
+            Box::pin(self.observe_hosts(scope)),
         );
         observed.sightings.extend(buckets);
         observed.break_glass = break_glass;
@@ -98,7 +99,10 @@ impl WorldRead for LiveWorld {
             observed.sightings.extend(sightings);
             observed.job_key = job_key;
         }
-        self.observe_hosts(scope, &mut observed);
+        let Observed { hosts, sightings, failures, .. } = hosts;
+        observed.hosts = hosts;
+        observed.sightings.extend(sightings);
+        observed.failures = failures;
         observed
     }
 
@@ -109,7 +113,7 @@ impl WorldRead for LiveWorld {
             }
             Resource::Role(_) | Resource::User(_) => Box::pin(self.sight_identity(id, like)).await,
             Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_) => {
-                self.sight_on_host(id, like)
+                Box::pin(self.sight_on_host(id, like)).await
             }
         }
     }
@@ -119,7 +123,7 @@ impl WorldRead for LiveWorld {
             Question::Versions { bucket, prefix, old, new, .. } => {
                 self.lost_versions(bucket, prefix, *old, *new).await
             }
-            Question::Local { host, old, new, .. } => self.lost_local(host, old, new),
+            Question::Local { host, old, new, .. } => Box::pin(self.lost_local(host, old, new)).await,
         }
     }
 }
@@ -129,8 +133,8 @@ impl WorldWrite for LiveWorld {
         match change.id.kind() {
             Kind::Bucket => Box::pin(self.write_bucket(change)).await,
             Kind::Role | Kind::User => Box::pin(self.write_identity(change)).await,
-            _ if change.action == Action::Remove => self.remove_on_host(change),
-            _ => self.write_on_host(change),
+            _ if change.action == Action::Remove => Box::pin(self.remove_on_host(change)).await,
+            _ => Box::pin(self.write_on_host(change)).await,
         }
     }
 }

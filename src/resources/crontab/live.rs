@@ -1,7 +1,7 @@
 //! Reads and writes one file in `/etc/cron.d`.
 
 use super::{Crontab, DIRECTORY, Lines, file_name, mark, parse};
-use crate::clients::host::{Access, EntryKind, HostError, HostFiles};
+use crate::clients::host::{Access, EntryKind, Host, HostError, Seen, View};
 use crate::resources::Found;
 use crate::resources::host_directory::live::{access, name};
 use crate::vocab::{Environment, Id};
@@ -12,21 +12,19 @@ pub fn path(environment: &Environment, id: &Id) -> String {
 }
 
 /// The file at `path`, with the mark that it carries.
-pub fn read(host: &HostFiles, path: &str) -> Result<Option<Found<Crontab>>, String> {
-    let Some(entry) = host.entry(path).map_err(|error| error.to_string())? else { return Ok(None) };
-    if entry.kind != EntryKind::File {
+pub fn read(view: &View, path: &str) -> Result<Option<Found<Crontab>>, String> {
+    let Some(seen) = view.at(path).map_err(|error| error.to_string())? else { return Ok(None) };
+    let Seen { kind: EntryKind::File, access: Access { owner, group, mode }, bytes } = seen else {
         return Err(format!(
             "{path} is not a plain file; cron does not read it: move it away, then plan again"
         ));
-    }
-    let Some(bytes) = host.read(path).map_err(|error| error.to_string())? else { return Ok(None) };
-    let text = String::from_utf8_lossy(&bytes);
+    };
+    let text = String::from_utf8_lossy(bytes);
     let Lines { variables, entries, other } = parse(&text);
-    let Access { owner, group, mode } = entry.access;
     let thing = Crontab {
-        owner: name(&owner)?,
-        group: name(&group)?,
-        mode,
+        owner: name(owner)?,
+        group: name(group)?,
+        mode: *mode,
         variables,
         entries,
         other,
@@ -36,18 +34,18 @@ pub fn read(host: &HostFiles, path: &str) -> Result<Option<Found<Crontab>>, Stri
 }
 
 /// Replaces the file, whole.
-pub fn write(
-    host: &HostFiles,
+pub async fn write(
+    host: &Host,
     environment: &Environment,
     id: &Id,
     wanted: &Crontab,
 ) -> Result<(), HostError> {
     let text = wanted.render(environment, id);
     let access = access(&wanted.owner, &wanted.group, wanted.mode);
-    host.write(&path(environment, id), text.as_bytes(), &access)
+    host.write(&path(environment, id), text.as_bytes(), &access).await
 }
 
 /// Removes the file.
-pub fn remove(host: &HostFiles, environment: &Environment, id: &Id) -> Result<(), HostError> {
-    host.remove(&path(environment, id))
+pub async fn remove(host: &Host, environment: &Environment, id: &Id) -> Result<(), HostError> {
+    host.remove(&path(environment, id)).await
 }

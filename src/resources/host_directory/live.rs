@@ -1,23 +1,22 @@
 //! Reads and writes a directory on a host.
 
 use super::HostDirectory;
-use crate::clients::host::{Access, EntryKind, HostError, HostFiles};
+use crate::clients::host::{Access, EntryKind, Host, HostError, Seen, View};
 use crate::vocab::OsUser;
 
 /// The directory at the wanted one's path. The outer error is for people: something else lies there, or nobody may look.
-pub fn read(host: &HostFiles, like: &HostDirectory) -> Result<Option<HostDirectory>, String> {
-    let Some(entry) = host.entry(&like.path).map_err(|error| error.to_string())? else { return Ok(None) };
-    if entry.kind != EntryKind::Directory {
+pub fn read(view: &View, like: &HostDirectory) -> Result<Option<HostDirectory>, String> {
+    let Some(seen) = view.at(&like.path).map_err(|error| error.to_string())? else { return Ok(None) };
+    let Seen { kind: EntryKind::Directory, access: Access { owner, group, mode }, .. } = seen else {
         return Err(format!("{} is not a directory; move it away, then plan again", like.path));
-    }
-    let Access { owner, group, mode } = entry.access;
-    Ok(Some(HostDirectory { path: like.path.clone(), owner: name(&owner)?, group: name(&group)?, mode }))
+    };
+    Ok(Some(HostDirectory { path: like.path.clone(), owner: name(owner)?, group: name(group)?, mode: *mode }))
 }
 
 /// Makes it so; what is in the directory stays.
-pub fn write(host: &HostFiles, wanted: &HostDirectory) -> Result<(), HostError> {
+pub async fn write(host: &Host, wanted: &HostDirectory) -> Result<(), HostError> {
     let HostDirectory { path, owner, group, mode } = wanted;
-    host.make_directory(path, &access(owner, group, *mode))
+    host.make_directory(path, &access(owner, group, *mode)).await
 }
 
 pub(in crate::resources) fn access(owner: &OsUser, group: &OsUser, mode: u32) -> Access {

@@ -188,11 +188,7 @@ fn plan() -> Plan {
         ),
         (host_id(Kind::Crontab, "db1", "blobdb"), Sighting::Ours(Resource::Crontab(crontab_at(4, &[])))),
     ]);
-    let facts = HostFacts {
-        zone: "Asia/Kolkata".parse().expect("a zone"),
-        cron_missing: None,
-        program_missing: None,
-    };
+    let facts = HostFacts::played("Asia/Kolkata".parse().expect("a zone"));
     let observed = Observed {
         caller: Caller {
             account: Some("123456789012".parse().expect("valid")),

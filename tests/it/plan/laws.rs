@@ -524,7 +524,7 @@ prop_compose! {
 fn world(case: &Case) -> MemoryWorld {
     let mut world = MemoryWorld::new(case.things.clone());
     world.break_glass = case.break_glass.clone();
-    let facts = HostFacts { zone: chrono_tz::UTC, cron_missing: None, program_missing: None };
+    let facts = HostFacts::played(chrono_tz::UTC);
     for host in ["db1", "db2"] {
         world.hosts.insert(host.parse().expect("valid"), HostSighting::Reached(facts.clone()));
     }

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{CreateBucketConfiguration, Tag, Tagging};
 use reconcile::plan::{Action, Change, FieldChange, between};
 use reconcile::resources::{Bucket, Crontab, Resource};
 use reconcile::state::{
-    Desired, HeldCode, HostFacts, HostSighting, Observed, Scope, Selection, Sighting, Wanted,
+    Cron, Desired, HeldCode, HostFacts, HostSighting, Observed, Scope, Selection, Sighting, Wanted,
 };
 use reconcile::vocab::{Id, Kind, Risk, Value};
 use reconcile::world::{WorldRead, WorldWrite};
@@ -110,11 +110,8 @@ fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
         vault_digest: None,
     };
     let plan = |cron_missing: Option<&str>| {
-        let facts = HostFacts {
-            zone: chrono_tz::UTC,
-            cron_missing: cron_missing.map(str::to_owned),
-            program_missing: None,
-        };
+        let mut facts = HostFacts::played(chrono_tz::UTC);
+        facts.cron = cron_missing.map_or(Cron::Played, |why| Cron::Missing(why.to_owned()));
         let observed = Observed {
             sightings: [(id.clone(), Sighting::Ours(crontab.clone()))].into(),
             hosts: [("db1".parse().expect("valid"), HostSighting::Reached(facts))].into(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use reconcile::clients::aws::Aws;
-use reconcile::clients::host::HostFiles;
+use reconcile::clients::host::{Folder, Host};
 use reconcile::plan::{Action, Change, Consent, Plan, between};
 use reconcile::resources::bucket::VersioningLock;
 use reconcile::resources::{Bucket, Resource};
@@ -33,10 +33,10 @@ pub(super) fn sandbox() -> Sandbox {
 
 /// The live world over a sandbox with one host.
 pub(super) async fn live(sandbox: &Sandbox) -> LiveWorld {
-    let facts = HostFacts { zone: chrono_tz::UTC, cron_missing: None, program_missing: None };
+    let facts = HostFacts::played(chrono_tz::UTC);
     let name: reconcile::vocab::HostName = "db1".parse().expect("valid");
-    let files = HostFiles::folder(sandbox.host_dir(&name), Some(sandbox.tripwire()));
-    let hosts = Hosts::from([(name, Reach::Files { files, facts })]);
+    let host = Host::Folder(Folder::new(sandbox.host_dir(&name), Some(sandbox.tripwire())));
+    let hosts = Hosts::from([(name, Reach::Played(host, Box::new(facts)))]);
     let aws = Aws::load(sandbox.aws_settings()).await;
     LiveWorld::connect(environment(), aws, hosts, [], 8, sandbox.clock()).await
 }

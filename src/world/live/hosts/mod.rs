@@ -1,0 +1,280 @@
+//! Hosts of the live world: what of ours lies on them, and what they need.
+//!
+//! Each host is asked once for everything, all of them at the same time within a bound; what each says is sorted out here.
+
+mod facts;
+mod local;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{LiveWorld, all, host_of};
+use crate::clients::host::{Contents, Host, HostError, Question, View};
+use crate::plan::Change;
+use crate::resources::{Found, Resource, crontab, host_directory, host_file};
+use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
+use crate::vocab::{Datastore, Environment, HostName, Id, Kind};
+
+/// How each host is reached.
+pub type Hosts = BTreeMap<HostName, Reach>;
+
+/// How one host is reached.
+#[derive(Debug)]
+pub enum Reach {
+    /// A machine that tells its facts itself.
+    Machine(Host),
+    /// A host that is played, with the facts that its sandbox says.
+    Played(Host, Box<HostFacts>),
+    /// It cannot be looked at, and why.
+    Not(String),
+}
+
+/// What is wanted on one host.
+type WantedThere<'a> = Vec<(&'a Id, &'a Resource)>;
+
+impl LiveWorld {
+    pub(super) async fn observe_hosts(&self, scope: &Scope<'_>) -> Observed {
+        let mut wanted: BTreeMap<&HostName, WantedThere<'_>> =
+            scope.hosts.iter().map(|host| (*host, Vec::new())).collect();
+        for (id, like) in &scope.wanted {
+            if let Some(host) = id.host() {
+                wanted.entry(host).or_default().push((id, like));
+            }
+        }
+        // A host is one request that waits for the machine's own line.
+        let looks = all(wanted, self.parallel * 2, |(host, wanted)| self.observe_host(host, wanted)).await;
+        let mut observed = Observed::default();
+        for look in looks {
+            observed.hosts.extend(look.hosts);
+            observed.sightings.extend(look.sightings);
+            observed.failures.extend(look.failures);
+        }
+        observed.failures.sort();
+        observed
+    }
+
+    async fn observe_host(&self, host: &HostName, wanted: WantedThere<'_>) -> Observed {
+        let mut observed = Observed::default();
+        let sighting = match self.look_at(host, &wanted).await {
+            Ok((view, facts)) => {
+                observed.sightings.extend(self.marked_on(host, &view));
+                for (id, like) in wanted {
+                    observed.sightings.insert(id.clone(), self.sort(&view, id, like));
+                    observed.failures.extend(self.last_failure(&view, id, like));
+                }
+                HostSighting::Reached(facts)
+            }
+            Err(why) => {
+                let unknown = |(id, _): (&Id, &Resource)| (id.clone(), Sighting::Unknown(why.clone()));
+                observed.sightings.extend(wanted.into_iter().map(unknown));
+                HostSighting::Unreachable(why)
+            }
+        };
+        observed.hosts.insert(host.clone(), sighting);
+        observed
+    }
+
+    async fn look_at(&self, name: &HostName, wanted: &WantedThere<'_>) -> Result<(View, HostFacts), String> {
+        let (host, played) = match self.hosts.get(name) {
+            Some(Reach::Machine(host)) => (host, None),
+            Some(Reach::Played(host, facts)) => (host, Some(facts)),
+            Some(Reach::Not(why)) => return Err(why.clone()),
+            None => return Err(NOT_LISTED.to_owned()),
+        };
+        let begun = self.clock.now();
+        let view = Box::pin(host.look(&self.question(wanted))).await?;
+        let facts = match played {
+            Some(facts) => HostFacts::clone(facts),
+            None => facts::of(&view.facts, begun, self.clock.now()),
+        };
+        Ok((view, facts))
+    }
+
+    /// Everything that is to be known of a host at once: what is wanted there, and what of ours may be there besides.
+    fn question(&self, wanted: &[(&Id, &Resource)]) -> Question {
+        let mut question = Question { facts: true, ..Question::default() };
+        question.directories.insert(crontab::DIRECTORY.to_owned(), Contents::All);
+        question
+            .directories
+            .insert(host_file::directory(&self.environment), Contents::Ending(JOB_FILE_ENDING));
+        for (id, like) in wanted {
+            question.paths.extend(self.paths(id, like));
+            question.paths.extend(failure_path(like));
+            facts::needed_by(like, &mut question);
+        }
+        question
+    }
+
+    /// Where a thing lies.
+    fn paths(&self, id: &Id, like: &Resource) -> Option<String> {
+        match like {
+            Resource::HostDirectory(like) => Some(like.path.clone()),
+            Resource::HostFile(like) => Some(like.path.clone()),
+            Resource::Crontab(_) => Some(crontab::live::path(&self.environment, id)),
+            Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => None,
+        }
+    }
+
+    /// What the last run of a job left beside its backups, if it failed.
+    fn last_failure(&self, view: &View, id: &Id, like: &Resource) -> Option<JobFailure> {
+        let seen = view.at(&failure_path(like)?).ok()??;
+        let told: ToldFailure = serde_json::from_slice(&seen.bytes).ok()?;
+        let ours = told.environment == self.environment && told.datastore.as_str() == id.name();
+        ours.then(|| JobFailure {
+            host: id.host().cloned().unwrap_or_else(|| told.host.clone()),
+            datastore: told.datastore,
+            at: told.at,
+            message: told.message,
+        })
+    }
+
+    /// What carries this environment's mark on a host, whether anybody still wants it or not.
+    fn marked_on(&self, host: &HostName, view: &View) -> BTreeMap<Id, Sighting> {
+        let mut found = BTreeMap::new();
+        for (path, seen) in view.within(crontab::DIRECTORY) {
+            let Some(mark) = crontab::mark(&String::from_utf8_lossy(&seen.bytes)) else { continue };
+            let Some(id) = mark.id.filter(|id| id.kind() == Kind::Crontab) else { continue };
+            if self.is_of_another_host(&id, host) {
+                continue;
+            }
+            // A copy of our file under another name is not ours.
+            let id = Id::on_host(Kind::Crontab, host.clone(), id.name());
+            if mark.environment == self.environment
+                && crontab::live::path(&self.environment, &id) == path
+                && let Ok(Some(Found { thing, .. })) = crontab::live::read(view, path)
+            {
+                found.insert(id, Sighting::Ours(Resource::Crontab(thing)));
+            }
+        }
+        let directory = host_file::directory(&self.environment);
+        for (path, seen) in view.within(&directory) {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let Some(stem) = name.strip_suffix(JOB_FILE_ENDING) else { continue };
+            let id = host_file::marked_id(&String::from_utf8_lossy(&seen.bytes));
+            if id.is_some_and(|id| self.is_of_another_host(&id, host)) {
+                continue;
+            }
+            if let Ok(Some(Found { mark: Some(mark), thing })) = host_file::live::read(view, path)
+                && mark == self.environment
+            {
+                let id = Id::on_host(Kind::HostFile, host.clone(), stem);
+                found.insert(id, Sighting::Ours(Resource::HostFile(thing)));
+            }
+        }
+        found
+    }
+
+    /// Whether a mark names another host of the inventory: then one machine has two names there, and what is declared for
+    /// one of them is not left over on the other. A name that is in the inventory no longer was this host's.
+    fn is_of_another_host(&self, marked: &Id, host: &HostName) -> bool {
+        marked.host().is_some_and(|marked| marked != host && self.hosts.contains_key(marked))
+    }
+
+    fn host(&self, name: &HostName) -> Result<&Host, String> {
+        match self.hosts.get(name) {
+            Some(Reach::Machine(host) | Reach::Played(host, _)) => Ok(host),
+            Some(Reach::Not(why)) => Err(why.clone()),
+            None => Err(NOT_LISTED.to_owned()),
+        }
+    }
+
+    /// One thing again, just before it is changed.
+    pub(super) async fn sight_on_host(&self, id: &Id, like: &Resource) -> Sighting {
+        let look = async {
+            let paths: BTreeSet<String> = self.paths(id, like).into_iter().collect();
+            let question = Question { paths, ..Question::default() };
+            Box::pin(self.host(host_of(id)?)?.look(&question)).await
+        };
+        match look.await {
+            Ok(view) => self.sort(&view, id, like),
+            Err(why) => Sighting::Unknown(why),
+        }
+    }
+
+    fn sort(&self, view: &View, id: &Id, like: &Resource) -> Sighting {
+        self.sighting(view, id, like).unwrap_or_else(Sighting::Unknown)
+    }
+
+    fn sighting(&self, view: &View, id: &Id, like: &Resource) -> Result<Sighting, String> {
+        Ok(match like {
+            // A directory cannot carry a mark: present is ours.
+            Resource::HostDirectory(like) => match host_directory::live::read(view, like)? {
+                Some(directory) => Sighting::Ours(Resource::HostDirectory(directory)),
+                None => Sighting::Absent,
+            },
+            Resource::HostFile(like) => {
+                self.marked(host_file::live::read(view, &like.path)?, Resource::HostFile)
+            }
+            Resource::Crontab(_) => {
+                let path = crontab::live::path(&self.environment, id);
+                self.marked(crontab::live::read(view, &path)?, Resource::Crontab)
+            }
+            Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => {
+                return Err(format!("{id} does not lie on a host"));
+            }
+        })
+    }
+
+    fn marked<T>(&self, found: Option<Found<T>>, resource: fn(T) -> Resource) -> Sighting {
+        match found {
+            None => Sighting::Absent,
+            Some(Found { mark: None, .. }) => Sighting::Foreign(Owner::Unmarked),
+            Some(Found { mark: Some(mark), thing }) if mark == self.environment => {
+                Sighting::Ours(resource(thing))
+            }
+            Some(Found { mark: Some(other), .. }) => Sighting::Foreign(Owner::Environment(other)),
+        }
+    }
+
+    pub(super) async fn write_on_host(&self, change: &Change) -> Result<(), String> {
+        let (host, id, environment): (_, _, &Environment) =
+            (self.host(host_of(&change.id)?)?, &change.id, &self.environment);
+        let told = |error: HostError| error.to_string();
+        match &change.desired {
+            Some(Resource::HostDirectory(wanted)) => {
+                host_directory::live::write(host, wanted).await.map_err(told)
+            }
+            Some(Resource::HostFile(wanted)) => {
+                host_file::live::write(host, environment, id, wanted, |digest| self.secret(digest)).await
+            }
+            Some(Resource::Crontab(wanted)) => {
+                crontab::live::write(host, environment, id, wanted).await.map_err(told)
+            }
+            Some(Resource::Bucket(_) | Resource::Role(_) | Resource::User(_)) | None => {
+                Err(format!("{id} does not lie on a host"))
+            }
+        }
+    }
+
+    pub(super) async fn remove_on_host(&self, change: &Change) -> Result<(), String> {
+        let host = self.host(host_of(&change.id)?)?;
+        let removed = match &change.observed {
+            Some(Resource::Crontab(_)) => crontab::live::remove(host, &self.environment, &change.id).await,
+            Some(Resource::HostFile(file)) => host.remove(&file.path).await,
+            _ => return Err(format!("{} is never removed", change.id)),
+        };
+        removed.map_err(|error| error.to_string())
+    }
+}
+
+const NOT_LISTED: &str = "it is not in the inventory";
+const JOB_FILE_ENDING: &str = ".json";
+
+/// Where a job that failed writes it down: beside its backups.
+fn failure_path(like: &Resource) -> Option<String> {
+    let Resource::HostFile(file) = like else { return None };
+    let host_file::Body::Members { members, .. } = &file.body else { return None };
+    Some(format!("{}/last-failure.json", members.get("directory")?.as_text()?))
+}
+
+/// What a failed job wrote down.
+#[derive(Deserialize)]
+struct ToldFailure {
+    environment: Environment,
+    host: HostName,
+    datastore: Datastore,
+    at: DateTime<Utc>,
+    message: String,
+}
