@@ -48,6 +48,7 @@ fn desired(break_glass: &[&str]) -> Desired {
         datastores: BTreeSet::new(),
         declared: None,
         needs: BTreeSet::new(),
+        programs: BTreeSet::new(),
     };
     Desired {
         environment: "production".parse().expect("valid"),
@@ -57,6 +58,7 @@ fn desired(break_glass: &[&str]) -> Desired {
         declared: BTreeSet::from([id.clone()]),
         resources: BTreeMap::from([(id, wanted)]),
         held: Vec::new(),
+        offers: Default::default(),
         stakes: BTreeMap::new(),
         hosts: BTreeSet::new(),
         break_glass: break_glass.iter().map(|arn| (*arn).to_owned()).collect(),

@@ -6,7 +6,7 @@ mod facts;
 mod local;
 mod takeover;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use super::{LiveWorld, all, host_of};
 use crate::clients::host::{Contents, Host, HostError, Question, View};
 use crate::plan::Change;
 use crate::resources::crontab::old::{self, OldLine};
-use crate::resources::{Crontab, Found, Resource, crontab, host_directory, host_file};
+use crate::resources::{Crontab, Found, Resource, crontab, host_directory, host_file, program};
 use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
 use crate::vocab::{Datastore, Environment, HostName, Id, Kind};
 
@@ -121,6 +121,8 @@ impl LiveWorld {
             Resource::HostDirectory(like) => Some(like.path.clone()),
             Resource::HostFile(like) => Some(like.path.clone()),
             Resource::Crontab(_) => Some(crontab::live::path(&self.environment, id)),
+            // Its checksum is asked for instead.
+            Resource::Program(_) => None,
             Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => None,
         }
     }
@@ -192,10 +194,12 @@ impl LiveWorld {
     /// One thing again, just before it is changed.
     pub(super) async fn sight_on_host(&self, id: &Id, like: &Resource) -> Sighting {
         let look = async {
-            let paths: BTreeSet<String> = self.paths(id, like).into_iter().collect();
-            let mut question = Question { paths, ..Question::default() };
-            if matches!(like, Resource::Crontab(_)) {
-                old::live::ask(&mut question);
+            let mut question = Question::default();
+            question.paths.extend(self.paths(id, like));
+            match like {
+                Resource::Program(_) => facts::needed_by(like, &mut question),
+                Resource::Crontab(_) => old::live::ask(&mut question),
+                _ => {}
             }
             Box::pin(self.host(host_of(id)?)?.look(&question)).await
         };
@@ -211,6 +215,11 @@ impl LiveWorld {
 
     fn sighting(&self, view: &View, id: &Id, like: &Resource) -> Result<Sighting, String> {
         Ok(match like {
+            Resource::Program(_) => match program::live::read(view) {
+                program::live::Found::Nothing => Sighting::Absent,
+                program::live::Found::Ours(program) => Sighting::Ours(Resource::Program(program)),
+                program::live::Found::Other(_) => Sighting::Foreign(Owner::Unmarked),
+            },
             // A directory cannot carry a mark: present is ours.
             Resource::HostDirectory(like) => match host_directory::live::read(view, like)? {
                 Some(directory) => Sighting::Ours(Resource::HostDirectory(directory)),
@@ -255,6 +264,11 @@ impl LiveWorld {
             (self.host(host_of(&change.id)?)?, &change.id, &self.environment);
         let told = |error: HostError| error.to_string();
         match &change.desired {
+            Some(Resource::Program(wanted)) => {
+                let file = wanted.sha256.as_ref().and_then(|sha256| self.programs.get(sha256));
+                let file = file.ok_or("the program to be copied is not at hand any more; plan again")?;
+                program::live::write(host, file).await.map_err(told)
+            }
             Some(Resource::HostDirectory(wanted)) => {
                 host_directory::live::write(host, wanted).await.map_err(told)
             }
