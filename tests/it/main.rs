@@ -29,4 +29,6 @@ mod support;
 
 mod story;
 
+mod takeover;
+
 mod vault;

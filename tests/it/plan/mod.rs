@@ -5,5 +5,5 @@ mod golden;
 mod identities;
 mod laws;
 mod live;
-mod live_laws;
+pub mod live_laws;
 mod moved;

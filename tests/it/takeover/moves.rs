@@ -1,0 +1,1 @@
+//! Old entries at other times, in other places, and for other hosts than ours.
