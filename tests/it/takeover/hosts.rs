@@ -7,7 +7,7 @@ use std::path::Path;
 use reconcile::clients::aws::Aws;
 use reconcile::clients::host::{Folder, Host};
 use reconcile::derive;
-use reconcile::plan::{Consent, Plan, between};
+use reconcile::plan::{Answer, Consent, Plan, Question, between};
 use reconcile::resources::program::Offers;
 use reconcile::sandbox::{Sandbox, SandboxConfig};
 use reconcile::settings::Settings;
@@ -92,6 +92,10 @@ impl Case {
         let desired = self.desired.select(&selection);
         let world = self.world(sandbox).await;
         between(&desired, &selection, &world.observe(&desired.scope()).await)
+    }
+
+    pub async fn answer(&self, sandbox: &Sandbox, question: &Question) -> Answer {
+        self.world(sandbox).await.answer(question).await
     }
 
     /// Applies it with every consent; whether all of it was done.
