@@ -9,6 +9,7 @@ mod break_glass;
 mod buckets;
 mod hosts;
 mod identities;
+mod keys;
 
 use std::collections::BTreeMap;
 

@@ -176,7 +176,7 @@ async fn every_row_that_a_bucket_policy_can_hold_is_denied() {
                 )),
             ],
             // No rule of this bucket chooses by tags, and versioning is on.
-            When::FilteredByTag | When::Unversioned | When::KmsKey => continue,
+            When::FilteredByTag | When::Unversioned | When::KmsKey | When::ImportedKey => continue,
         };
         let resource = match row.on {
             On::Object => "arn:aws:s3:::locked-backups/k",

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule,
+    OwnershipControlsRule, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use reconcile::clients::aws::Aws;
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
@@ -302,6 +303,28 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
         let put = s3.put_bucket_ownership_controls().bucket("sportfin-plain").ownership_controls(rules);
         put.send().await.expect("put");
     });
+    // What a key of the account's own encrypts hangs on who may take the key away.
+    let key = stage.kms_by_hand(|kms| async move {
+        let made = kms.create_key().send().await.expect("made").key_metadata.expect("a key");
+        kms.create_alias()
+            .alias_name("alias/backups")
+            .target_key_id(&made.key_id)
+            .send()
+            .await
+            .expect("made");
+        made.key_id
+    });
+    stage.by_hand(|s3| async move {
+        let default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(ServerSideEncryption::AwsKms)
+            .kms_master_key_id("alias/backups");
+        let rule = ServerSideEncryptionRule::builder()
+            .apply_server_side_encryption_by_default(default.build().expect("a default"));
+        let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build()).build().expect("rules");
+        let put =
+            s3.put_bucket_encryption().bucket("sportfin-plain").server_side_encryption_configuration(rules);
+        put.send().await.expect("put");
+    });
     // One that settings name and that was never made: nothing is needed to see that.
     stage.edit("environment/public.yml", "  buckets:\n", "  buckets:\n    sportfin-never-made: {}\n");
     let policy = stage.reconcile_plain("permissions audit").exits(0).json();
@@ -314,6 +337,10 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
     let ids: Vec<&str> =
         whole["findings"].as_array().expect("a list").iter().filter_map(|f| f["id"].as_str()).collect();
     assert!(ids.contains(&"bucket-absent"), "{ids:?}");
+    let on_key = whole["abilities"].as_array().expect("a list").iter().filter(|one| {
+        one["resource"].as_str().is_some_and(|resource| resource.ends_with(&format!(":key/{key}")))
+    });
+    assert!(on_key.count() > 0, "the key itself is judged: {whole:#}");
     for (missing, policy) in each_missing(&policy) {
         let audit = exact(&policy);
         assert!(
@@ -321,4 +348,24 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
             "nothing needs {missing}: {audit}"
         );
     }
+}
+
+/// A key of another account may be looked at as far as that account lets; its policy nobody reads from here.
+#[test]
+fn an_audit_asks_for_the_state_of_a_key_of_another_account() {
+    let stage = Stage::of("sportfin");
+    let theirs = "arn:aws:kms:eu-west-2:999988887777:key/00000000-0000-4000-8000-000000000000";
+    let bucket = format!("  buckets:\n    sportfin-plain: {{encryption: {{kms_key: \"{theirs}\"}}}}\n");
+    stage.edit("environment/public.yml", "  buckets:\n", &bucket);
+    let policy = stage.reconcile_plain("permissions audit").exits(0).json();
+    let of = |sid: &str| {
+        let statements = policy["Statement"].as_array().expect("statements");
+        statements
+            .iter()
+            .find(|one| one["Sid"] == sid)
+            .map(|one| (one["Action"].clone(), one["Resource"].clone()))
+    };
+    assert_eq!(of("ReadKeysOfOthers"), Some((json!(["kms:DescribeKey"]), json!([theirs]))));
+    let own = (json!(["kms:DescribeKey", "kms:GetKeyPolicy"]), json!(["arn:aws:kms:*:123456789012:key/*"]));
+    assert_eq!(of("ReadKeys"), Some(own));
 }

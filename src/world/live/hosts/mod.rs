@@ -4,6 +4,7 @@
 
 mod facts;
 mod local;
+mod preflight;
 mod takeover;
 
 use std::collections::BTreeMap;
@@ -275,7 +276,10 @@ impl LiveWorld {
             Some(Resource::HostFile(wanted)) => {
                 host_file::live::write(host, environment, id, wanted, |digest| self.secret(digest)).await
             }
-            Some(Resource::Crontab(wanted)) => Box::pin(self.write_crontab(host, change, wanted)).await,
+            Some(Resource::Crontab(wanted)) => {
+                Box::pin(preflight::passes(host, wanted)).await?;
+                Box::pin(self.write_crontab(host, change, wanted)).await
+            }
             Some(Resource::Bucket(_) | Resource::Role(_) | Resource::User(_)) | None => {
                 Err(format!("{id} does not lie on a host"))
             }
