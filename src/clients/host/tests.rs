@@ -218,6 +218,23 @@ async fn a_password_is_no_command_and_in_no_argument() {
     assert!(!format!("{shell:?}").contains("canary"));
 }
 
+#[tokio::test]
+async fn files_are_told_that_are_named_after_users() {
+    for tried in [folder(None), machine()] {
+        tried.host.make_directory(&tried.path("/spool"), &tried.access(0o700)).await.expect("made");
+        for name in ["root", "no-such-user-here", "-x"] {
+            let path = tried.path(&format!("/spool/{name}"));
+            tried.host.write(&path, b"* * * * * true\n", &tried.access(0o600)).await.expect("written");
+        }
+        let question = Question { named_after_users: [tried.path("/spool")].into(), ..Question::default() };
+        let view = tried.host.look(&question).await.expect("it answers");
+        assert!(view.named_after_users.contains(&tried.path("/spool/root")), "{view:?}");
+        // A folder has no users, and so any.
+        let is_folder = tried.top.is_empty();
+        assert_eq!(view.named_after_users.contains(&tried.path("/spool/no-such-user-here")), is_folder);
+    }
+}
+
 /// SHA-256 as a look would tell it.
 fn sum_of(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
