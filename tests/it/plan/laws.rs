@@ -561,7 +561,7 @@ fn world(case: &Case) -> MemoryWorld {
     world
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
             tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -578,7 +578,7 @@ fn observe(desired: &Desired, world: &MemoryWorld) -> Observed {
     wait(world.observe(&desired.scope()))
 }
 
-fn plan(desired: &Desired, world: &MemoryWorld) -> Plan {
+pub(super) fn plan(desired: &Desired, world: &MemoryWorld) -> Plan {
     between(desired, &Selection::all(), &observe(desired, world))
 }
 
@@ -809,7 +809,11 @@ fn shorter(before: &Resource, after: &Resource) -> Option<String> {
 }
 
 /// What an old entry did and nothing does any more, or does for less long.
-fn lost_with_old(before: &Crontab, after: &Crontab, job_file: Option<&Resource>) -> Option<String> {
+pub(super) fn lost_with_old(
+    before: &Crontab,
+    after: &Crontab,
+    job_file: Option<&Resource>,
+) -> Option<String> {
     let keep = match job_file {
         Some(Resource::HostFile(HostFile { body: Body::Members { members, .. }, .. })) => members.get("keep"),
         _ => None,
@@ -817,8 +821,12 @@ fn lost_with_old(before: &Crontab, after: &Crontab, job_file: Option<&Resource>)
     let ours = |name| keep.and_then(|keep| keep.get(name)).and_then(Value::as_number).unwrap_or(0);
     before.old.iter().filter(|line| !after.old.contains(line)).find_map(|line| {
         let another = before.old.iter().any(|other| {
-            let days = |keeps| if let Keeps::Days(days) = keeps { days } else { u32::MAX };
-            other.tier == line.tier && days(other.keeps) < days(line.keeps)
+            let minutes = |keeps| match keeps {
+                Keeps::Days(days) => days * 24 * 60,
+                Keeps::Minutes(minutes) => minutes,
+                Keeps::ForEver | Keeps::AsScripted => u32::MAX,
+            };
+            other.tier == line.tier && minutes(other.keeps) < minutes(line.keeps)
         });
         let is_made = after.entries.values().any(|entry| entry.command.tier == Some(line.tier));
         let is_kept = match (line.tier, line.keeps) {

@@ -7,3 +7,4 @@ mod laws;
 mod live;
 pub mod live_laws;
 mod moved;
+mod takeover;
