@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Change, FieldChange, Held, Plan, Reason, fingerprint};
 use crate::resources::bucket::field::VERSIONING_LOCK;
 use crate::resources::bucket::{VersioningLock, lock_member};
+use crate::resources::crontab::OLD;
 use crate::resources::{self, Bucket, Field, Resource};
 use crate::state::{Desired, HeldCode, Observed, Owner, Presence, Selection, Sighting, Wanted};
 use crate::vocab::{HostName, Id, Kind, Risk, Value};
@@ -141,16 +142,19 @@ impl Comparison<'_> {
         if let Some(why) = self.not_ready(id, wanted) {
             return self.hold(id, HeldCode::NotReady, why);
         }
+        self.hold_doubtful(id);
         let powers = self.newly_able(id, present, &resource, &mut comparison.changes);
+        let takeover = self.takes_over(id, action, present, &resource, &mut comparison.changes);
         if comparison.changes.is_empty() {
             self.unchanged.insert(id.clone());
             return;
         }
-        let mut reasons = vec![match action {
-            Action::Create => Reason::Missing,
-            Action::Adopt => Reason::Unmarked,
-            Action::Update | Action::Remove => Reason::Differs,
-        }];
+        let mut reasons = match action {
+            Action::Create => vec![Reason::Missing],
+            _ if !takeover.is_empty() => takeover,
+            Action::Adopt => vec![Reason::Unmarked],
+            Action::Update | Action::Remove => vec![Reason::Differs],
+        };
         reasons.extend(wanted.declared.clone().map(Reason::Declared));
         reasons.extend(powers.into_iter().map(Reason::Destroys));
         let risk = risks(comparison.changes.iter().map(|change| change.risk));
@@ -269,7 +273,8 @@ impl Comparison<'_> {
                 .fields()
                 .into_iter()
                 .filter_map(|field| Some((field.name, field.value?)))
-                .filter(|(_, value)| !is_empty(value))
+                // Nothing goes for which nothing of ours stands any more.
+                .filter(|(name, value)| !is_empty(value) && name != OLD)
                 .map(|(field, from)| FieldChange {
                     field,
                     from,

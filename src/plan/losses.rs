@@ -3,7 +3,7 @@
 //! A destructive change names exactly what would be lost. Where that cannot be told, the change is held as unknown: nobody
 //! can consent to what nobody saw.
 
-use super::{Action, Change, Held, Plan, fingerprint};
+use super::{Action, Change, Held, Plan, Reason, fingerprint};
 use crate::resources::{Resource, bucket, host_file};
 use crate::retention::Losses;
 use crate::state::HeldCode;
@@ -89,8 +89,24 @@ fn questions_of(change: &Change) -> Vec<Question> {
         (Kind::HostFile, Some(Resource::HostFile(new)), Some(Resource::HostFile(old))) => {
             local_question(change, old, new).into_iter().collect()
         }
+        (Kind::Crontab, ..) => takeover_questions(change),
         _ => Vec::new(),
     }
+}
+
+/// What lies in the backup directory was made by an old entry, and its life is that entry's until ours takes over.
+fn takeover_questions(change: &Change) -> Vec<Question> {
+    let Some(host) = change.id.host() else { return Vec::new() };
+    let question = |reason: &Reason| match reason {
+        Reason::KeepsLess { old, new } => Some(Question::Local {
+            id: change.id.clone(),
+            host: host.clone(),
+            old: old.clone(),
+            new: new.clone(),
+        }),
+        _ => None,
+    };
+    change.reasons.iter().filter_map(question).collect()
 }
 
 fn version_questions(change: &Change) -> Vec<Question> {
@@ -129,7 +145,7 @@ fn local_question(change: &Change, old: &host_file::HostFile, new: &host_file::H
     })
 }
 
-fn local_keep(file: &host_file::HostFile) -> Option<LocalKeep> {
+pub(super) fn local_keep(file: &host_file::HostFile) -> Option<LocalKeep> {
     let host_file::Body::Members { members, .. } = &file.body else { return None };
     let keep = members.get("keep")?;
     let number = |name| keep.get(name).and_then(Value::as_number).and_then(|n| u32::try_from(n).ok());

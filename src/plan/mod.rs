@@ -10,6 +10,7 @@ mod guard;
 mod hosts;
 mod losses;
 mod report;
+mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,7 @@ pub use report::{Outcome, Report};
 use crate::resources::Resource;
 use crate::retention::Losses;
 use crate::state::{Caller, HeldCode, HostSighting, JobFailure, Selection};
-use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Place, Risk, Value};
+use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Place, Risk, Tier, Value};
 
 /// How reality differs from what settings ask for, in the order in which it would be changed.
 #[derive(Clone, Debug)]
@@ -133,6 +134,14 @@ pub enum Reason {
     Undeclared,
     /// With this change an identity of ours can destroy backups.
     Destroys(Power),
+    /// Entries of an older tool make the same backups, and go when ours stand.
+    TakesOver,
+    /// They stood here before, went, and are back.
+    Returned,
+    /// The backups that old entries make and none of ours does.
+    LeavesUndone(BTreeSet<Tier>),
+    /// Our job keeps local backups for less long than the old entries did.
+    KeepsLess { old: LocalKeep, new: LocalKeep },
 }
 
 /// Something that settings ask for and that is not among the changes.

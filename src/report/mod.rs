@@ -13,6 +13,7 @@ mod hosts;
 pub mod jobs;
 pub mod plan;
 mod plan_markdown;
+mod plan_takeover;
 mod plan_words;
 pub mod problems;
 pub mod reference;

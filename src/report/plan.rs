@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 pub use super::documents::plan::{plan as plan_json, report as report_json};
 use super::hosts;
 pub use super::plan_markdown::plan as plan_markdown;
+use super::plan_takeover::takeover_text;
 use super::plan_words::{FieldLine, field_lines, power_words, short_schedule};
 pub use super::plan_words::{apply_line, next_run, refusal};
 use super::text::{
@@ -13,7 +14,7 @@ use super::text::{
     styled, wrapped,
 };
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Reason, Report, Summary};
-use crate::resources::identity;
+use crate::resources::{crontab, identity};
 use crate::retention::Losses;
 use crate::state::{HostSighting, Tag};
 use crate::vocab::{Kind, Risk, Value};
@@ -181,7 +182,16 @@ fn field_text(plan: &Plan, change: &Change, field: &FieldChange, view: View<'_>)
     {
         return text;
     }
-    if change.action == Action::Create && !view.verbose && is_detail(change.id.kind(), &field.field) {
+    if change.id.kind() == Kind::Crontab && field.field == crontab::OLD {
+        return takeover_text(plan, change, field);
+    }
+    // An adopted entry's file is as new as a created one's.
+    let is_new = match change.action {
+        Action::Create => true,
+        Action::Adopt => change.id.kind() == Kind::Crontab,
+        Action::Update | Action::Remove => false,
+    };
+    if is_new && !view.verbose && is_detail(change.id.kind(), &field.field) {
         return String::new();
     }
     let mut text = String::new();

@@ -1,14 +1,14 @@
 //! What a plan's data is called: one wording for text, Markdown and JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::text;
-use crate::plan::{Allow, Plan, Power, Reason, Refusal};
-use crate::resources::{bucket, identity, role};
-use crate::vocab::{Kind, SecretDigest, Value};
+use crate::plan::{Allow, LocalKeep, Plan, Power, Reason, Refusal};
+use crate::resources::{bucket, crontab, identity, role};
+use crate::vocab::{Kind, SecretDigest, Tier, Value};
 
 /// A line about one field: what it is, and what becomes of it.
 pub struct FieldLine {
@@ -32,6 +32,11 @@ pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<Fie
         (Kind::Bucket, bucket::field::VERSIONING_LOCK, from, to) => lock_lines(from, to),
         (Kind::Bucket, bucket::field::OBJECT_LOCK, from, to) => {
             vec![line("object lock", (!from.is_null()).then(|| held_words(from)), held_words(to))]
+        }
+        (Kind::Crontab, crontab::OLD, Value::List(from), to) => {
+            let entries = from.iter().filter_map(old_entry_words);
+            let entries = entries.map(|[when, what, table]| format!("{when} {what} ({table})"));
+            vec![line(crontab::OLD, Some(entries.collect::<Vec<_>>().join("; ")), words(to))]
         }
         (Kind::Crontab, name, from, to) if entry_words(from).or_else(|| entry_words(to)).is_some() => {
             vec![line(name, entry_words(from), entry_words(to).unwrap_or_else(|| "none".to_owned()))]
@@ -278,7 +283,56 @@ pub fn reason(reason: &Reason) -> (&'static str, String) {
         Reason::Differs => ("differs", "it differs from what settings ask for".to_owned()),
         Reason::Undeclared => ("undeclared", "settings no longer ask for it".to_owned()),
         Reason::Destroys(power) => ("destroys", format!("{}, which {}", power_words(power), power.how)),
+        Reason::TakesOver => {
+            ("takes-over", "entries of another tool make these backups; they go when ours stand".to_owned())
+        }
+        Reason::Returned => ("returned", RETURNED.to_owned()),
+        Reason::LeavesUndone(tiers) => ("leaves-undone", undone_words(tiers)),
+        Reason::KeepsLess { old, new } => {
+            let lines = keep_less_lines(old, new)
+                .into_iter()
+                .map(|line| format!("{} {} -> {}", line.name, line.from.unwrap_or_default(), line.to));
+            ("keeps-less", lines.collect::<Vec<_>>().join(", "))
+        }
     }
+}
+
+/// Why old entries are there that were taken over once.
+pub const RETURNED: &str =
+    "they came back: the tool that writes them ran again; switch these backups off there";
+
+/// What nobody makes any more.
+pub fn undone_words(tiers: &BTreeSet<Tier>) -> String {
+    let tiers: Vec<&str> = tiers.iter().map(|tier| tier.name()).collect();
+    format!("no more {} backups", tiers.join(" and "))
+}
+
+/// How long local backups stay, where that is less than before.
+pub fn keep_less_lines(old: &LocalKeep, new: &LocalKeep) -> Vec<FieldLine> {
+    let tiers = [
+        ("hourly", old.hours, new.hours, "hour"),
+        ("daily", old.days, new.days, "day"),
+        ("weekly", old.weeks, new.weeks, "week"),
+    ];
+    let words = |count: u32, unit| match count {
+        LocalKeep::FOR_EVER.. => "for ever".to_owned(),
+        count => text::counted(count as usize, unit),
+    };
+    let less = tiers.into_iter().filter(|(_, old, new, _)| new < old);
+    less.map(|(tier, old, new, unit)| {
+        line(&format!("keep {tier} here"), Some(words(old, unit)), words(new, unit))
+    })
+    .collect()
+}
+
+/// An old entry in words: when, what, as whom; and the table that it stands in.
+pub fn old_entry_words(entry: &Value) -> Option<[String; 3]> {
+    let part = |name| entry.get(name).and_then(Value::as_text).map(text::one_line);
+    let command = part("command")?;
+    let (script, arguments) = command.split_once(' ').unwrap_or((&command, ""));
+    let script = script.rsplit('/').next().unwrap_or(script);
+    let what = format!("{script} {arguments}").trim().to_owned();
+    Some([short_schedule(&part("schedule")?), format!("{what} as {}", part("user")?), part("table")?])
 }
 
 /// A power to destroy: the policy, and the first of its actions.

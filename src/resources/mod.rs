@@ -151,6 +151,24 @@ impl Resource {
         }
     }
 
+    /// What is still there after the thing was removed: entries of older tools are only ever taken over.
+    pub fn remains(&self) -> Option<Resource> {
+        match self {
+            Resource::Crontab(crontab) if !crontab.old.is_empty() => {
+                Crontab::only_old(crontab.old.clone()).map(Resource::Crontab)
+            }
+            _ => None,
+        }
+    }
+
+    /// The entries of older tools that stand for the same backups.
+    pub fn old_entries(&self) -> &[crontab::old::OldLine] {
+        match self {
+            Resource::Crontab(crontab) => &crontab.old,
+            _ => &[],
+        }
+    }
+
     /// Our policy on an identity.
     pub fn policy(&self) -> Option<&InlinePolicy> {
         match self {
@@ -185,10 +203,16 @@ impl Resource {
 }
 
 /// The risk of one field of an existing thing changing, where the two values do not tell it: policies are judged by what
-/// they allow.
+/// they allow, old entries by what is made in their place.
 pub fn judge(present: &Resource, wanted: &Resource, field: &str, from: &Value, to: &Value) -> Judgement {
     match (present.policy(), wanted.policy()) {
-        (old, Some(new)) if field == identity::field::POLICY => identity::policy_judgement(old, new),
+        (old, Some(new)) if field == identity::field::POLICY => return identity::policy_judgement(old, new),
+        _ => {}
+    }
+    match (present, wanted) {
+        (Resource::Crontab(present), Resource::Crontab(wanted)) if field == crontab::OLD => {
+            crontab::takeover_judgement(present, wanted)
+        }
         _ => risk(wanted.kind(), field, from, to),
     }
 }

@@ -1,7 +1,7 @@
 //! The key `backups:` as it is written: types that give the schema (their comments are its descriptions) and that a
 //! tree of the right shape becomes.
 //!
-//! What this version carries out is `account`, `buckets`, `break_glass` and `postgresql`; the rest is read and checked all the same.
+//! What this version carries out is `account`, `buckets`, `break_glass`, `adopt` and `postgresql`; the rest is read and checked all the same.
 
 mod access;
 mod alerts;
@@ -35,6 +35,9 @@ pub struct BackupsFile {
     /// The only principals who may weaken or destroy: ARNs of roles that exist; no sessions, no users, not root
     #[schemars(example = ["arn:aws:iam::123456789012:role/OrganizationAdmin"])]
     pub break_glass: Option<Vec<String>>,
+    /// Datastores of commcare-cloud that are backed up from here, whatever their flat switches say
+    #[schemars(example = ["postgresql"])]
+    pub adopt: Option<Vec<Adopt>>,
     /// What every datastore is held to
     pub objectives: Option<Objectives>,
     /// Who writes backups; the least privilege is derived
@@ -55,6 +58,28 @@ pub struct BackupsFile {
     pub blobdb: Option<DirectTree>,
     /// Elasticsearch, declared directly in place of backup_es_s3 and its keys
     pub elasticsearch: Option<DirectElasticsearch>,
+}
+
+/// `adopt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Adopt {
+    Postgresql,
+    Couchdb,
+    Blobdb,
+    Elasticsearch,
+}
+
+impl Adopt {
+    pub fn name(self) -> &'static str {
+        match self {
+            Adopt::Postgresql => "postgresql",
+            Adopt::Couchdb => "couchdb",
+            Adopt::Blobdb => "blobdb",
+            Adopt::Elasticsearch => "elasticsearch",
+        }
+    }
 }
 
 /// One bucket
@@ -198,6 +223,7 @@ impl BackupsFile {
             account: _,
             buckets: _,
             break_glass: _,
+            adopt: _,
             objectives,
             identities: _,
             databases,

@@ -8,6 +8,8 @@ mod names;
 mod read;
 mod sources;
 
+use std::collections::BTreeMap;
+
 use crate::datastores::postgresql::settings::Method;
 use crate::vocab::{AccountId, BucketName, HostName, Place, RegionName, Schedule};
 
@@ -21,6 +23,8 @@ pub use read::read;
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
     pub break_glass: Vec<Role>,
+    /// Datastores of commcare-cloud that are ours whatever their flat switches say, by name.
+    pub adopt: BTreeMap<&'static str, Adopted>,
     pub objectives: Objectives,
     pub identities: Vec<Identity>,
     pub databases: Vec<Database>,
@@ -31,6 +35,13 @@ pub struct Declared {
     pub couchdb: Option<Direct>,
     pub blobdb: Option<Direct>,
     pub elasticsearch: Option<DirectElasticsearch>,
+}
+
+/// A word of `adopt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    pub at: usize,
+    pub place: Place,
 }
 
 /// A role that may break the glass.

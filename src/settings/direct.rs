@@ -8,8 +8,20 @@ use super::flat::Flat;
 use super::shape::Places;
 use super::source::Source;
 use crate::datastores::job_file::KeepLocal;
-use crate::datastores::postgresql::settings::Postgresql;
+use crate::datastores::postgresql::desired::NAME;
+use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{HostName, Schedule, Tier};
+
+/// PostgreSQL's settings where they are adopted: switched on, and as plain as commcare-cloud's own default where the flat
+/// switch says nothing else.
+pub fn adopted(own: Postgresql, declared: &Declared) -> Postgresql {
+    match declared.adopt.get(NAME).filter(|_| own.method.is_none()) {
+        Some(adopted) => {
+            Postgresql { method: Some(Method::Plain), switch: Some(adopted.place.clone()), ..own }
+        }
+        None => own,
+    }
+}
 
 /// PostgreSQL's settings with what `backups.postgresql` says in place of the flat keys. Both at once is a problem of
 /// its own (`declared-twice`).

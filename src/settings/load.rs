@@ -106,7 +106,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         |hosts: &[HostName]| inventory::read_from(&inventory.inventory, hosts, &variables, &mut problems);
     let postgresql = postgresql(&flat, &inventory.inventory, &mut read_from).map(|own| {
         direct::postgresql(
-            own,
+            direct::adopted(own, &backups.declared),
             &flat,
             &backups.declared,
             &inventory.inventory,
@@ -115,7 +115,8 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         )
     });
     found.problems.list.append(&mut problems);
-    let storage = storage(&flat, backups_entry.is_some());
+    let is_new = backups_entry.is_some() && backups.declared.adopt.is_empty();
+    let storage = storage(&flat, is_new);
     let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
         return Err(found.sorted());
     };
@@ -300,12 +301,13 @@ fn evaluated(scalar: &Scalar, variables: &Variables<'_>) -> Result<Environment, 
     text.parse().map_err(|why| (table::BAD_NAME, format!("`{}` cannot be used: {why}", values::shown(&text))))
 }
 
-fn storage(flat: &Flat, has_backups: bool) -> Storage {
+/// `is_new`: there is `backups:`, and nothing in it comes from commcare-cloud.
+fn storage(flat: &Flat, is_new: bool) -> Storage {
     let compression = match flat.text("backup_compression") {
         Some("zstd") => Compression::Zstd,
         Some(_) => Compression::Gzip,
         // Who comes from commcare-cloud has checks that look for names ending in .gz.
-        None if has_backups && !flat.names_a_datastore() => Compression::Zstd,
+        None if is_new && !flat.names_a_datastore() => Compression::Zstd,
         None => Compression::Gzip,
     };
     Storage {

@@ -140,8 +140,8 @@ impl Settings {
         let tier = |(tier, schedule)| TierSummary { tier, schedule, keep: kept(tier, days, weeks, hours) };
         DatastoreSummary {
             name: names.name,
-            enabled: self.is_on(names.switch),
-            switch: self.place(names.switch),
+            enabled: self.is_on(names.switch) || self.adopted(names.name).is_some(),
+            switch: self.switch(names.name, names.switch),
             group: names.group,
             hosts: self.inventory.hosts_of(names.group),
             method: None,
@@ -163,10 +163,13 @@ impl Settings {
         let days = self.count("elasticsearch_backup_days");
         let hour = (self.count("nadir_hour") + 4) % 24;
         let schedule = format!("0 {hour} * * *");
+        let name = "elasticsearch";
+        let is_on = self.is_on("backup_es_s3") || self.is_on("es_local_repo");
         DatastoreSummary {
-            name: "elasticsearch",
-            enabled: self.is_on("backup_es_s3") || self.is_on("es_local_repo"),
-            switch: self.place(if self.is_on("backup_es_s3") { "backup_es_s3" } else { "es_local_repo" }),
+            name,
+            enabled: is_on || self.adopted(name).is_some(),
+            switch: self
+                .switch(name, if self.is_on("backup_es_s3") { "backup_es_s3" } else { "es_local_repo" }),
             group: "elasticsearch",
             hosts: self.inventory.hosts_of("elasticsearch").into_iter().take(1).collect(),
             method: None,
@@ -180,6 +183,19 @@ impl Settings {
             hours: None,
             hourly: false,
             tiers: vec![TierSummary { tier: Tier::Daily, schedule, keep: kept(Tier::Daily, days, 0, 0) }],
+        }
+    }
+
+    /// Where it says that a datastore is ours whatever its flat switch says.
+    fn adopted(&self, name: &str) -> Option<Place> {
+        self.backups.declared.adopt.get(name).map(|adopted| adopted.place.clone())
+    }
+
+    /// Where a datastore is switched on.
+    fn switch(&self, name: &str, key: &str) -> Option<Place> {
+        match self.is_on(key) {
+            true => self.place(key),
+            false => self.adopted(name).or_else(|| self.place(key)),
         }
     }
 

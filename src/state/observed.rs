@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::resources::Resource;
+use crate::resources::crontab::old::Doubtful;
 use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Principal, RegionName};
 
 /// Reality as far as it could be seen. Never fails whole: what could not be seen is `Unknown`.
@@ -18,6 +19,8 @@ pub struct Observed {
     pub break_glass: BTreeMap<String, Presence>,
     /// Whose key the jobs upload with.
     pub job_key: JobKey,
+    /// Lines of each host that name an old script, and of which it cannot be told that they are for a backup alone.
+    pub doubtful: BTreeMap<HostName, Vec<Doubtful>>,
     /// Jobs whose last run failed: not configuration, and yet nobody should have to look elsewhere.
     pub failures: Vec<JobFailure>,
 }
@@ -86,7 +89,8 @@ pub struct Caller {
 pub enum Sighting {
     /// Carries our mark, or is of a kind that cannot carry one.
     Ours(Resource),
-    /// Named literally in settings, in our account, with nobody's mark: may be adopted, never removed.
+    /// Named literally in settings, in our account, with nobody's mark: may be adopted, never removed. On a host: there is
+    /// no file of ours, and older tools' entries for the same backups.
     Unmarked(Resource),
     /// Another environment's mark, or another account: never touched.
     Foreign(Owner),

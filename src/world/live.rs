@@ -110,9 +110,10 @@ impl WorldRead for LiveWorld {
             observed.sightings.extend(sightings);
             observed.job_key = job_key;
         }
-        let Observed { hosts, sightings, failures, .. } = hosts;
+        let Observed { hosts, sightings, doubtful, failures, .. } = hosts;
         observed.hosts = hosts;
         observed.sightings.extend(sightings);
+        observed.doubtful = doubtful;
         observed.failures = failures;
         observed
     }

@@ -98,9 +98,14 @@ impl WorldWrite for MemoryWorld {
             Some(desired) => {
                 things.insert(change.id.clone(), Sighting::Ours(desired.over(present.resource())));
             }
-            None => {
-                things.remove(&change.id);
-            }
+            None => match present.resource().and_then(Resource::remains) {
+                Some(remains) => {
+                    things.insert(change.id.clone(), Sighting::Unmarked(remains));
+                }
+                None => {
+                    things.remove(&change.id);
+                }
+            },
         }
         Ok(())
     }

@@ -31,4 +31,6 @@ mod support;
 
 mod story;
 
+mod takeover;
+
 mod vault;

@@ -100,6 +100,11 @@ impl Folder {
                 }
             }
         }
+        for directory in &question.named_after_users {
+            // A folder has no users, and so any that somebody writes of.
+            let names = self.list(directory)?.into_iter().filter(|name| !name.starts_with('.'));
+            view.named_after_users.extend(names.map(|name| format!("{directory}/{name}")));
+        }
         if let Some(path) = &question.program
             && let Ok(bytes) = fs::read(self.locate(path)?)
         {

@@ -11,6 +11,7 @@ mod folder;
 mod script;
 mod shell;
 mod ssh;
+mod tables;
 mod view;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use folder::{Folder, Player};
 pub use shell::{Shell, Way};
 pub use ssh::Ssh;
+pub use tables::{InTable, Taken, Taking};
 pub use view::{Contents, Facts, Installed, Question, Seen, Space, View};
 
 /// Who owns a file and what its permission bits are.

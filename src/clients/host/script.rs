@@ -9,6 +9,7 @@ pub(super) const ENTER: &str = include_str!("scripts/enter.sh");
 pub(super) const SERVE: &str = include_str!("scripts/serve.sh");
 const LOOK: &str = include_str!("scripts/look.sh");
 const CHANGE: &str = include_str!("scripts/change.sh");
+const TAKE: &str = include_str!("scripts/take.sh");
 
 /// The question as a script.
 pub(super) fn look(question: &Question) -> Result<String, HostError> {
@@ -27,9 +28,11 @@ pub(super) fn look(question: &Question) -> Result<String, HostError> {
     call("users", &mut question.users.iter().map(String::as_str))?;
     call("postgresql", &mut question.postgresql.iter().map(String::as_str))?;
     call("program", &mut question.program.iter().map(String::as_str))?;
-    for path in question.paths.iter().chain(question.directories.keys()).chain(&question.sizes) {
+    let directories = question.directories.keys().chain(&question.sizes).chain(&question.named_after_users);
+    for path in question.paths.iter().chain(directories) {
         super::plain(path)?;
     }
+    call("owned", &mut question.named_after_users.iter().map(String::as_str))?;
     call("space", &mut question.space.iter().map(String::as_str))?;
     for directory in &question.sizes {
         call("sizes", &mut std::iter::once(directory.as_str()))?;
@@ -46,6 +49,11 @@ pub(super) fn look(question: &Question) -> Result<String, HostError> {
 /// One change as a script.
 pub(super) fn change(function: &str, words: &[&str]) -> Result<String, HostError> {
     Ok(format!("{CHANGE}\n{function} {}\n", quoted(words)?))
+}
+
+/// Calls that take lines out of tables, as a script.
+pub(super) fn taking(calls: &str) -> String {
+    format!("{CHANGE}\n{TAKE}\n{calls}")
 }
 
 /// The words of a function that gives something to its owner.

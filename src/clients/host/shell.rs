@@ -177,7 +177,7 @@ impl Shell {
     }
 
     /// Runs one script: what it printed, and its status.
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         script: &str,
         data: Option<&[u8]>,

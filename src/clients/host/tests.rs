@@ -217,3 +217,159 @@ async fn a_password_is_no_command_and_in_no_argument() {
     assert_eq!(tried.names("").await, Vec::<String>::new());
     assert!(!format!("{shell:?}").contains("canary"));
 }
+
+#[tokio::test]
+async fn files_are_told_that_are_named_after_users() {
+    for tried in [folder(None), machine()] {
+        tried.host.make_directory(&tried.path("/spool"), &tried.access(0o700)).await.expect("made");
+        for name in ["root", "no-such-user-here", "-x"] {
+            let path = tried.path(&format!("/spool/{name}"));
+            tried.host.write(&path, b"* * * * * true\n", &tried.access(0o600)).await.expect("written");
+        }
+        let question = Question { named_after_users: [tried.path("/spool")].into(), ..Question::default() };
+        let view = tried.host.look(&question).await.expect("it answers");
+        assert!(view.named_after_users.contains(&tried.path("/spool/root")), "{view:?}");
+        // A folder has no users, and so any.
+        let is_folder = tried.top.is_empty();
+        assert_eq!(view.named_after_users.contains(&tried.path("/spool/no-such-user-here")), is_folder);
+    }
+}
+
+/// SHA-256 as a look would tell it.
+fn sum_of(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    hex::encode(Sha256::digest(bytes))
+}
+
+async fn lines_leave_a_table(tried: &Tried) {
+    let host = &tried.host;
+    let (table, all) = (tried.path("/etc/cron.d/backup"), &b"# mine\nold 1\nold 2\nmine \xff"[..]);
+    let taking = |left: Option<&[u8]>| Taking {
+        path: table.clone(),
+        table: InTable::File(tried.access(0o640)),
+        sum: sum_of(all),
+        to: tried.path("/etc/reconcile/p/adopted/backup-1"),
+        kept: b"old 1\nold 2\n".to_vec(),
+        left: left.map(<[u8]>::to_vec),
+    };
+    host.make_directory(&tried.path("/etc/cron.d"), &tried.access(0o755)).await.expect("made");
+    host.write(&table, b"something else", &tried.access(0o640)).await.expect("written");
+    // What is not as it was seen is left alone, and so is everything else.
+    assert_eq!(host.take_lines(&[taking(None)], &[]).await.expect("tried"), Taken::Moved);
+    assert_eq!(tried.names("/etc/reconcile/p/adopted").await, Vec::<String>::new());
+    host.write(&table, all, &tried.access(0o640)).await.expect("written");
+    let taken = host.take_lines(&[taking(Some(b"# mine\nmine \xff"))], &[]).await;
+    assert_eq!(taken.expect("taken"), Taken::Done);
+    let look = async || tried.look(&["/etc/cron.d/backup"], "/etc/reconcile/p/adopted").await;
+    let view = look().await;
+    let seen = view.at(&table).expect("readable").expect("there");
+    assert_eq!((&seen.access, seen.bytes.as_slice()), (&tried.access(0o640), &b"# mine\nmine \xff"[..]));
+    let kept = view.at(&tried.path("/etc/reconcile/p/adopted/backup-1")).expect("readable").expect("kept");
+    assert_eq!((kept.access.mode, kept.bytes.as_slice()), (0o600, &b"old 1\nold 2\n"[..]));
+    // Again, as after a crash, and with nothing left of the table.
+    host.write(&table, all, &tried.access(0o640)).await.expect("written");
+    assert_eq!(host.take_lines(&[taking(None)], &[]).await.expect("taken"), Taken::Done);
+    assert_eq!(look().await.at(&table).expect("seen"), None);
+    assert_eq!(host.take_lines(&[taking(None)], &[]).await.expect("tried"), Taken::Moved);
+    // Nothing is left over beside them.
+    assert_eq!(tried.names("/etc/cron.d").await, Vec::<String>::new());
+    assert_eq!(tried.names("/etc/reconcile/p/adopted").await, ["backup-1"]);
+}
+
+#[tokio::test]
+async fn lines_leave_a_table_of_a_folder_and_of_this_machine() {
+    lines_leave_a_table(&folder(None)).await;
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: only root gives files to root");
+    }
+    lines_leave_a_table(&machine()).await;
+}
+
+#[tokio::test]
+async fn a_machine_stays_away_from_minutes_by_its_own_clock() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: only root gives files to root");
+    }
+    let tried = machine();
+    let path = tried.path("/table");
+    tried.host.write(&path, b"old\n", &tried.access(0o644)).await.expect("written");
+    let question = Question { facts: true, ..Question::default() };
+    let now = tried.host.look(&question).await.expect("it answers").facts.clock.expect("a clock");
+    let taking = Taking {
+        path: path.clone(),
+        table: InTable::File(tried.access(0o644)),
+        sum: sum_of(b"old\n"),
+        to: tried.path("/adopted/table"),
+        kept: b"old\n".to_vec(),
+        left: None,
+    };
+    // It begins within the minute, or has begun.
+    for near in [now + 50, now - 40] {
+        let taken = tried.host.take_lines(std::slice::from_ref(&taking), &[now + 3600, near]).await;
+        assert_eq!(taken.expect("tried"), Taken::TooNear, "{}", near - now);
+    }
+    assert_eq!(tried.names("").await, ["table"]);
+    let taken = tried.host.take_lines(std::slice::from_ref(&taking), &[now + 600, now - 600]).await;
+    assert_eq!(taken.expect("taken"), Taken::Done);
+    assert_eq!(tried.names("").await, ["adopted"]);
+}
+
+/// A `crontab` that keeps tables in a directory and writes Debian's header, for one that is not installed here.
+const CRONTAB: &str = r#"#!/bin/sh
+[ "$1" = -u ] || exit 2
+[ "$2" = nobody-there ] && { echo "crontab: user \`$2' unknown" >&2; exit 1; }
+case $3 in
+  -r) rm "$SPOOL/$2" ;;
+  -) { echo '# DO NOT EDIT THIS FILE - edit the master and reinstall.'; cat; } > "$SPOOL/$2" ;;
+  *) exit 2 ;;
+esac
+"#;
+
+#[test]
+fn a_users_table_is_written_by_crontab_alone() {
+    use std::io::Write;
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: only root gives files to root");
+    }
+    let base = tempfile::tempdir().expect("a directory");
+    let top = base.path().display().to_string();
+    for directory in ["bin", "spool", "adopted"] {
+        fs::create_dir(base.path().join(directory)).expect("made");
+    }
+    fs::write(base.path().join("bin/crontab"), CRONTAB).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(base.path().join("bin/crontab"), mode).expect("given");
+    let take = |user: &str, sum: &str, left: &str, data: &str| {
+        let calls = format!("take_own {top}/spool/{user} {sum} {top}/adopted/{user} {user} {left}");
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", &script::taking(&calls)])
+            .env("PATH", format!("{top}/bin:/usr/bin:/bin"))
+            .env("SPOOL", format!("{top}/spool"))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        child.stdin.take().expect("piped").write_all(data.as_bytes()).expect("sent");
+        let output = child.wait_with_output().expect("ended");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let read = |name: &str| fs::read_to_string(base.path().join(name)).ok();
+    for user in ["postgres", "nobody-there"] {
+        fs::write(base.path().join("spool").join(user), "old\nmine\n").expect("written");
+    }
+    // `old` and `mine`, each with its newline.
+    let data = "b2xkCg==\n.\nbWluZQo=\n.\n";
+    let sum = sum_of(b"old\nmine\n");
+    assert_eq!(take("postgres", &sum_of(b"else"), "left", data).0, Some(66));
+    assert_eq!((read("spool/postgres").as_deref(), read("adopted/postgres")), (Some("old\nmine\n"), None));
+    assert_eq!(take("postgres", &sum, "left", data).0, Some(0));
+    let header = "# DO NOT EDIT THIS FILE - edit the master and reinstall.\n";
+    assert_eq!(read("spool/postgres"), Some(format!("{header}mine\n")));
+    assert_eq!(read("adopted/postgres").as_deref(), Some("old\n"));
+    let sum_now = sum_of(format!("{header}mine\n").as_bytes());
+    assert_eq!(take("postgres", &sum_now, "empty", "b2xkCg==\n.\n.\n").0, Some(0));
+    assert_eq!(read("spool/postgres"), None);
+    // A table that crontab refuses stays as it is.
+    assert_eq!(take("nobody-there", &sum, "left", data).0, Some(1));
+    assert_eq!(read("spool/nobody-there").as_deref(), Some("old\nmine\n"));
+}

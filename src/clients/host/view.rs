@@ -13,6 +13,8 @@ pub struct Question {
     pub directories: BTreeMap<String, Contents>,
     /// Directories whose plain files' sizes and times are asked for; what they hold is not.
     pub sizes: BTreeSet<String>,
+    /// Directories of files that are named after users: which of them are.
+    pub named_after_users: BTreeSet<String>,
     /// Which users there are of these.
     pub users: BTreeSet<String>,
     /// Programs of PostgreSQL, by name.
@@ -51,6 +53,8 @@ pub struct View {
     pub(super) unread: BTreeMap<String, String>,
     /// Plain files of [`Question::sizes`] by path: bytes, and seconds since 1970.
     pub sizes: BTreeMap<String, (u64, i64)>,
+    /// Files of [`Question::named_after_users`] whose user there is, by path.
+    pub named_after_users: BTreeSet<String>,
     pub facts: Facts,
 }
 

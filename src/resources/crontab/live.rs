@@ -21,7 +21,15 @@ pub fn read(view: &View, path: &str) -> Result<Option<Found<Crontab>>, String> {
     };
     let text = String::from_utf8_lossy(bytes);
     let Lines { variables, entries, other } = parse(&text);
-    let thing = Crontab { owner: name(owner)?, group: name(group)?, mode: *mode, variables, entries, other };
+    let thing = Crontab {
+        owner: name(owner)?,
+        group: name(group)?,
+        mode: *mode,
+        variables,
+        entries,
+        other,
+        old: Vec::new(),
+    };
     Ok(Some(Found { mark: mark(&text).map(|mark| mark.environment), thing }))
 }
 

@@ -1,20 +1,27 @@
 //! The cron entries of one datastore on one host: one file in `/etc/cron.d`, whole and ours.
 //!
 //! Entries are rendered from [`JobCommand`] and parse back into it. What somebody added by hand is kept as
-//! unrecognised lines, so that a plan shows it before a write replaces it. Pure; `live.rs` reads and writes.
+//! unrecognised lines, so that a plan shows it before a write replaces it. Entries of older tools for the same backups,
+//! wherever cron reads them on the host, belong to it too: none are wanted. Pure; `live.rs` reads and writes.
 
 pub mod live;
+pub mod old;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::host_directory::{self, mode_text};
 use super::{Field, Judgement};
-use crate::vocab::{Environment, Id, JobCommand, OsUser, Risk, Schedule, Value};
+use crate::vocab::{Environment, Id, JobCommand, JobKind, OsUser, Risk, Schedule, Tier, Value};
+
+use old::OldLine;
 
 /// Where cron looks for files like ours (cron(8), Debian: names of letters, digits, `-` and `_` only).
 pub const DIRECTORY: &str = "/etc/cron.d";
 
 const MARK: &str = "# reconcile";
+
+/// The field of entries that are taken over.
+pub const OLD: &str = "old entries";
 
 /// A file of cron entries in its normal form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub struct Crontab {
     pub entries: BTreeMap<String, Entry>,
     /// Lines that this program did not write.
     pub other: Vec<String>,
+    /// Entries of older tools for the same backups, in other tables of the same host; sorted.
+    pub old: Vec<OldLine>,
 }
 
 /// One line: when, as whom, what.
@@ -67,11 +76,26 @@ impl Crontab {
             ]),
             entries: entries.into_iter().map(|entry| (entry.command.to_string(), entry)).collect(),
             other: Vec::new(),
+            old: Vec::new(),
         })
     }
 
+    /// Old entries where there is no file of ours.
+    pub fn only_old(old: Vec<OldLine>) -> Option<Self> {
+        Some(Crontab { variables: BTreeMap::new(), old, ..Crontab::of([])? })
+    }
+
+    /// The backups that old entries make and that no entry here makes in their place.
+    pub fn leaves_undone(&self, old: &[OldLine]) -> BTreeSet<Tier> {
+        let makes = |tier: Tier| {
+            let mut ours = self.entries.values().map(|entry| &entry.command);
+            ours.any(|command| command.job == JobKind::Backup && command.tier.unwrap_or(Tier::Daily) == tier)
+        };
+        old.iter().map(|line| line.tier).filter(|tier| !makes(*tier)).collect()
+    }
+
     pub fn fields(&self) -> Vec<Field> {
-        let Crontab { owner, group, mode, variables, entries, other } = self;
+        let Crontab { owner, group, mode, variables, entries, other, old } = self;
         let mut fields = vec![
             Field::new("owner", owner.as_str()),
             Field::new("group", group.as_str()),
@@ -82,6 +106,7 @@ impl Crontab {
         fields.push(Field::new("variables", Value::Map(variables)));
         let other = other.iter().map(|line| line.as_str().into()).collect();
         fields.push(Field::new("other lines", Value::List(other)));
+        fields.push(Field::new(OLD, Value::List(old.iter().map(Value::from).collect())));
         fields
     }
 
@@ -218,8 +243,18 @@ pub fn risk(name: &str, from: &Value, to: &Value) -> Judgement {
         "variables" => Risk::Routine.into(),
         // Somebody wrote these lines by hand, perhaps a job of theirs.
         "other lines" => Judgement { risk: Risk::Destructive, may_break: vec!["what these lines run"] },
+        // Ours stands before they go; what it does not make in their place is told apart.
+        OLD => Risk::Routine.into(),
         _ if to.is_null() => Risk::Destructive.into(),
         _ => Risk::Routine.into(),
+    }
+}
+
+/// The risk of taking over what is there: a backup that nobody makes any more.
+pub fn takeover_judgement(present: &Crontab, wanted: &Crontab) -> Judgement {
+    match wanted.leaves_undone(&present.old).is_empty() {
+        true => Risk::Routine.into(),
+        false => Risk::Destructive.into(),
     }
 }
 

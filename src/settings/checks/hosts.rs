@@ -19,6 +19,9 @@ pub(super) fn backups_that_no_host_makes(context: &Context<'_>) -> Vec<Problem> 
         };
         let off = match &store.switch {
             Spot::Key(key) | Spot::Value(key) => format!("set {key}: false"),
+            Spot::Below(path) if path.first().is_some_and(|key| key == "adopt") => {
+                format!("take {} out of backups.adopt", store.name)
+            }
             Spot::Below(path) => format!("remove backups.{}", path.join(".")),
         };
         let inventory = &context.settings.inventory;
@@ -119,12 +122,19 @@ pub(super) fn declared_in_both_layers(context: &Context<'_>) -> Vec<Problem> {
         _ => declared.elasticsearch.is_some(),
     };
     let is_on = |key: &str| context.flat.text(key).is_some() || context.flat.is(key);
-    let both = NAMES.iter().filter(|names| is_declared(names.name) && is_on(names.switch));
+    let both = NAMES
+        .iter()
+        .filter(|names| is_declared(names.name))
+        .filter(|names| is_on(names.switch) || declared.adopt.contains_key(names.name));
     let problem = |names: &&Names| {
         let message = format!("{} backups are declared here and in backups.{}", names.whose, names.name);
+        let (spot, other) = match context.adopted(names) {
+            Some(spot) => (spot, format!("take {} out of backups.adopt", names.name)),
+            None => (Spot::Key(names.switch), names.switch.to_owned()),
+        };
         context
-            .at_spot(table::DECLARED_TWICE, &Spot::Key(names.switch), capital(&message))
-            .helped(format!("keep one of them: remove backups.{}, or {}", names.name, names.switch))
+            .at_spot(table::DECLARED_TWICE, &spot, capital(&message))
+            .helped(format!("keep one of them: remove backups.{}, or {other}", names.name))
     };
     both.map(problem).collect()
 }

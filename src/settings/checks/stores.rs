@@ -151,7 +151,7 @@ impl Context<'_> {
         let kept = |tier: Tier| match (tier, direct) {
             (Tier::Hourly, Some(_)) => below(&[names.name, "keep", "hourly"]),
             (Tier::Hourly, None) => self.written(&[names.hours, "nadir_hour_frequency", names.hourly]),
-            _ => Spot::Key(names.switch),
+            _ => self.switch_of(names),
         };
         let hours = direct.and_then(|direct| direct.hours).or(summary.hours).unwrap_or(1);
         let time = |direct: &Direct| direct.at.is_some();
@@ -167,7 +167,10 @@ impl Context<'_> {
                     _ => match direct {
                         Some(direct) if time(direct) => own("schedule"),
                         Some(_) => below(&[names.name]),
-                        None => self.written(&["nadir_hour", names.switch]),
+                        None => match self.adopted(names).filter(|_| self.flat.at("nadir_hour").is_none()) {
+                            Some(adopted) => adopted,
+                            None => self.written(&["nadir_hour", names.switch]),
+                        },
                     },
                 },
                 kept: (tier == Tier::Hourly).then(|| (i64::from(hours), kept(tier))),
@@ -215,8 +218,19 @@ impl Context<'_> {
     }
 
     /// `es_local_repo` may be the switch too.
+    /// Where a datastore is adopted whose flat switch is off.
+    pub(super) fn adopted(&self, names: &Names) -> Option<Spot> {
+        let is_on = |key: &str| self.flat.is(key) || self.flat.text(key).is_some();
+        let is_local = names.name == "elasticsearch" && is_on("es_local_repo");
+        let adopted = self.settings.backups.declared.adopt.get(names.name)?;
+        (!is_on(names.switch) && !is_local).then(|| below(&["adopt", &adopted.at.to_string()]))
+    }
+
     fn switch_of(&self, names: &Names) -> Spot {
         let is_on = |key: &str| self.flat.is(key);
+        if let Some(adopted) = self.adopted(names) {
+            return adopted;
+        }
         Spot::Key(if names.name == "elasticsearch" && !is_on(names.switch) {
             "es_local_repo"
         } else {

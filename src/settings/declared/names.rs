@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Adopted;
 use super::read::Reader;
 use crate::settings::backups::{BackupsFile, Identity};
 use crate::settings::checks::table;
@@ -22,6 +23,24 @@ pub(super) fn told_twice(reader: &mut Reader<'_>, file: &BackupsFile) {
     };
     list(reader, "identities", "role", "the role", named(|one| one.role.as_ref()));
     list(reader, "identities", "user", "the user", named(|one| one.user.as_ref()));
+}
+
+/// The words of `adopt`, each once.
+pub(super) fn adopted(reader: &mut Reader<'_>, file: &BackupsFile) -> BTreeMap<&'static str, Adopted> {
+    let mut adopted: BTreeMap<&'static str, Adopted> = BTreeMap::new();
+    for (at, name) in file.adopt.iter().flatten().map(|adopt| adopt.name()).enumerate() {
+        let index = at.to_string();
+        let path = ["adopt", index.as_str()];
+        let Some(first) = adopted.get(name) else {
+            adopted.insert(name, Adopted { at, place: reader.place(&path) });
+            continue;
+        };
+        let line = first.place.line;
+        let message = format!("{name} is adopted twice, and once is enough");
+        reader.problem(table::DUPLICATE_NAME, &path, message).label =
+            Some(format!("first named on line {line}"));
+    }
+    adopted
 }
 
 fn list(

@@ -17,6 +17,7 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> (Declared, 
     let mut reader = Reader { source, places, problems: Vec::new() };
     let declared = Declared {
         break_glass: access::break_glass(&mut reader, file.break_glass.as_deref().unwrap_or_default()),
+        adopt: names::adopted(&mut reader, file),
         objectives: objectives(file.objectives.as_ref()),
         identities: access::identities(&mut reader, file.identities.as_deref().unwrap_or_default()),
         databases: sources::databases(&mut reader, file.databases.as_deref().unwrap_or_default()),

@@ -9,6 +9,7 @@ use reconcile::report::plan::{View, plan_json, plan_markdown, plan_text};
 use reconcile::resources::bucket::{
     AbortUploads, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
+use reconcile::resources::crontab::old::{self, Doubt, Doubtful, OldLine, Seen, Table};
 use reconcile::resources::host_file::Body;
 use reconcile::resources::{Bucket, Crontab, HostFile, Resource, crontab};
 use reconcile::retention::{Loss, Losses};
@@ -82,6 +83,28 @@ fn crontab_at(hour: u32, by_hand: &[&str]) -> Crontab {
     crontab
 }
 
+/// Entries that an older tool left in a table.
+fn old_lines(path: &str, text: &str) -> Vec<OldLine> {
+    let found = old::lines(text.as_bytes(), &Table::System(path.to_owned()));
+    let backup = |found: old::Found| match found.seen {
+        Seen::Backup(line) => Some(line),
+        _ => None,
+    };
+    found.into_iter().filter_map(backup).collect()
+}
+
+/// A job file that keeps local backups for 2 days and 4 weeks.
+fn job_file_that_keeps() -> HostFile {
+    let keep = [("days", 2), ("weeks", 4), ("hours", 1)];
+    let keep = keep.into_iter().map(|(name, count)| (name.to_owned(), Value::Number(count))).collect();
+    let members = BTreeMap::from([
+        ("datastore".to_owned(), Value::text("postgresql")),
+        ("directory".to_owned(), Value::text("/opt/data/backups/postgresql")),
+        ("keep".to_owned(), Value::Map(keep)),
+    ]);
+    HostFile { body: Body::Members { members, secrets: BTreeMap::new() }, ..job_file("") }
+}
+
 /// A plan with every action, risk and kind of held item that there is.
 fn plan() -> Plan {
     let cloud = |name: &str| Id::cloud(Kind::Bucket, name);
@@ -101,6 +124,8 @@ fn plan() -> Plan {
         (host_id(Kind::HostFile, "db1", "postgresql"), wanted(Resource::HostFile(job_file("CANARY-NEW")))),
         (host_id(Kind::Crontab, "db1", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
         (host_id(Kind::Crontab, "db2", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
+        (host_id(Kind::HostFile, "db3", "postgresql"), wanted(Resource::HostFile(job_file_that_keeps()))),
+        (host_id(Kind::Crontab, "db3", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
     ]);
     let held = vec![HeldBefore {
         id: Id::cloud(Kind::Datastore, "couchdb"),
@@ -141,10 +166,27 @@ fn plan() -> Plan {
         ),
         (
             host_id(Kind::Crontab, "db1", "postgresql"),
-            Sighting::Ours(Resource::Crontab(crontab_at(
-                4,
-                &["0 3 * * * root /usr/local/sbin/mine \u{1b}[2J"],
-            ))),
+            Sighting::Ours(Resource::Crontab(Crontab {
+                old: old_lines(
+                    "/etc/crontab",
+                    "0 4 * * * postgres nice CANARY=1 /usr/local/sbin/create_postgres_dump.sh daily 2\n",
+                ),
+                ..crontab_at(4, &["0 3 * * * root /usr/local/sbin/mine \u{1b}[2J"])
+            })),
+        ),
+        (host_id(Kind::HostFile, "db3", "postgresql"), Sighting::Absent),
+        (
+            host_id(Kind::Crontab, "db3", "postgresql"),
+            Sighting::Unmarked(Resource::Crontab(
+                Crontab::only_old(old_lines(
+                    "/etc/cron.d/backup_postgres",
+                    "#Ansible: Backup postgres daily\n\
+                     0 16 * * 1,2,3,4,5,6 postgres /usr/local/sbin/create_postgres_dump.sh daily 7\n\
+                     0 16 * * 0 postgres /usr/local/sbin/create_postgres_dump.sh weekly 28\n\
+                     15 1,3,5,7,9,11,13,15,17 * * 1-6 postgres /usr/local/sbin/create_postgres_dump.sh hourly 60\n",
+                ))
+                .expect("root is a user"),
+            )),
         ),
         (host_id(Kind::Crontab, "db1", "blobdb"), Sighting::Ours(Resource::Crontab(crontab_at(4, &[])))),
     ]);
@@ -159,7 +201,8 @@ fn plan() -> Plan {
         },
         sightings,
         hosts: BTreeMap::from([
-            ("db1".parse().expect("valid"), HostSighting::Reached(facts)),
+            ("db1".parse().expect("valid"), HostSighting::Reached(facts.clone())),
+            ("db3".parse().expect("valid"), HostSighting::Reached(facts)),
             (
                 "db2".parse().expect("valid"),
                 HostSighting::Unreachable("10.0.0.12 port 22 timed out".to_owned()),
@@ -167,6 +210,15 @@ fn plan() -> Plan {
         ]),
         break_glass: BTreeMap::from([(role("OrganizationAdmin"), Presence::Exists)]),
         job_key: Default::default(),
+        doubtful: BTreeMap::from([(
+            "db1".parse().expect("valid"),
+            vec![Doubtful {
+                table: Table::User("postgres".parse().expect("valid")),
+                line: 7,
+                datastore: "postgresql".parse().expect("valid"),
+                doubt: Doubt::Other("rsync".to_owned()),
+            }],
+        )]),
         failures: vec![JobFailure {
             host: "db1".parse().expect("valid"),
             datastore: "postgresql".parse().expect("valid"),
@@ -185,12 +237,23 @@ fn plan() -> Plan {
             when: at("2026-11-22T00:00:00Z"),
         });
     }
+    let mut local = Losses::default();
+    local.add(Loss {
+        backup: "db3:/opt/data/backups/postgresql/postgres_production_daily_2026_11_16.tar.gz".to_owned(),
+        taken: at("2026-11-16T16:09:00Z"),
+        bytes: 536_870_912,
+        when: at("2026-11-21T12:00:00Z"),
+    });
     let answers = plan
         .questions()
         .into_iter()
         .map(|question| {
-            let lost = question.id().name() == "kept-shorter";
-            (question, Answer::Lost(if lost { losses.clone() } else { Losses::default() }))
+            let lost = match question.id().name() {
+                "kept-shorter" => losses.clone(),
+                "postgresql" => local.clone(),
+                _ => Losses::default(),
+            };
+            (question, Answer::Lost(lost))
         })
         .collect();
     plan.with_losses(answers, None)

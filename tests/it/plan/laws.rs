@@ -7,6 +7,7 @@ use reconcile::plan::{Action, Allow, Consent, Granted, Held, Plan, Report, betwe
 use reconcile::resources::bucket::{
     AbortUploads, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
+use reconcile::resources::crontab::old::{self, Keeps, OldLine, Seen, Table};
 use reconcile::resources::host_file::Body;
 use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source, Stake};
 use reconcile::resources::program::Offers;
@@ -302,9 +303,12 @@ pub(super) fn job_file() -> impl Strategy<Value = HostFile> {
                     "keep".to_owned(),
                     Value::Map(BTreeMap::from([
                         ("days".to_owned(), Value::Number(days)),
+                        ("hours".to_owned(), Value::Number(1)),
                         ("weeks".to_owned(), Value::Number(weeks)),
                     ])),
                 ),
+                ("datastore".to_owned(), Value::text("postgresql")),
+                ("directory".to_owned(), Value::text("/opt/data/backups/postgresql")),
                 ("upload".to_owned(), if upload { Value::text("bucket") } else { Value::Null }),
             ]),
             secrets: BTreeMap::new(),
@@ -332,6 +336,50 @@ pub(super) fn crontab_of(other: bool) -> impl Strategy<Value = Crontab> {
             }
             crontab
         })
+}
+
+/// Entries that an older tool left for postgresql, in one table or several.
+pub(super) fn old_lines() -> BoxedStrategy<Vec<OldLine>> {
+    let tables = [
+        Table::System("/etc/cron.d/backup_postgres".to_owned()),
+        Table::System("/etc/crontab".to_owned()),
+        Table::User("postgres".parse().expect("valid")),
+    ];
+    let line = (prop::sample::select(tables.to_vec()), prop::sample::select(Tier::ALL.to_vec()), 0u32..4);
+    prop::collection::vec(line, 1..4)
+        .prop_map(|lines| {
+            let mut lines: Vec<OldLine> = lines
+                .into_iter()
+                .flat_map(|(table, tier, keep)| {
+                    let user = if matches!(table, Table::System(_)) { "postgres " } else { "" };
+                    // Nothing is ever removed where find(1) is given no number.
+                    let keep = if keep == 0 { String::new() } else { keep.to_string() };
+                    let script = "/usr/local/sbin/create_postgres_dump.sh";
+                    let text =
+                        format!("#Ansible: Backup postgres {tier}\n0 3 * * * {user}{script} {tier} {keep}\n");
+                    let found = old::lines(text.as_bytes(), &table);
+                    found.into_iter().map(|found| match found.seen {
+                        Seen::Backup(line) => line,
+                        other => panic!("{other:?}"),
+                    })
+                })
+                .collect();
+            lines.sort();
+            lines
+        })
+        .boxed()
+}
+
+/// A file of ours, other tools' entries, both or neither.
+fn crontab_sighting() -> BoxedStrategy<Sighting> {
+    let only_old = |lines| Resource::Crontab(Crontab::only_old(lines).expect("root is a user"));
+    prop_oneof![
+        3 => host_sighting(crontab_of(true).prop_map(Resource::Crontab)),
+        2 => old_lines().prop_map(only_old).prop_map(Sighting::Unmarked),
+        1 => (crontab_of(true), old_lines())
+            .prop_map(|(crontab, old)| Sighting::Ours(Resource::Crontab(Crontab { old, ..crontab }))),
+    ]
+    .boxed()
 }
 
 fn sighting(
@@ -410,8 +458,8 @@ prop_compose! {
         is_program in host_sighting(program().prop_map(Resource::Program)).boxed(),
         is_directory in host_sighting(directory().prop_map(Resource::HostDirectory)),
         is_file in host_sighting(job_file().prop_map(Resource::HostFile)),
-        is_crontab in host_sighting(crontab_of(true).prop_map(Resource::Crontab)),
-        is_stray in prop::option::of(crontab_of(true)),
+        is_crontab in crontab_sighting(),
+        is_stray in prop::option::of((crontab_of(true), prop::option::of(old_lines()))),
     ) -> (Vec<(Id, Wanted)>, Vec<(Id, Sighting)>) {
         let ids = [
             host_id(Kind::Program, host, "reconcile"),
@@ -434,7 +482,8 @@ prop_compose! {
         }
         let [program, directory, file, crontab] = ids;
         let mut is = vec![(program, is_program), (directory, is_directory), (file, is_file), (crontab, is_crontab)];
-        if let Some(stray) = is_stray {
+        if let Some((stray, old)) = is_stray {
+            let stray = Crontab { old: old.unwrap_or_default(), ..stray };
             is.push((host_id(Kind::Crontab, host, "gone"), Sighting::Ours(Resource::Crontab(stray))));
         }
         (want_all, is)
@@ -512,7 +561,7 @@ fn world(case: &Case) -> MemoryWorld {
     world
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
             tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -529,7 +578,7 @@ fn observe(desired: &Desired, world: &MemoryWorld) -> Observed {
     wait(world.observe(&desired.scope()))
 }
 
-fn plan(desired: &Desired, world: &MemoryWorld) -> Plan {
+pub(super) fn plan(desired: &Desired, world: &MemoryWorld) -> Plan {
     between(desired, &Selection::all(), &observe(desired, world))
 }
 
@@ -670,11 +719,17 @@ proptest! {
         wait(apply(&world, granted, 4, &|_, _| {}));
         let after = world.things();
         for (id, before) in &case.things {
-            let Sighting::Ours(before) = before else { continue };
-            let Some(after) = after.get(id).and_then(Sighting::resource) else {
+            let is_ours = matches!(before, Sighting::Ours(_)) || id.kind() == Kind::Crontab;
+            let Some(before) = before.resource().filter(|_| is_ours) else { continue };
+            let Some(now) = after.get(id).and_then(Sighting::resource) else {
                 return Err(TestCaseError::fail(format!("{id} is gone")));
             };
-            prop_assert_eq!(shorter(before, after), None, "{}", id);
+            prop_assert_eq!(shorter(before, now), None, "{}", id);
+            if let (Resource::Crontab(before), Resource::Crontab(now)) = (before, now) {
+                let job_file = host_id(Kind::HostFile, id.host().expect("a host").as_str(), id.name());
+                let job_file = after.get(&job_file).and_then(Sighting::resource);
+                prop_assert_eq!(lost_with_old(before, now, job_file), None, "{}", id);
+            }
         }
     }
 
@@ -751,6 +806,39 @@ fn shorter(before: &Resource, after: &Resource) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What an old entry did and nothing does any more, or does for less long.
+pub(super) fn lost_with_old(
+    before: &Crontab,
+    after: &Crontab,
+    job_file: Option<&Resource>,
+) -> Option<String> {
+    let keep = match job_file {
+        Some(Resource::HostFile(HostFile { body: Body::Members { members, .. }, .. })) => members.get("keep"),
+        _ => None,
+    };
+    let ours = |name| keep.and_then(|keep| keep.get(name)).and_then(Value::as_number).unwrap_or(0);
+    before.old.iter().filter(|line| !after.old.contains(line)).find_map(|line| {
+        let another = before.old.iter().any(|other| {
+            let minutes = |keeps| match keeps {
+                Keeps::Days(days) => days * 24 * 60,
+                Keeps::Minutes(minutes) => minutes,
+                Keeps::ForEver | Keeps::AsScripted => u32::MAX,
+            };
+            other.tier == line.tier && minutes(other.keeps) < minutes(line.keeps)
+        });
+        let is_made = after.entries.values().any(|entry| entry.command.tier == Some(line.tier));
+        let is_kept = match (line.tier, line.keeps) {
+            // What another entry removes earlier had no longer life.
+            _ if another => true,
+            (Tier::Daily, Keeps::Days(days)) => i64::from(days) <= ours("days"),
+            (Tier::Weekly, Keeps::Days(days)) => i64::from(days) <= ours("weeks") * 7,
+            (Tier::Hourly, Keeps::Minutes(minutes)) => i64::from(minutes) <= ours("hours") * 60,
+            _ => false,
+        };
+        (!is_made || !is_kept).then(|| format!("{line:?}"))
+    })
 }
 
 /// An adopted bucket shows whose it becomes; a new one has no consent to ask for.

@@ -44,7 +44,7 @@ pub(super) async fn live(sandbox: &Sandbox) -> LiveWorld {
 }
 
 /// What hosts get as this program.
-fn program() -> ProgramFile {
+pub(crate) fn program() -> ProgramFile {
     let banner = concat!("reconcile ", env!("CARGO_PKG_VERSION")).to_owned();
     let bytes = format!("#!/bin/sh\n# {banner}\n").into_bytes();
     ProgramFile { sha256: hex::encode(Sha256::digest(&bytes)), bytes: bytes.into(), banner }

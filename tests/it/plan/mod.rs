@@ -5,5 +5,6 @@ mod golden;
 mod identities;
 mod laws;
 mod live;
-mod live_laws;
+pub mod live_laws;
 mod moved;
+mod takeover;

@@ -1,5 +1,6 @@
 //! Settings: environments as they are in reality, mistakes as people make them, vaults, schema, examples.
 
+mod adopt;
 mod cases;
 mod checks;
 mod commands;

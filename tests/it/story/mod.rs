@@ -9,3 +9,4 @@ mod permissions;
 mod reality;
 mod refusals;
 pub mod stage;
+mod takeover;

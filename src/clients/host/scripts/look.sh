@@ -26,6 +26,19 @@ users() {
   fi | while IFS=: read -r user rest; do echo "user $user"; done
 }
 
+# Which of the files in these directories are named after a user.
+owned() {
+  for directory in "$@"; do
+    for file in "$directory"/*; do
+      case ${file##*/} in
+        -* | *'
+'*) continue ;;
+      esac
+      if [ -f "$file" ] && id -u "${file##*/}" >/dev/null 2>&1; then echo "owned $file"; fi
+    done
+  done
+}
+
 # Where PostgreSQL's programs of these names are, each with what it says of its version.
 postgresql() {
   for name in "$@"; do

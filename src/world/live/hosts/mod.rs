@@ -5,6 +5,7 @@
 mod facts;
 mod local;
 mod preflight;
+mod takeover;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use serde::Deserialize;
 use super::{LiveWorld, all, host_of};
 use crate::clients::host::{Contents, Host, HostError, Question, View};
 use crate::plan::Change;
-use crate::resources::{Found, Resource, crontab, host_directory, host_file, program};
+use crate::resources::crontab::old::{self, OldLine};
+use crate::resources::{Crontab, Found, Resource, crontab, host_directory, host_file, program};
 use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
 use crate::vocab::{Datastore, Environment, HostName, Id, Kind};
 
@@ -50,6 +52,7 @@ impl LiveWorld {
         for look in looks {
             observed.hosts.extend(look.hosts);
             observed.sightings.extend(look.sightings);
+            observed.doubtful.extend(look.doubtful);
             observed.failures.extend(look.failures);
         }
         observed.failures.sort();
@@ -61,6 +64,11 @@ impl LiveWorld {
         let sighting = match self.look_at(host, &wanted).await {
             Ok((view, facts)) => {
                 observed.sightings.extend(self.marked_on(host, &view));
+                if let Ok(reading) = old::live::read(&view)
+                    && !reading.doubtful.is_empty()
+                {
+                    observed.doubtful.insert(host.clone(), reading.doubtful);
+                }
                 for (id, like) in wanted {
                     observed.sightings.insert(id.clone(), self.sort(&view, id, like));
                     observed.failures.extend(self.last_failure(&view, id, like));
@@ -96,7 +104,7 @@ impl LiveWorld {
     /// Everything that is to be known of a host at once: what is wanted there, and what of ours may be there besides.
     fn question(&self, wanted: &[(&Id, &Resource)]) -> Question {
         let mut question = Question { facts: true, ..Question::default() };
-        question.directories.insert(crontab::DIRECTORY.to_owned(), Contents::All);
+        old::live::ask(&mut question);
         question
             .directories
             .insert(host_file::directory(&self.environment), Contents::Ending(JOB_FILE_ENDING));
@@ -147,8 +155,9 @@ impl LiveWorld {
             if mark.environment == self.environment
                 && crontab::live::path(&self.environment, &id) == path
                 && let Ok(Some(Found { thing, .. })) = crontab::live::read(view, path)
+                && let Ok(old) = old_of(view, &id)
             {
-                found.insert(id, Sighting::Ours(Resource::Crontab(thing)));
+                found.insert(id, Sighting::Ours(Resource::Crontab(Crontab { old, ..thing })));
             }
         }
         let directory = host_file::directory(&self.environment);
@@ -188,8 +197,10 @@ impl LiveWorld {
         let look = async {
             let mut question = Question::default();
             question.paths.extend(self.paths(id, like));
-            if let Resource::Program(_) = like {
-                facts::needed_by(like, &mut question);
+            match like {
+                Resource::Program(_) => facts::needed_by(like, &mut question),
+                Resource::Crontab(_) => old::live::ask(&mut question),
+                _ => {}
             }
             Box::pin(self.host(host_of(id)?)?.look(&question)).await
         };
@@ -220,7 +231,17 @@ impl LiveWorld {
             }
             Resource::Crontab(_) => {
                 let path = crontab::live::path(&self.environment, id);
-                self.marked(crontab::live::read(view, &path)?, Resource::Crontab)
+                let old = old_of(view, id)?;
+                match self.marked(crontab::live::read(view, &path)?, Resource::Crontab) {
+                    Sighting::Ours(Resource::Crontab(crontab)) => {
+                        Sighting::Ours(Resource::Crontab(Crontab { old, ..crontab }))
+                    }
+                    Sighting::Absent if !old.is_empty() => match Crontab::only_old(old) {
+                        Some(crontab) => Sighting::Unmarked(Resource::Crontab(crontab)),
+                        None => Sighting::Absent,
+                    },
+                    other => other,
+                }
             }
             Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => {
                 return Err(format!("{id} does not lie on a host"));
@@ -257,7 +278,7 @@ impl LiveWorld {
             }
             Some(Resource::Crontab(wanted)) => {
                 Box::pin(preflight::passes(host, wanted)).await?;
-                crontab::live::write(host, environment, id, wanted).await.map_err(told)
+                Box::pin(self.write_crontab(host, change, wanted)).await
             }
             Some(Resource::Bucket(_) | Resource::Role(_) | Resource::User(_)) | None => {
                 Err(format!("{id} does not lie on a host"))
@@ -274,6 +295,13 @@ impl LiveWorld {
         };
         removed.map_err(|error| error.to_string())
     }
+}
+
+/// The entries of older tools for the backups of an id.
+fn old_of(view: &View, id: &Id) -> Result<Vec<OldLine>, String> {
+    let mut reading = old::live::read(view)?;
+    reading.old.retain(|line| line.datastore.as_str() == id.name());
+    Ok(reading.old)
 }
 
 const NOT_LISTED: &str = "it is not in the inventory";
