@@ -10,6 +10,7 @@ pub mod decision;
 pub mod desired;
 pub mod documents;
 pub mod jobs;
+pub mod lock;
 pub mod plan;
 mod plan_markdown;
 mod plan_words;

@@ -93,10 +93,8 @@ impl Fault {
     }
 
     fn hits(&self, count: u64) -> bool {
-        let lasting = matches!(
-            self.kind,
-            FaultKind::Denied | FaultKind::NotImplemented | FaultKind::IgnoreConditions
-        );
+        let lasting =
+            matches!(self.kind, FaultKind::Denied | FaultKind::NotImplemented | FaultKind::IgnoreConditions);
         let times = self.times.unwrap_or(if lasting { u64::MAX } else { 1 });
         count >= self.nth && count - self.nth < times
     }

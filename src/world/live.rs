@@ -9,6 +9,8 @@ mod break_glass;
 mod buckets;
 mod hosts;
 mod identities;
+mod lock;
+mod lock_in_bucket;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,7 @@ use crate::state::{Caller, Observed, Scope, Sighting};
 use crate::vocab::{Clock, Environment, HostName, Id, Kind, Secret, SecretDigest};
 
 pub use hosts::{Hosts, Reach};
+pub use lock::{Blocked, LockLook, LockSpots, Taken};
 
 /// What the live world is made of.
 pub struct LiveWorld {
@@ -68,6 +71,11 @@ impl LiveWorld {
     /// The same world, which knows the access key that jobs upload with.
     pub fn with_job_key(self, keys: Option<Keys>) -> LiveWorld {
         LiveWorld { job_keys: keys, ..self }
+    }
+
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     fn secret(&self, digest: &SecretDigest) -> Option<Secret> {
