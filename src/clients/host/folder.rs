@@ -202,7 +202,8 @@ impl Folder {
         let directory = real.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(directory).map_err(fail)?;
         // Released by the kernel with the process that holds it, however that ends.
-        let mut beside = self.root.as_os_str().to_owned();
+        // A folder may have two names, as a machine may.
+        let mut beside = self.root.canonicalize().map_err(fail)?.into_os_string();
         beside.push(".swap.lock");
         let lock = File::create(PathBuf::from(beside)).map_err(fail)?;
         lock.lock().map_err(fail)?;

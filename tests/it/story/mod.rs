@@ -1,6 +1,7 @@
 //! The program as an operator meets it: whole stories, told in the commands that they would type.
 
 mod another_store;
+mod applies;
 mod backup;
 mod crashes;
 mod documents;
