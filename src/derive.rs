@@ -11,15 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::datastores::names::remote_prefix;
 use crate::datastores::{JobTerms, Piece, job_file, postgresql};
-use crate::resources::Resource;
 use crate::resources::bucket::{
     AbortUploads, Bucket, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
 use crate::resources::identity::Stake;
+use crate::resources::program::{self, Offers};
+use crate::resources::{Program, Resource};
 use crate::settings::{BucketSettings, Secrets, Settings, Vault};
 use crate::state::{Desired, HeldBefore, HeldCode, Wanted};
 use crate::vocab::{
-    BucketName, Datastore, Encryption, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning,
+    BucketName, Datastore, Encryption, HostName, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning,
 };
 
 /// What the settings ask for, and what they ask for in vain.
@@ -49,6 +50,7 @@ pub fn desired(settings: &Settings) -> Desired {
         hosts: settings.inventory.hosts.keys().cloned().collect(),
         break_glass: settings.backups.declared.break_glass.iter().map(|role| role.arn.clone()).collect(),
         stakes,
+        offers: Offers::default(),
         vault_digest,
     }
 }
@@ -117,7 +119,7 @@ impl Derivation<'_> {
     }
 
     fn piece(&mut self, piece: Piece, datastore: &Datastore, declared: Option<Place>) {
-        let Piece { id, resource, needs, secret } = piece;
+        let Piece { id, resource, mut needs, secret, programs } = piece;
         if secret && let Vault::Locked { file, .. } = &self.settings.vault {
             self.held.push(HeldBefore {
                 id,
@@ -129,13 +131,31 @@ impl Derivation<'_> {
             });
             return;
         }
+        if let Some(host) = id.host().filter(|_| id.kind() == Kind::Crontab) {
+            needs.insert(self.program(host.clone(), datastore, declared.clone()));
+        }
         let wanted = self.resources.entry(id).or_insert_with(|| Wanted {
             resource,
             datastores: BTreeSet::new(),
             declared,
             needs,
+            programs: programs.iter().map(|name| (*name).to_owned()).collect(),
         });
         wanted.datastores.insert(datastore.clone());
+    }
+
+    /// What the entries of a host call.
+    fn program(&mut self, host: HostName, datastore: &Datastore, declared: Option<Place>) -> Id {
+        let id = Id::on_host(Kind::Program, host, program::NAME);
+        let wanted = self.resources.entry(id.clone()).or_insert_with(|| Wanted {
+            resource: Resource::Program(Program::own()),
+            datastores: BTreeSet::new(),
+            declared,
+            needs: BTreeSet::new(),
+            programs: BTreeSet::new(),
+        });
+        wanted.datastores.insert(datastore.clone());
+        id
     }
 
     fn declared_buckets(&mut self) {
@@ -175,8 +195,13 @@ impl Derivation<'_> {
             },
         };
         let declared = own.map(|own| own.place.clone()).or(declared);
-        let wanted =
-            Wanted { resource: Resource::Bucket(bucket), datastores, declared, needs: BTreeSet::new() };
+        let wanted = Wanted {
+            resource: Resource::Bucket(bucket),
+            datastores,
+            declared,
+            needs: BTreeSet::new(),
+            programs: BTreeSet::new(),
+        };
         self.resources.insert(id, wanted);
     }
 

@@ -9,11 +9,12 @@ use super::account::{Account, Identity};
 use super::escalation::{Found, Search};
 use super::evidence::Evidence;
 use super::fact::Fact;
-use super::judge::{Actor, Judge, Texts, Way};
+use super::judge::{Judge, Texts, Way};
+use super::outsiders;
 use super::target::{Target, targets};
 use super::terms::Terms;
-use crate::policy::destroyers::{Destroyer, Power};
-use crate::policy::{Document, Effect, Named, Principal, Resource, Verdict, Who};
+use crate::policy::destroyers::{Destroyer, On, Power};
+use crate::policy::{Document, Effect, Named, Principal, Verdict, Who};
 use crate::vocab::AccountId;
 
 /// One ability.
@@ -58,7 +59,7 @@ impl Expected {
 }
 
 /// The name of the account where nobody could tell its number.
-const UNTOLD: &str = "000000000000";
+pub(super) const UNTOLD: &str = "000000000000";
 
 /// Who can destroy what.
 pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
@@ -80,7 +81,7 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
     let mut list = List { texts: Texts::default(), abilities: Vec::new() };
     // Those through whom somebody from outside may come.
     let doors: BTreeSet<usize> = (0..known.identities.len())
-        .filter(|index| admits_outsiders(&known.identities[*index], account))
+        .filter(|index| outsiders::admits(&known.identities[*index], account))
         .collect();
     let mut powers: Vec<BTreeMap<usize, Found>> = Vec::with_capacity(targets.len());
     Search::new(&mut judge, known, &everything, &missing).run(&targets, |target, found| {
@@ -98,9 +99,9 @@ pub fn abilities(evidence: &Evidence, terms: &Terms) -> Vec<Ability> {
     {
         anybody(&mut judge, account, &targets, &mut list);
     }
-    outsiders(&mut judge, evidence, account, known, &targets, &powers, terms, &mut list);
+    outsiders::find(&mut judge, evidence, account, known, &targets, &powers, terms, &mut list);
     if let Some(account) = account_id {
-        root(evidence.partition(), account, &targets, &mut list);
+        root(&mut judge, account, &targets, &mut list);
     }
     let mut abilities = list.abilities;
     in_order(&mut abilities);
@@ -136,13 +137,13 @@ fn key(ability: &Ability) -> (&str, &str, &str, &str) {
     (&ability.subject, &ability.principal, ability.row.action, &ability.resource)
 }
 
-struct List {
+pub(super) struct List {
     texts: Texts,
     abilities: Vec<Ability>,
 }
 
 impl List {
-    fn add(
+    pub(super) fn add(
         &mut self,
         principal: &str,
         who: &str,
@@ -166,7 +167,7 @@ impl List {
 }
 
 /// A policy that allows everything: what somebody writes who may write policies.
-fn everything() -> Named {
+pub(super) fn everything() -> Named {
     let all =
         json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let document = Document::read(&all).unwrap_or_else(|_| Document::unread());
@@ -189,18 +190,8 @@ fn expected(identity: &Identity, found: &Found, account: &Account, terms: &Terms
     is_named.then_some(Expected::BreakGlass)
 }
 
-/// Whether the trust policy speaks of anybody who is neither of this account nor a service.
-fn admits_outsiders(identity: &Identity, account: &str) -> bool {
-    allowed(identity.trust.as_ref()).into_iter().any(|who| match who {
-        Who::Service(_) | Who::Removed(_) => false,
-        Who::Account { id, .. } => id != account,
-        Who::Arn(arn) => arn.split(':').nth(4) != Some(account) || arn.contains(":federated-user/"),
-        Who::Everyone | Who::Federated(_) | Who::CanonicalUser(_) => true,
-    })
-}
-
 /// Whether the trust policy names this principal to the letter.
-fn names(role: &Identity, principal: &str) -> bool {
+pub(super) fn names(role: &Identity, principal: &str) -> bool {
     let statements = role.trust.iter().flat_map(|trust| &trust.document.statements);
     statements
         .filter(|statement| statement.effect == Effect::Allow)
@@ -216,7 +207,7 @@ fn names(role: &Identity, principal: &str) -> bool {
         })
 }
 
-/// Roles and users of this account that settings or buckets' policies spare, and that do not exist.
+/// Roles and users of this account that settings or the policies of buckets and keys spare, and that do not exist.
 fn spared_and_missing(
     evidence: &Evidence,
     terms: &Terms,
@@ -226,7 +217,9 @@ fn spared_and_missing(
     if evidence.identities.known().is_none() {
         return BTreeSet::new();
     }
-    let policies = evidence.buckets.values().filter_map(|facts| facts.policy.known()?.as_ref());
+    let of_keys = evidence.keys.values().filter_map(|facts| facts.policy.known());
+    let policies =
+        evidence.buckets.values().filter_map(|facts| facts.policy.known()?.as_ref()).chain(of_keys);
     let denies = policies.flat_map(|policy| &policy.statements).filter(|one| one.effect == Effect::Deny);
     let spared = denies
         .flat_map(|statement| &statement.conditions)
@@ -264,155 +257,26 @@ fn anybody(judge: &mut Judge<'_>, account: &str, targets: &[Target], list: &mut 
     }
 }
 
-/// Whom buckets' policies and roles' trust policies let in from outside the account.
-#[allow(clippy::too_many_arguments, reason = "one step of the function above, whose variables these are")]
-fn outsiders(
-    judge: &mut Judge<'_>,
-    evidence: &Evidence,
-    account: &str,
-    known: &Account,
-    targets: &[Target],
-    found: &[BTreeMap<usize, Found>],
-    terms: &Terms,
-    list: &mut List,
-) {
-    let everything = everything();
-    // Another account decides for itself what its own may do.
-    let actor = |judge: &mut Judge<'_>, who: &Who| -> Option<Actor> {
-        let principal = match who {
-            Who::Everyone => Principal::Anonymous,
-            Who::Account { partition, id } if id != account => {
-                Principal::parse(&format!("arn:{partition}:iam::{id}:root")).ok()?
-            }
-            Who::Arn(arn) => match Principal::parse(arn).ok()? {
-                principal if principal.account() == Some(account) => match principal {
-                    // A session that only a token of federation has is nobody of the list.
-                    Principal::FederatedUser { .. } => principal,
-                    _ => return None,
-                },
-                principal => principal,
-            },
-            Who::Service(name) => Principal::Service(name.clone()),
-            Who::Federated(name) => Principal::Federated(name.clone()),
-            _ => return None,
-        };
-        Some(judge.actor_with(principal, std::slice::from_ref(&everything)))
-    };
+/// The account's root needs no permission: what denies it, it takes away first. Of a key it is the key's policy that says
+/// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>).
+fn root(judge: &mut Judge<'_>, account: &AccountId, targets: &[Target], list: &mut List) {
+    let arn = format!("arn:{}:iam::{account}:root", judge.partition);
+    let actor = Principal::parse(&arn).ok().map(|principal| judge.actor_with(principal, &[]));
+    let always = |verdict, path: &str| Way { verdict, path: vec![path.into()] };
     for target in targets {
-        let Some(bucket) = &target.bucket else { continue };
-        let unread = evidence.buckets.get(bucket).is_some_and(|facts| facts.policy.unread().is_some());
-        if unread
-            && matches!(
-                target.row.on,
-                crate::policy::destroyers::On::Bucket | crate::policy::destroyers::On::Object
-            )
-        {
-            let path = vec![format!("bucket/{bucket}: policy, which could not be read").into()];
-            let way = Way { verdict: Verdict::Unknown, path };
-            list.add("*", "whoever the bucket's policy lets in", target, &way, &[], None);
-            continue;
-        }
-        for who in allowed(target.policy.as_ref()) {
-            if let Who::CanonicalUser(id) = who {
-                let path =
-                    vec![format!("bucket/{bucket}: policy names an account by its canonical number").into()];
-                let way = Way { verdict: Verdict::Unknown, path };
-                list.add(id, &format!("canonical user {id}"), target, &way, &[], None);
-                continue;
-            }
-            let Some(actor) = actor(judge, who) else { continue };
-            if let Some(way) = judge.can(&actor, target) {
-                let name = actor.principal.to_string();
-                let who = if actor.principal == Principal::Anonymous { "everyone" } else { &name };
-                list.add(&name, who, target, &way, &[], None);
-            }
-        }
-    }
-    // Those who come in through a role that has power of its own.
-    let able: BTreeSet<usize> = found.iter().flat_map(BTreeMap::keys).copied().collect();
-    for (index, role) in able.iter().filter_map(|index| Some((index, known.identities.get(*index)?))) {
-        for who in allowed(role.trust.as_ref()) {
-            let action = match who {
-                Who::Service(_) | Who::CanonicalUser(_) | Who::Removed(_) => continue,
-                Who::Federated(name) if name.contains(":saml-provider/") => "sts:AssumeRoleWithSAML",
-                Who::Federated(_) => "sts:AssumeRoleWithWebIdentity",
-                _ => "sts:AssumeRole",
-            };
-            let outsider = match who {
-                // Anybody with an account of AWS.
-                Who::Everyone => Principal::parse(UNTOLD)
-                    .ok()
-                    .map(|principal| judge.actor_with(principal, std::slice::from_ref(&everything))),
-                who => actor(judge, who),
-            };
-            let Some(outsider) = outsider else { continue };
-            let outsider = match &outsider.principal {
-                // The root of another account may not assume roles, whom it lets may.
-                Principal::Root { arn, .. } => {
-                    let stand_in = arn.replace(":root", ":role/any");
-                    match Principal::parse(&stand_in) {
-                        Ok(principal) => Actor { principal, ..outsider.clone() },
-                        Err(_) => continue,
-                    }
-                }
-                _ => outsider.clone(),
-            };
-            let entered = judge.ask_with(
-                &outsider,
-                action,
-                Resource::Exact(&role.arn),
-                role.trust.as_ref(),
-                &judge.open,
-                &role.label,
-            );
-            let Some(mut entered) = entered else { continue };
-            // What the other account's policies say is its own affair, and no statement of this one.
-            entered.path.retain(|line| !line.starts_with(&everything.name));
-            let name = match who {
-                Who::Everyone => "*".to_owned(),
-                who => who.to_string(),
-            };
-            let label = if *who == Who::Everyone { "any account of AWS" } else { &name };
-            let via: Vec<Arc<str>> =
-                vec![action.trim_start_matches("sts:").into(), role.label.as_str().into()];
-            let is_break_glass = terms.break_glass.contains(&role.arn) && names(role, &name);
-            for (target, found) in targets.iter().zip(found) {
-                let Some(power) = found.get(index) else { continue };
-                let way = entered.clone().then(power.way.clone());
-                let via: Vec<Arc<str>> = via.iter().chain(&power.via).cloned().collect();
-                let expected = (is_break_glass && power.via.is_empty()).then_some(Expected::BreakGlass);
-                list.add(&name, label, target, &way, &via, expected);
-            }
-        }
-    }
-}
-
-/// Whom the statements that allow speak of.
-fn allowed(policy: Option<&Named>) -> BTreeSet<&Who> {
-    let statements = policy.into_iter().flat_map(|policy| &policy.document.statements);
-    let mut who = BTreeSet::new();
-    for statement in statements.filter(|statement| statement.effect == Effect::Allow) {
-        match &statement.principals {
-            // Everybody but some is everybody else.
-            Some(principals) if principals.negated => {
-                who.insert(&Who::Everyone);
-            }
-            Some(principals) => who.extend(&principals.who),
-            None => {}
-        }
-    }
-    who
-}
-
-/// The account's root needs no permission: what denies it, it takes away first.
-fn root(partition: &str, account: &AccountId, targets: &[Target], list: &mut List) {
-    let arn = format!("arn:{partition}:iam::{account}:root");
-    for target in targets {
-        let path = match target.bucket {
-            Some(_) => "the root of a bucket's account can always remove the bucket's policy",
-            None => "the root of an account needs no policy",
+        let way = match (target.row.on, &target.bucket) {
+            (On::Key, _) => actor.as_ref().and_then(|actor| judge.can(actor, target)).unwrap_or_else(|| {
+                always(
+                    Verdict::Unknown,
+                    "AWS Support gives a key that nobody may manage back to the account's root",
+                )
+            }),
+            (_, Some(_)) => always(
+                Verdict::Allowed,
+                "the root of a bucket's account can always remove the bucket's policy",
+            ),
+            (_, None) => always(Verdict::Allowed, "the root of an account needs no policy"),
         };
-        let way = Way { verdict: Verdict::Allowed, path: vec![path.into()] };
         list.add(&arn, "account root", target, &way, &[], Some(Expected::AccountRoot));
     }
 }

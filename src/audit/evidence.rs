@@ -1,13 +1,13 @@
 //! What was looked at: the account's identities and the buckets, live or from an export. Pure data.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::account::Account;
 use super::bucket::BucketFacts;
 use super::fact::{Fact, Unread};
+use super::key::KeyFacts;
 use super::raw::Databases;
-use crate::policy::{Document, Named};
+use crate::policy::Named;
 use crate::vocab::{AccountId, BucketName};
 
 /// Everything that the audit judges by.
@@ -25,8 +25,10 @@ pub struct Evidence {
     pub buckets: BTreeMap<BucketName, BucketFacts>,
     /// Buckets that settings name and that a complete listing lacks, or that are somebody else's.
     pub absent: BTreeMap<BucketName, String>,
-    /// Policies of keys by the ARN of the key.
-    pub keys: BTreeMap<String, Fact<Arc<Document>>>,
+    /// Keys of KMS by their ARNs.
+    pub keys: BTreeMap<String, KeyFacts>,
+    /// The ARN of the key that an alias stands for, by the alias' ARN; `None` where there is no such alias.
+    pub aliases: BTreeMap<String, Fact<Option<String>>>,
     /// Databases with their regions.
     pub databases: Fact<Databases>,
     /// What else could not be seen, such as the list of buckets.
@@ -43,11 +45,13 @@ impl Evidence {
         let account = self.identities.known().into_iter().flat_map(|account| account.unread.iter());
         let whole = [self.identities.unread(), self.scps.unread(), self.databases.unread()];
         let buckets = self.buckets.values().flat_map(BucketFacts::unread);
-        let keys = self.keys.values().filter_map(Fact::unread);
+        let keys = self.keys.values().flat_map(KeyFacts::unread);
+        let aliases = self.aliases.values().filter_map(Fact::unread);
         let mut all: Vec<Unread> = account
             .chain(whole.into_iter().flatten())
             .chain(buckets)
             .chain(keys)
+            .chain(aliases)
             .chain(&self.unread)
             .cloned()
             .collect();

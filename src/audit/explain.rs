@@ -132,7 +132,7 @@ fn resource_policy(evidence: &Evidence, resource: &str) -> Option<Named> {
     }
     if resource.contains(":kms:") && resource.contains(":key/") {
         let name = format!("key {}: policy", resource.rsplit('/').next().unwrap_or(resource));
-        return Some(match evidence.keys.get(resource) {
+        return Some(match evidence.keys.get(resource).map(|facts| &facts.policy) {
             Some(Fact::Known(document)) => Named::new(name, Arc::clone(document)),
             _ => Named::new(name, Document::unread()),
         });

@@ -53,7 +53,7 @@ pub fn lock(evidence: &Evidence, account: &str, name: &BucketName, facts: &Bucke
             When::Always | When::ObjectLock | When::ForeignKey => true,
             When::FilteredByTag => by_tag,
             // Versioning is what makes an upload harmless.
-            When::Unversioned | When::KmsKey => false,
+            When::Unversioned | When::KmsKey | When::ImportedKey => false,
         };
         if !matters {
             continue;

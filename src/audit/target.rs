@@ -7,11 +7,12 @@ use serde_json::json;
 use super::bucket::BucketFacts;
 use super::evidence::Evidence;
 use super::fact::Fact;
+use super::key::{self, About, KeyState, Place, Stands};
 use super::terms::{BucketTerms, Terms};
 use crate::policy::destroyers::{DESTROYERS, Destroyer, On, When};
 use crate::policy::{Context, Document, Named, Resource};
 use crate::resources::bucket::BucketObjectLock;
-use crate::vocab::{BucketName, Encryption, Id, Kind, Versioning};
+use crate::vocab::{BucketName, Id, Kind, Versioning};
 
 /// The headers that choose a key, as conditions name them
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>).
@@ -50,7 +51,7 @@ impl Target {
 }
 
 /// Whether a row destroys in the state that a thing is in.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Applies {
     No,
     Perhaps,
@@ -134,17 +135,15 @@ fn of_bucket(
         region => format!("arn:{partition}:s3:{region}:{account}:accesspoint/*").into(),
     };
     let policy = bucket_policy(name.as_str(), facts);
-    let place =
-        format!("arn:{partition}:kms:{}:{account}:key/", if region.is_empty() { "*" } else { region });
-    let (key, key_applies) = key_of(facts, terms, &place);
-    let key_policy = key.as_ref().map(|key| key_policy(evidence, key, account));
+    let key = key_of(evidence, facts, terms, account);
+    let key_policy = key.as_ref().map(|key| key_policy(evidence, &key.arn, account));
     for row in DESTROYERS {
         let (resource, policy) = match row.on {
             On::Bucket => (&bucket, policy.clone()),
             On::Object => (&objects, policy.clone()),
             On::AccessPoint => (&points, None),
             On::Key => match &key {
-                Some(key) => (key, key_policy.clone()),
+                Some(key) => (&key.arn, key_policy.clone()),
                 None => continue,
             },
             // A job of S3's works as a role that is passed to it: one of the ways to become that role.
@@ -172,7 +171,8 @@ fn of_bucket(
                 |lock| *lock != BucketObjectLock::None,
                 terms.object_lock.is_some(),
             ),
-            When::KmsKey => key_applies,
+            When::KmsKey => key.as_ref().map_or(Applies::No, |key| key.used),
+            When::ImportedKey => key.as_ref().map_or(Applies::No, |key| key.used.min(key.imported)),
         };
         if applies == Applies::No {
             continue;
@@ -207,34 +207,45 @@ pub fn contexts(row: &Destroyer, partition: &str) -> Vec<Context> {
     }
 }
 
-/// The key that the bucket's backups are under, if it is one that can be deleted: what AWS keeps itself cannot.
-fn key_of(facts: &BucketFacts, terms: &BucketTerms, place: &str) -> (Option<Arc<str>>, Applies) {
-    let arn = |key: &str| -> Arc<str> {
-        match key {
-            arn if arn.starts_with("arn:") && arn.contains(":key/") => arn.into(),
-            // Which key an alias stands for is not told.
-            alias if alias.contains("alias/") => match place.contains(":*:") {
-                true => "arn:aws:kms:*".into(),
-                false => format!("{place}*").into(),
-            },
-            id => format!("{place}{id}").into(),
-        }
+/// The key that a bucket's backups are under.
+struct BackupKey {
+    /// With `*` at its end where it is not known which key is meant.
+    arn: Arc<str>,
+    /// Whether the bucket is under it at all.
+    used: Applies,
+    imported: Applies,
+}
+
+/// The key that the bucket's backups are under, if somebody of the account can take it away: what AWS keeps itself nobody
+/// can, and a key of another account is that account's affair (a finding says so).
+fn key_of(evidence: &Evidence, facts: &BucketFacts, terms: &BucketTerms, account: &str) -> Option<BackupKey> {
+    let place = Place::of(evidence, facts, terms, account);
+    let declared = terms.encryption.as_ref().and_then(key::named);
+    let any = place.any();
+    let (named, used) = match &facts.encryption {
+        Fact::Known(encryption) => (key::named(encryption)?, Applies::Yes),
+        Fact::NotAsked => (declared?, Applies::Yes),
+        Fact::Unread(_) => (declared.unwrap_or(&any), Applies::Perhaps),
     };
-    let named = |encryption: &Encryption| match encryption {
-        Encryption::Kms(Some(key)) | Encryption::KmsDouble(Some(key)) => Some(arn(key)),
-        _ => None,
+    let named = place.arn(named);
+    let is_foreign = account != NOBODY && key::account_of(&named).is_some_and(|of| of != account);
+    let arn = match evidence.stands(&named) {
+        _ if is_foreign => return None,
+        Stands::ForAws | Stands::ForNothing => return None,
+        Stands::For(arn) => arn,
+        Stands::Untold => &any,
     };
-    let declared = terms.encryption.as_ref().and_then(named);
-    match &facts.encryption {
-        Fact::Known(encryption) => (named(encryption), Applies::Yes),
-        Fact::NotAsked => (declared, Applies::Yes),
-        Fact::Unread(_) => (declared.or_else(|| Some(Arc::from("arn:aws:kms:*"))), Applies::Perhaps),
-    }
+    let imported = match evidence.keys.get(arn).map(|facts| &facts.about) {
+        Some(Fact::Known(About { state: KeyState::Absent, .. })) => return None,
+        Some(Fact::Known(About { imported: Some(imported), .. })) => (*imported).into(),
+        _ => Applies::Perhaps,
+    };
+    Some(BackupKey { arn: arn.into(), used, imported })
 }
 
 fn key_policy(evidence: &Evidence, key: &str, account: &str) -> Named {
     let name = format!("key {}: policy", key.rsplit('/').next().unwrap_or(key));
-    let document = match evidence.keys.get(key) {
+    let document = match evidence.keys.get(key).map(|facts| &facts.policy) {
         Some(Fact::Known(document)) => Arc::clone(document),
         _ => may_delegate(account, evidence.partition()),
     };

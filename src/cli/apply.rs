@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::environment::{connect, desired, load, plan, selection, wait};
 use super::place::Place;
 use super::plan::{Part, apply_command, exit, show};
+use super::programs::Programs;
 use super::stop::Stop;
 use super::{Exit, Failure, Format, Global, Output, locked};
 use crate::plan::{Allow, Consent, Plan, Report};
@@ -63,7 +64,9 @@ impl ApplyArgs {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         let reviewed = self.reviewed.as_deref().map(read_reviewed).transpose()?;
         let part = match &reviewed {
-            Some(reviewed) => Part { tags: reviewed.tags.clone(), limit: reviewed.limit.clone() },
+            Some(reviewed) => {
+                Part { tags: reviewed.tags.clone(), limit: reviewed.limit.clone(), ..self.part.clone() }
+            }
             None => self.part.clone(),
         };
         let command = apply_command(global, &part, self.reviewed.as_deref());
@@ -99,9 +102,11 @@ fn run(
         return Err(Failure::refused(message, "name the plan's environment with -e, or plan again"));
     }
     let desired = desired(&settings);
+    let programs = Programs::at_hand(&place, &part.program, &desired)?;
+    let desired = programs.offered(desired);
     let selection = selection(&settings, &desired, &part.tags, &part.limit)?;
     wait(async {
-        let world = connect(global, &place, &settings).await;
+        let world = connect(global, &place, &settings).await.with_programs(programs.files);
         let (plan, reached) = plan(&world, &desired, &selection).await;
         if out.format() == Format::Text {
             show(&plan, &place, global, None, out);

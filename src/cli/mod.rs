@@ -21,6 +21,7 @@ mod output;
 mod permissions;
 mod place;
 mod plan;
+mod programs;
 mod prompt;
 mod retention;
 mod run;

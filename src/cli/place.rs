@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Failure, Global};
 use crate::clients::aws::AwsSettings;
-use crate::clients::host::{Folder, Host, Shell, Ssh, Way};
+use crate::clients::host::{Folder, Host, Player, Shell, Ssh, Way};
+use crate::report::text::rfc3339;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::{InventoryHost, Settings};
 use crate::state::HostFacts;
@@ -117,6 +118,17 @@ fn way(name: &HostName, host: &InventoryHost, known_hosts: Option<&PathBuf>) -> 
 
 fn folder(sandbox: &Sandbox, name: &HostName) -> Reach {
     // Whoever plays in the sandbox is its cron.
-    let host = Host::Folder(Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire())));
+    let mut folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire()));
+    if let Ok(program) = std::env::current_exe() {
+        folder = folder.played_by(Player {
+            program,
+            arguments: vec!["--sandbox".into(), sandbox.root().into()],
+            environment: vec![
+                ("RECONCILE_SANDBOX_HOST".to_owned(), name.to_string()),
+                ("RECONCILE_SANDBOX_TIME".to_owned(), rfc3339(sandbox.clock().now())),
+            ],
+        });
+    }
+    let host = Host::Folder(folder);
     Reach::Played(host, Box::new(HostFacts::played(sandbox.config().time_zone)))
 }

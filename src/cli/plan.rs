@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::environment::{connect, desired, load, plan, selection, wait};
 use super::place::Place;
+use super::programs::Programs;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::plan::Plan;
 use crate::report::plan::{View, plan_json, plan_markdown, plan_text, refusal};
@@ -21,6 +22,10 @@ pub struct Part {
     /// Of what lies on hosts, only what lies on these
     #[arg(long, value_delimiter = ',', value_name = "HOST")]
     pub limit: Vec<String>,
+
+    /// This program built for hosts of another processor; may be given for each
+    #[arg(long, value_name = "FILE")]
+    pub program: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -44,9 +49,11 @@ impl PlanArgs {
         let settings = load(global)?;
         out.warnings(&settings.problems, &global.sources().name());
         let desired = desired(&settings);
+        let programs = Programs::at_hand(&place, &self.part.program, &desired)?;
+        let desired = programs.offered(desired);
         let selection = selection(&settings, &desired, &self.part.tags, &self.part.limit)?;
         let plan = wait(async {
-            let world = connect(global, &place, &settings).await;
+            let world = connect(global, &place, &settings).await.with_programs(programs.files);
             plan(&world, &desired, &selection).await.0
         })?;
         let command = apply_command(global, &self.part, self.out.as_deref());
@@ -67,6 +74,7 @@ pub fn apply_command(global: &Global, part: &Part, reviewed: Option<&Path>) -> S
     let mut words = vec!["reconcile".to_owned(), "apply".to_owned()];
     words.extend(reviewed.map(|file| file.display().to_string()));
     words.extend(environment_words(global));
+    words.extend(part.program.iter().flat_map(|file| ["--program".to_owned(), file.display().to_string()]));
     // A file brings its own tags and limit.
     for (option, list) in [("--tags", &part.tags), ("--limit", &part.limit)] {
         if reviewed.is_none() && !list.is_empty() {

@@ -14,6 +14,10 @@ use crate::vocab::{JobCommand, JobKind, Tier};
 pub struct Run {
     #[command(flatten)]
     pub command: JobCommand,
+
+    /// Only try whether the job would find what it needs: directory, room, database, bucket
+    #[arg(long)]
+    pub preflight: bool,
 }
 
 impl Run {
@@ -21,8 +25,22 @@ impl Run {
         out.expect_format("run", &[Format::Text, Format::Json])?;
         let host = Surroundings::of(&Place::of(global)?, global.sandbox_host.as_ref())?;
         match self.command.job {
+            _ if self.preflight => block_on(self.try_out(&host, out))?,
             JobKind::Backup => block_on(self.backup(&host, global, out))?,
         }
+    }
+
+    /// Exit code 1 where something lacks.
+    async fn try_out(&self, host: &Surroundings, out: &mut Output) -> Result<Exit, Failure> {
+        let context =
+            Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
+        let tier = self.command.tier.unwrap_or(Tier::Daily);
+        let checks = Box::pin(jobs::preflight(&context, tier, host.has_server)).await;
+        match out.format() {
+            Format::Json => out.json(&report::jobs::preflight_json(&checks)),
+            _ => out.result(&report::jobs::preflight(&checks)),
+        }
+        Ok(if checks.iter().all(|check| check.wrong.is_none()) { Exit::Ok } else { Exit::Failed })
     }
 
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {

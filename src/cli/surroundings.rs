@@ -29,6 +29,8 @@ pub struct Surroundings {
     /// The clients' settings without keys or endpoint, and the clock.
     pub aws: AwsSettings,
     pub postgresql: Connection,
+    /// Whether there is a PostgreSQL to ask: a sandbox may play none.
+    pub has_server: bool,
     pub syslog: bool,
 }
 
@@ -42,6 +44,7 @@ impl Surroundings {
                 root: PathBuf::from("/"),
                 aws: place.aws(),
                 postgresql: Connection::default(),
+                has_server: true,
                 syslog: true,
             },
             (Place::Sandbox(sandbox), Some(host)) => {
@@ -51,6 +54,7 @@ impl Surroundings {
                     hostname: host.to_string(),
                     root: sandbox.host_dir(host),
                     aws: place.aws(),
+                    has_server: server.is_some(),
                     postgresql: server.map_or_else(Connection::default, |server| Connection {
                         host: Some(server.host),
                         port: Some(server.port),

@@ -176,6 +176,14 @@ impl Aws {
         aws_sdk_iam::Client::from_conf(config.build())
     }
 
+    /// The client for the keys of KMS in a region. Meaningless where `is_aws` is false.
+    pub fn kms(&self, region: Option<&RegionName>) -> aws_sdk_kms::Client {
+        let region = region.map_or_else(|| self.some_region(), |name| Region::new(name.to_string()));
+        aws_sdk_kms::Client::from_conf(
+            aws_sdk_kms::config::Builder::from(&self.config).region(region).build(),
+        )
+    }
+
     /// The same clients with other keys: to ask whose they are, or to act as a role that was assumed.
     pub fn with_keys(&self, keys: &Keys) -> Aws {
         let provider = SharedCredentialsProvider::new(keys.credentials());

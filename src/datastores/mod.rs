@@ -23,6 +23,8 @@ pub struct Piece {
     pub needs: BTreeSet<Id>,
     /// Whether it holds secrets, so that a locked vault holds it back.
     pub secret: bool,
+    /// Programs without which the host cannot do the job.
+    pub programs: &'static [&'static str],
 }
 
 /// What every datastore's job files have in common.

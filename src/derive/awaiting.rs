@@ -26,7 +26,7 @@ impl Derivation<'_> {
             if let Some(directory) = directory(summary) {
                 let id = Id::on_host(Kind::HostDirectory, host.clone(), summary.name);
                 let resource = Resource::HostDirectory(directory);
-                let piece = Piece { id, resource, needs: BTreeSet::new(), secret: false };
+                let piece = Piece { id, resource, needs: BTreeSet::new(), secret: false, programs: &[] };
                 self.piece(piece, &datastore, switch.clone());
             }
             self.entry_without_job(host, &datastore);

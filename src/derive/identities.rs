@@ -53,7 +53,8 @@ impl Derivation<'_> {
             return;
         }
         let declared = Some(identity.place.clone());
-        self.resources.insert(id, Wanted { resource, datastores, declared, needs: BTreeSet::new() });
+        let (needs, programs) = (BTreeSet::new(), BTreeSet::new());
+        self.resources.insert(id, Wanted { resource, datastores, declared, needs, programs });
     }
 
     pub(super) fn grants(&self, identity: &Identity) -> Grants {

@@ -41,7 +41,7 @@ pub fn policy(settings: &Settings, desired: &Desired, purpose: &Purpose) -> Json
         }
         Purpose::Audit => {
             let mut policy = Policy { realm, statements: Vec::new() };
-            policy.audit();
+            policy.audit(desired);
             policy.document()
         }
     }
@@ -234,12 +234,23 @@ impl Policy {
     }
 
     /// Of the whole account, for a bucket that carries the environment's mark may have any name.
-    fn audit(&mut self) {
+    fn audit(&mut self, desired: &Desired) {
         let account = ["iam:GetAccountAuthorizationDetails", "s3:ListAllMyBuckets"];
         self.allow("ReadAccount", account, ["*".to_owned()]);
         let partition = self.realm.partition.clone();
         self.allow("ReadBuckets", AUDIT_READS, [format!("arn:{partition}:s3:::*")]);
         self.allow("ReadRetention", ["s3:GetObjectRetention"], [format!("arn:{partition}:s3:::*/*")]);
+        let keys = format!("arn:{partition}:kms:*:{}:key/*", self.realm.account);
+        self.allow("ReadKeys", ["kms:DescribeKey", "kms:GetKeyPolicy"], [keys]);
+        // In what state the key of another account is, it may let others know.
+        let others = buckets(desired).filter_map(|(_, bucket, _)| match &bucket.encryption {
+            Some(Encryption::Kms(Some(key)) | Encryption::KmsDouble(Some(key))) => Some(key),
+            _ => None,
+        });
+        let account = self.realm.account.clone();
+        let others = others.filter(|key| key.contains(":key/") && key.split(':').nth(4) != Some(&account));
+        let others: Vec<String> = others.filter(|_| account != "*").cloned().collect();
+        self.allow("ReadKeysOfOthers", ["kms:DescribeKey"], others);
     }
 
     fn arns(&self, desired: &Desired, kind: Kind) -> Vec<String> {

@@ -392,6 +392,12 @@ impl Target {
     }
 
     async fn abort(&self, id: &str) {
+        if let Err(error) = self.break_off(id).await {
+            tracing::warn!("{error}");
+        }
+    }
+
+    async fn break_off(&self, id: &str) -> Result<(), JobError> {
         let request = self
             .store
             .client
@@ -400,14 +406,15 @@ impl Target {
             .key(&self.key)
             .upload_id(id)
             .set_expected_bucket_owner(self.store.owner());
-        if let Err(error) = request.send().await {
-            tracing::warn!(
-                "the upload {id} to s3://{}/{} cannot be broken off: {}",
-                self.bucket,
-                self.key,
-                explain(&error)
-            );
-        }
+        let ended = request.send().await;
+        ended.map(|_| ()).map_err(|error| self.failed("breaking off an upload", &explain(&error)))
+    }
+
+    /// Begins an upload and breaks it off: what the job's own identity must be able to do.
+    pub async fn try_out(&self) -> Result<(), JobError> {
+        self.store.knows_owner().map_err(|why| self.failed("an upload", &why))?;
+        let id = self.create().await?;
+        self.break_off(&id).await
     }
 
     fn condition(&self) -> Option<String> {

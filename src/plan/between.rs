@@ -10,21 +10,25 @@ use super::{Action, Change, FieldChange, Held, Plan, Reason, fingerprint};
 use crate::resources::bucket::field::VERSIONING_LOCK;
 use crate::resources::bucket::{VersioningLock, lock_member};
 use crate::resources::{self, Bucket, Field, Resource};
-use crate::state::{
-    Cron, Desired, HeldCode, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted,
-};
+use crate::state::{Desired, HeldCode, Observed, Owner, Presence, Selection, Sighting, Wanted};
 use crate::vocab::{HostName, Id, Kind, Risk, Value};
 
 /// What to change so that reality becomes as desired. `desired` is already narrowed to the selection.
 pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) -> Plan {
-    let mut comparison =
-        Comparison { desired, observed, changes: Vec::new(), held: Vec::new(), unchanged: BTreeSet::new() };
+    let mut comparison = Comparison {
+        desired,
+        observed,
+        changes: Vec::new(),
+        held: Vec::new(),
+        unchanged: BTreeSet::new(),
+        held_hosts: BTreeSet::new(),
+    };
     for held in &desired.held {
         comparison.hold(&held.id, held.code, held.why.clone());
     }
-    comparison.hold_unreachable_hosts(desired);
+    comparison.hold_hosts();
     for (id, wanted) in &desired.resources {
-        if !comparison.on_unreachable_host(id) {
+        if !comparison.on_held_host(id) {
             comparison.compare(id, wanted);
         }
     }
@@ -40,10 +44,6 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
     });
     held.sort_by(|a, b| (&a.id, a.code, &a.why).cmp(&(&b.id, b.code, &b.why)));
     held.dedup();
-    let zones = observed.hosts.iter().filter_map(|(host, sighting)| match sighting {
-        HostSighting::Reached(facts) => Some((host.clone(), facts.zone)),
-        HostSighting::Unreachable(_) => None,
-    });
     let mut plan = Plan {
         environment: desired.environment.clone(),
         environment_written: desired.environment_written,
@@ -55,7 +55,7 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
         unchanged: unchanged.len(),
         fingerprint: String::new(),
         failures: observed.failures.clone(),
-        zones: zones.collect(),
+        hosts: observed.hosts.clone(),
     };
     plan.fingerprint = fingerprint::of(&plan, desired.vault_digest.as_deref());
     plan
@@ -67,37 +67,13 @@ pub(super) struct Comparison<'a> {
     changes: Vec<Change>,
     held: Vec<Held>,
     unchanged: BTreeSet<Id>,
+    /// Hosts of which nothing is planned.
+    pub(super) held_hosts: BTreeSet<HostName>,
 }
 
 impl Comparison<'_> {
     pub(super) fn hold(&mut self, id: &Id, code: HeldCode, why: impl Into<String>) {
         self.held.push(Held { id: id.clone(), code, why: why.into() });
-    }
-
-    fn unreachable(&self, host: &HostName) -> Option<&str> {
-        match self.observed.hosts.get(host) {
-            Some(HostSighting::Unreachable(why)) => Some(why),
-            _ => None,
-        }
-    }
-
-    fn on_unreachable_host(&self, id: &Id) -> bool {
-        id.host().is_some_and(|host| self.unreachable(host).is_some())
-    }
-
-    /// One line for a host that is down, not one for each thing on it.
-    fn hold_unreachable_hosts(&mut self, desired: &Desired) {
-        let mut things: BTreeMap<&HostName, usize> = BTreeMap::new();
-        for host in desired.resources.keys().filter_map(Id::host) {
-            *things.entry(host).or_default() += 1;
-        }
-        for (host, count) in things {
-            if let Some(why) = self.unreachable(host) {
-                let plural = if count == 1 { "its 1 item is" } else { &format!("its {count} items are") };
-                let why = format!("{why}; {plural} not planned");
-                self.hold(&Id::cloud(Kind::Host, host.as_str()), HeldCode::Unknown, why);
-            }
-        }
     }
 
     fn compare(&mut self, id: &Id, wanted: &Wanted) {
@@ -113,6 +89,19 @@ impl Comparison<'_> {
             return self.hold(id, HeldCode::Unsupported, why);
         }
         let mut resource = wanted.resource.fitted(present);
+        if let Resource::Program(program) = &mut resource {
+            match self.program_for(id, program) {
+                Ok(fitted) => *program = fitted,
+                Err(why) => return self.hold(id, HeldCode::NotReady, why),
+            }
+            if let Some(Resource::Program(there)) = present
+                && there.is_newer_than(program)
+            {
+                // A newer one reads what an older one wrote, and somebody may need it.
+                self.unchanged.insert(id.clone());
+                return;
+            }
+        }
         if let Some(why) = resource.unborn().filter(|_| present.is_none()) {
             return self.hold(id, HeldCode::NotReady, why);
         }
@@ -152,7 +141,7 @@ impl Comparison<'_> {
         }
         self.hold_by_hand(id, present, &resource);
         // Also where the entry is there already: it promises backups that are not made.
-        if let Some(why) = self.not_ready(id) {
+        if let Some(why) = self.not_ready(id, wanted) {
             return self.hold(id, HeldCode::NotReady, why);
         }
         let powers = self.newly_able(id, present, &resource, &mut comparison.changes);
@@ -250,18 +239,6 @@ impl Comparison<'_> {
         }
     }
 
-    /// A cron entry that nothing would run, or that would call nothing, promises backups that never come.
-    fn not_ready(&self, id: &Id) -> Option<String> {
-        let HostSighting::Reached(facts) = self.observed.hosts.get(id.host()?)? else { return None };
-        if id.kind() != Kind::Crontab {
-            return None;
-        }
-        match &facts.cron {
-            Cron::Missing(why) => Some(why.clone()),
-            Cron::Played | Cron::Runs(_) => None,
-        }
-    }
-
     /// Holds changes whose needs are neither in place nor about to be; holding one may hold another.
     fn hold_what_waits(&mut self) {
         loop {
@@ -287,7 +264,7 @@ impl Comparison<'_> {
             if desired.declared.contains(id) || !resources::removable(id.kind()) || !selection.covers(id) {
                 continue;
             }
-            if self.on_unreachable_host(id) {
+            if self.on_held_host(id) {
                 continue;
             }
             let risk = resources::risk_of_removal(id.kind());

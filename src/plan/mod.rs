@@ -7,6 +7,7 @@ mod access;
 mod between;
 mod fingerprint;
 mod guard;
+mod hosts;
 mod losses;
 mod report;
 
@@ -20,7 +21,7 @@ pub use report::{Outcome, Report};
 
 use crate::resources::Resource;
 use crate::retention::Losses;
-use crate::state::{Caller, HeldCode, JobFailure, Selection};
+use crate::state::{Caller, HeldCode, HostSighting, JobFailure, Selection};
 use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Place, Risk, Value};
 
 /// How reality differs from what settings ask for, in the order in which it would be changed.
@@ -40,8 +41,8 @@ pub struct Plan {
     pub fingerprint: String,
     /// Jobs whose last run failed. Told beside the plan; they decide nothing in it.
     pub failures: Vec<JobFailure>,
-    /// Zones of hosts, for showing when schedules fire next.
-    pub zones: BTreeMap<HostName, chrono_tz::Tz>,
+    /// What was seen of each host. Told beside the plan; it decides nothing more.
+    pub hosts: BTreeMap<HostName, HostSighting>,
 }
 
 /// One thing that would be created, adopted, updated or removed.

@@ -10,7 +10,7 @@ use super::document::{Effect, Statement};
 use super::pattern::Cover;
 use super::principal::Principal;
 use super::truth::Truth;
-use super::{condition, whom};
+use super::{condition, keys, whom};
 
 /// Whether the policies let it happen, and by which statements.
 pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
@@ -245,6 +245,7 @@ fn applies(statement: &Statement, request: &Request<'_>, layer: Layer, has_bound
             });
             if resources.negated { Truth::any(each).not() } else { Truth::any(each) }
         }
+        None if layer == Layer::Resource && keys::is_without_effect(statement, request) => Truth::False,
         None if layer == Layer::Resource => Truth::True,
         None => Truth::Unknown,
     };
@@ -275,21 +276,20 @@ fn is_same_account(request: &Request<'_>) -> bool {
 /// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html>,
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-req-pol.html>).
 fn speaks_for_itself(request: &Request<'_>) -> bool {
-    let begins = |prefix: &str| {
-        request
-            .action
-            .split_at_checked(prefix.len())
-            .is_some_and(|(begin, _)| begin.eq_ignore_ascii_case(prefix))
-    };
     let (Resource::Exact(arn) | Resource::Under(arn)) = request.resource;
-    begins("kms:") && arn.contains(":key/")
+    keys::is_of_key(request)
         || is_assuming(request)
-        || (arn.contains(":role/") && (begins("sts:TagSession") || begins("sts:Set")))
+        || (arn.contains(":role/")
+            && ["sts:TagSession", "sts:Set"].iter().any(|prefix| begins(request.action, prefix)))
 }
 
 fn is_assuming(request: &Request<'_>) -> bool {
-    const PREFIX: &str = "sts:AssumeRole";
-    request.action.split_at_checked(PREFIX.len()).is_some_and(|(begin, _)| begin.eq_ignore_ascii_case(PREFIX))
+    begins(request.action, "sts:AssumeRole")
+}
+
+/// Whether an action begins so, in whatever case.
+pub(super) fn begins(action: &str, prefix: &str) -> bool {
+    action.split_at_checked(prefix.len()).is_some_and(|(begin, _)| begin.eq_ignore_ascii_case(prefix))
 }
 
 /// What each kind of policy says.
@@ -332,6 +332,9 @@ impl<'p> Layers<'p> {
         let resource = |grant: Grant<'p>| (Layer::Resource, grant);
         let Grants { direct, by_role, by_account } = self.resource;
         let any = direct.or(by_role).or(by_account);
+        if keys::is_out_of_reach(request) {
+            return Route::through([resource(Grant::NONE), free, free, free]);
+        }
         let identity = match request.principal {
             // Services, providers and strangers have no policies of their own.
             Principal::Service(_) | Principal::Federated(_) | Principal::Anonymous => {

@@ -67,6 +67,8 @@ pub enum When {
     ObjectLock,
     /// Only where the bucket is encrypted with a key of KMS.
     KmsKey,
+    /// Only where the material of that key was imported.
+    ImportedKey,
 }
 
 /// What kind of power a row is: the columns of the audit's matrix.
@@ -208,7 +210,8 @@ pub static DESTROYERS: &[Destroyer] = &[
     on_key("kms:ScheduleKeyDeletion", "makes every backup under the key unreadable within a week", KMS),
     on_key("kms:DisableKey", "makes every backup under the key unreadable at once, until it is enabled again", KMS),
     on_key("kms:PutKeyPolicy", "lets anyone delete the key", KMS_POLICIES),
-    on_key("kms:DeleteImportedKeyMaterial", "makes every backup under the key unreadable at once", KMS_IMPORTED),
+    Destroyer { when: When::ImportedKey,
+        ..on_key("kms:DeleteImportedKeyMaterial", "makes every backup under the key unreadable at once", KMS_IMPORTED) },
 
     by_identity("s3:CreateJob", On::Account, Power::DeleteVersions, "lets S3 change millions of objects as a role that may be passed", BATCH),
     by_identity("s3:PutAccessPointPolicy", On::AccessPoint, Power::Access, "lets others in through an access point", ACCESS_POINTS),

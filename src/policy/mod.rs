@@ -16,6 +16,7 @@ mod decide;
 mod decision;
 pub mod destroyers;
 mod document;
+mod keys;
 mod network;
 mod pattern;
 mod principal;

@@ -1,10 +1,10 @@
 //! What jobs did and what there is, for people and for scripts.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::text::{ALARM, BOLD, DIM, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
-use crate::jobs::{BackupReport, Copy, Here, JobError, Keep, LastFailure, Listing, Row};
+use super::text::{ALARM, BOLD, DIM, GREEN, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
+use crate::jobs::{BackupReport, Check, Copy, Here, JobError, Keep, LastFailure, Listing, Row};
 
 /// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
 pub fn listing(listing: &Listing, verbose: bool) -> String {
@@ -146,6 +146,24 @@ pub fn backup_json(report: &BackupReport) -> Value {
 }
 
 /// `reconcile.failure/1`: why a job failed.
+pub fn preflight_json(checks: &[Check]) -> Value {
+    json!({"format": "reconcile.preflight/1", "checks": checks})
+}
+
+/// A line for each thing that a job needs; what is wrong stands out.
+pub fn preflight(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let (glyph, words) = match (&check.wrong, &check.found) {
+            (Some(wrong), _) => (styled(ALARM, "!"), wrong.as_str()),
+            (None, found) => (styled(GREEN, "+"), found.as_deref().unwrap_or_default()),
+        };
+        text.push_str(&wrapped(&format!("{glyph} {:<10}", check.name), 12, &one_line(words)));
+        text.push('\n');
+    }
+    text
+}
+
 pub fn failure_json(error: &JobError) -> Value {
     let mut members = Map::new();
     members.insert("format".to_owned(), "reconcile.failure/1".into());

@@ -9,6 +9,7 @@ mod audit_matrix;
 pub mod decision;
 pub mod desired;
 pub mod documents;
+mod hosts;
 pub mod jobs;
 pub mod lock;
 pub mod plan;

@@ -4,6 +4,7 @@ use anstyle::Style;
 use chrono::{DateTime, Utc};
 
 pub use super::documents::plan::{plan as plan_json, report as report_json};
+use super::hosts;
 pub use super::plan_markdown::plan as plan_markdown;
 use super::plan_words::{FieldLine, field_lines, power_words, short_schedule};
 pub use super::plan_words::{apply_line, next_run, refusal};
@@ -14,7 +15,7 @@ use super::text::{
 use crate::plan::{Action, Change, FieldChange, Outcome, Plan, Reason, Report, Summary};
 use crate::resources::identity;
 use crate::retention::Losses;
-use crate::state::Tag;
+use crate::state::{HostSighting, Tag};
 use crate::vocab::{Kind, Risk, Value};
 
 /// How a plan is looked at.
@@ -42,7 +43,11 @@ pub fn plan_text(plan: &Plan, view: View<'_>) -> String {
         text.push('\n');
     }
     text.push_str(&held_text(plan));
+    text.push_str(&hosts::warnings(plan));
     text.push_str(&failures_text(plan));
+    if view.verbose {
+        text.push_str(&hosts::table(&plan.hosts));
+    }
     text.push_str(&styled(BOLD, summary_line(&plan.summary())));
     text.push('\n');
     // Another account's plan cannot be applied, whatever is consented to.
@@ -67,6 +72,7 @@ fn heading(plan: &Plan) -> String {
         (None, None, None) => {}
     }
     parts.extend(caller.region.as_ref().map(|region| region.to_string()));
+    parts.extend(hosts::count(plan));
     let tags =
         plan.selection.tags.iter().filter(|tag| **tag != Tag::Backups).map(|tag| tag.name().to_owned());
     let hosts = plan.selection.limit.iter().map(ToString::to_string);
@@ -250,7 +256,10 @@ fn line_text(line: &FieldLine, action: Action, field: &FieldChange) -> String {
 fn entry_text(plan: &Plan, change: &Change, field: &FieldChange, view: View<'_>) -> Option<String> {
     let schedule = |value: &Value| value.get("schedule").and_then(Value::as_text).map(str::to_owned);
     let words = one_line(&field.field);
-    let zone = plan.zones.get(change.id.host()?).copied().unwrap_or(chrono_tz::UTC);
+    let zone = match plan.hosts.get(change.id.host()?) {
+        Some(HostSighting::Reached(facts)) => facts.zone,
+        _ => chrono_tz::UTC,
+    };
     let old = schedule(&field.from);
     let Some(new) = schedule(&field.to) else {
         let old = old?;

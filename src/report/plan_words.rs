@@ -36,6 +36,11 @@ pub fn field_lines(kind: Kind, field: &str, from: &Value, to: &Value) -> Vec<Fie
         (Kind::Crontab, name, from, to) if entry_words(from).or_else(|| entry_words(to)).is_some() => {
             vec![line(name, entry_words(from), entry_words(to).unwrap_or_else(|| "none".to_owned()))]
         }
+        (Kind::Program, "sha256", from, to) => {
+            // Enough to tell two apart; JSON has all of it.
+            let short = |value: &Value| value.as_text().map(|sum| sum.chars().take(12).collect::<String>());
+            vec![line("sha256", short(from), short(to).unwrap_or_else(|| "none".to_owned()))]
+        }
         (_, name, from, to) => {
             let (from, shown) = match (from, to) {
                 (Value::Map(old), Value::Map(new)) => changed_members(old, new),

@@ -13,6 +13,7 @@ pub mod crontab;
 pub mod host_directory;
 pub mod host_file;
 pub mod identity;
+pub mod program;
 pub mod role;
 pub mod user;
 
@@ -24,6 +25,7 @@ pub use bucket::Bucket;
 pub use crontab::Crontab;
 pub use host_directory::HostDirectory;
 pub use host_file::HostFile;
+pub use program::Program;
 pub use role::Role;
 pub use user::User;
 
@@ -33,6 +35,7 @@ pub enum Resource {
     Bucket(Bucket),
     Role(Box<Role>),
     User(Box<User>),
+    Program(Program),
     HostDirectory(HostDirectory),
     HostFile(HostFile),
     Crontab(Crontab),
@@ -76,6 +79,7 @@ impl Resource {
             Resource::Bucket(_) => Kind::Bucket,
             Resource::Role(_) => Kind::Role,
             Resource::User(_) => Kind::User,
+            Resource::Program(_) => Kind::Program,
             Resource::HostDirectory(_) => Kind::HostDirectory,
             Resource::HostFile(_) => Kind::HostFile,
             Resource::Crontab(_) => Kind::Crontab,
@@ -88,6 +92,7 @@ impl Resource {
             Resource::Bucket(bucket) => bucket.fields(),
             Resource::Role(role) => role.fields(),
             Resource::User(user) => user.fields(),
+            Resource::Program(program) => program.fields(),
             Resource::HostDirectory(directory) => directory.fields(),
             Resource::HostFile(file) => file.fields(),
             Resource::Crontab(crontab) => crontab.fields(),
@@ -109,8 +114,17 @@ impl Resource {
                 let present = present.and_then(Resource::as_user);
                 Resource::User(Box::new(wanted.over(present)))
             }
-            // Host kinds manage every field that they have.
-            (Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_), _) => self.clone(),
+            (Resource::Program(wanted), Some(Resource::Program(present))) if wanted.sha256.is_none() => {
+                Resource::Program(Program { sha256: present.sha256.clone(), ..wanted.clone() })
+            }
+            // Other kinds on hosts manage every field that they have.
+            (
+                Resource::Program(_)
+                | Resource::HostDirectory(_)
+                | Resource::HostFile(_)
+                | Resource::Crontab(_),
+                _,
+            ) => self.clone(),
         }
     }
 }
@@ -186,6 +200,7 @@ pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
         Kind::Bucket => bucket::risk(field, from, to),
         Kind::Role => role::risk(field, from, to),
         Kind::User => user::risk(field, from, to),
+        Kind::Program => program::risk(field, from, to),
         Kind::HostDirectory => host_directory::risk(field, from, to),
         Kind::HostFile => host_file::risk(field, from, to),
         Kind::Crontab => crontab::risk(field, from, to),

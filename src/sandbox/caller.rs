@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::http::{Call, Refusal};
 use super::iam::records::{AccessKey, KeyStatus, LastUsed, Role, Session, User};
 use super::iam::{Iam, Kind};
-use super::query::Service;
+use super::protocol::Protocol;
 use super::store::Access;
 use crate::clients::aws::SANDBOX_KEY;
 
@@ -65,7 +65,7 @@ pub struct Callers {
 
 impl Callers {
     /// The caller of a request to a service.
-    pub fn of(&self, call: &Call, service: Option<Service>) -> Result<Caller, Refusal> {
+    pub fn of(&self, call: &Call, protocol: Protocol) -> Result<Caller, Refusal> {
         let _lock = self.iam.directory.lock(Access::Read)?;
         let Some(id) = call.signed_key().filter(|id| *id != SANDBOX_KEY) else {
             return self.named(&self.usual);
@@ -76,11 +76,11 @@ impl Callers {
         match self.iam.key(id)? {
             Some(key) if key.status == KeyStatus::Active => match self.iam.directory.users.get(&key.user)? {
                 Some(user) => Ok(self.of_user(user)),
-                None => Err(unknown_key(service)),
+                None => Err(unknown_key(protocol)),
             },
-            Some(_) => Err(unknown_key(service)),
+            Some(_) => Err(unknown_key(protocol)),
             // Temporary keys are nobody's before they are handed out, nor after they are forgotten.
-            None if id.starts_with("ASIA") => Err(unknown_key(service)),
+            None if id.starts_with("ASIA") => Err(unknown_key(protocol)),
             None => self.named(&self.usual),
         }
     }
@@ -180,19 +180,17 @@ impl Callers {
     }
 }
 
-/// The services of the query protocol call it otherwise than S3.
-fn unknown_key(service: Option<Service>) -> Refusal {
-    match service {
-        None => Refusal::new(
+/// Each protocol has its own name for it.
+fn unknown_key(protocol: Protocol) -> Refusal {
+    let invalid = "The security token included in the request is invalid.";
+    match protocol {
+        Protocol::S3 => Refusal::new(
             403,
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        Some(_) => Refusal::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        ),
+        Protocol::Query(_) => Refusal::new(403, "InvalidClientTokenId", invalid),
+        Protocol::Json => Refusal::new(400, "UnrecognizedClientException", invalid),
     }
 }
 

@@ -20,10 +20,12 @@ use super::config::SandboxConfig;
 use super::fault::{Fault, FaultKind, Faults, Seen};
 use super::guard::{Guard, Origin, Parsed};
 use super::http::{Answer, Call, Refusal};
+use super::json::Parameters;
+use super::protocol::Protocol;
 use super::query::{Form, Service};
 use super::receive::{Received, receive};
 use super::s3::{Operation, S3, Target, access_denied};
-use super::{iam, sts};
+use super::{iam, kms, sts};
 use crate::clients::host::Moment;
 
 /// What a process that crashes on purpose answers its parent: a fault of the sandbox, not of the program.
@@ -69,6 +71,7 @@ enum Order {
     S3(&'static Operation, Target),
     Iam(&'static iam::Operation, Form),
     Sts(sts::Operation, Form),
+    Kms(&'static kms::Operation, Parameters),
 }
 
 impl Cloud {
@@ -112,32 +115,35 @@ impl Cloud {
             tokio::time::sleep(self.latency).await;
         }
         let head = call.method == "HEAD";
-        let order = match Service::of_host(&call.host) {
-            Some(service) => {
+        let protocol = Protocol::of_host(&call.host);
+        let order = match protocol {
+            Protocol::S3 => {
+                let target = Target::read(&call);
+                self.s3.operation(&call, &target).map(|operation| Order::S3(operation, target))
+            }
+            Protocol::Query(service) => {
                 let body = request.take_body().collect().await.map_err(ConnectorError::io)?;
                 let form = Form::read(&body.to_bytes());
-                let order = match service {
+                match service {
                     Service::Iam => iam::find(&form).map(|operation| Order::Iam(operation, form)),
                     Service::Sts => sts::Operation::find(&form).map(|operation| Order::Sts(operation, form)),
-                };
-                order.map_err(|refusal| service.refused(refusal))
+                }
             }
-            None => {
-                let target = Target::read(&call);
-                let operation = self.s3.operation(&call, &target);
-                operation.map(|operation| Order::S3(operation, target)).map_err(Refusal::into_s3)
+            Protocol::Json => {
+                let body = request.take_body().collect().await.map_err(ConnectorError::io)?;
+                kms::find(call.header("x-amz-target").unwrap_or_default(), &body.to_bytes())
+                    .map(|(operation, parameters)| Order::Kms(operation, parameters))
             }
         };
         let order = match order {
             Ok(order) => order,
-            Err(refused) => return Ok(refused.into_response(head)),
+            Err(refusal) => return Ok(protocol.refused(refusal).into_response(head)),
         };
         let seen = order.seen();
         *locked(&self.counts).entry(order.name()).or_default() += 1;
         let fault = locked(&self.faults).judge(&seen);
         tracing::debug!(operation = seen.operation, bucket = seen.bucket, ?fault, "sandbox");
-        let service = order.service();
-        let refuse = |refusal: Refusal| Ok(refused(service, refusal).into_response(head));
+        let refuse = |refusal: Refusal| Ok(protocol.refused(refusal).into_response(head));
         match fault {
             Some(FaultKind::Throttle) => {
                 return refuse(Refusal::new(503, "SlowDown", "Please reduce your request rate."));
@@ -159,7 +165,7 @@ impl Cloud {
         }
         let mut answer = match order {
             Order::S3(operation, target) => Box::pin(self.serve(operation, target, call, request)).await?,
-            order => Box::pin(self.serve_form(order, call)).await?,
+            order => Box::pin(self.serve_other(order, protocol, call)).await?,
         };
         match fault {
             Some(FaultKind::CrashAfter) => return Err(self.crash()),
@@ -195,7 +201,7 @@ impl Cloud {
     }
 
     fn answer_s3(&self, operation: &Operation, target: &Target, call: &Call, received: Received) -> Answer {
-        let caller = self.callers.of(call, None).and_then(|caller| {
+        let caller = self.callers.of(call, Protocol::S3).and_then(|caller| {
             self.callers.note(call, "s3")?;
             Ok(caller)
         });
@@ -211,23 +217,27 @@ impl Cloud {
         self.s3.serve(operation, target, call, received, &guard)
     }
 
-    /// Answers a request of the query protocol, on a thread that may wait if the directory is a folder.
-    async fn serve_form(self: &Arc<Self>, order: Order, call: Call) -> Result<Answer, ConnectorError> {
+    /// Answers a request to another service than S3, on a thread that may wait if the directories are folders.
+    async fn serve_other(
+        self: &Arc<Self>,
+        order: Order,
+        protocol: Protocol,
+        call: Call,
+    ) -> Result<Answer, ConnectorError> {
         self.alive()?;
         if !self.callers.iam.directory.blocks() {
-            return Ok(self.answer_form(&order, &call));
+            return Ok(self.answer_other(&order, protocol, &call));
         }
         let cloud = self.clone();
-        tokio::task::spawn_blocking(move || cloud.answer_form(&order, &call))
+        tokio::task::spawn_blocking(move || cloud.answer_other(&order, protocol, &call))
             .await
             .map_err(|error| ConnectorError::other(error.into(), None))
     }
 
-    fn answer_form(&self, order: &Order, call: &Call) -> Answer {
-        let service = order.service();
+    fn answer_other(&self, order: &Order, protocol: Protocol, call: &Call) -> Answer {
         let iam = &self.callers.iam;
         let answer = || -> Result<Answer, Refusal> {
-            let caller = self.callers.of(call, service)?;
+            let caller = self.callers.of(call, protocol)?;
             let region = call.signed_region().unwrap_or_default();
             let guard = Guard::new(iam, &caller, &self.parsed, &self.origin, region, iam.clock.now());
             Ok(match order {
@@ -240,10 +250,14 @@ impl Cloud {
                     self.callers.note(call, "sts")?;
                     sts::serve(*operation, form, &guard)
                 }
+                Order::Kms(operation, parameters) => {
+                    self.callers.note(call, "kms")?;
+                    self.s3.kms.serve(operation, parameters, region, &guard)
+                }
                 Order::S3(operation, _) => return Err(Refusal::not_implemented(operation.name)),
             })
         };
-        answer().unwrap_or_else(|refusal| refused(service, refusal))
+        answer().unwrap_or_else(|refusal| protocol.refused(refusal))
     }
 
     /// What happens around a write to a file of a host: it counts, and crashes, like a request that changes something.
@@ -293,20 +307,12 @@ pub fn is_crash(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 impl Order {
-    /// The service of the query protocol that it is for; S3 has a protocol of its own.
-    fn service(&self) -> Option<Service> {
-        match self {
-            Order::S3(..) => None,
-            Order::Iam(..) => Some(Service::Iam),
-            Order::Sts(..) => Some(Service::Sts),
-        }
-    }
-
     fn name(&self) -> &'static str {
         match self {
             Order::S3(operation, _) => operation.name,
             Order::Iam(operation, _) => operation.name,
             Order::Sts(operation, _) => operation.name(),
+            Order::Kms(operation, _) => operation.name,
         }
     }
 
@@ -315,15 +321,9 @@ impl Order {
             Order::S3(operation, target) => (target.bucket.as_deref(), operation.changes),
             Order::Iam(operation, _) => (None, operation.changes),
             Order::Sts(operation, _) => (None, operation.changes()),
+            Order::Kms(operation, _) => (None, operation.changes),
         };
         Seen { operation: self.name(), bucket, changes }
-    }
-}
-
-fn refused(service: Option<Service>, refusal: Refusal) -> Answer {
-    match service {
-        Some(service) => service.refused(refusal),
-        None => refusal.into_s3(),
     }
 }
 

@@ -7,6 +7,7 @@
 //!     DIR/sandbox.yml   account, caller, clock, latency, faults; see `config`
 //!     DIR/s3/           the buckets; see `store::disk`
 //!     DIR/iam/          users, roles and policies; see `iam::directory`
+//!     DIR/kms/          keys; see `kms::directory`
 //!     DIR/hosts/NAME/   the root of a host's files
 
 mod caller;
@@ -18,11 +19,15 @@ mod framing;
 mod guard;
 mod http;
 mod iam;
+mod json;
+mod kms;
 mod overview;
+mod protocol;
 mod query;
 mod receive;
 mod records;
 mod s3;
+mod shelf;
 mod store;
 mod sts;
 mod xml;
@@ -47,6 +52,7 @@ use crate::vocab::{Clock, HostName, RegionName};
 use caller::Callers;
 use connector::{Cloud, Connector};
 use iam::{Account, Directory, Iam};
+use kms::Kms;
 use s3::S3;
 use store::{DiskStore, MemoryStore, Store};
 
@@ -54,6 +60,7 @@ use store::{DiskStore, MemoryStore, Store};
 const CONFIG: &str = "sandbox.yml";
 const CLOUD: &str = "s3";
 const IDENTITIES: &str = "iam";
+const KEYS: &str = "kms";
 const HOSTS: &str = "hosts";
 
 /// Why there is no sandbox.
@@ -80,6 +87,12 @@ pub struct Sandbox {
     _temporary: Option<tempfile::TempDir>,
 }
 
+/// What the services beside S3 remember.
+struct Directories {
+    identities: Directory,
+    keys: kms::Directory,
+}
+
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("root", &self.root).finish_non_exhaustive()
@@ -103,10 +116,13 @@ impl Sandbox {
     fn on_disk(root: &Path, config: SandboxConfig, clock: Clock) -> Result<Sandbox, SandboxError> {
         let unusable = |error| SandboxError::Unusable { directory: root.display().to_string(), error };
         let store = DiskStore::open(&root.join(CLOUD)).map_err(unusable)?;
-        let directory = Directory::open(&root.join(IDENTITIES)).map_err(unusable)?;
+        let directories = Directories {
+            identities: Directory::open(&root.join(IDENTITIES)).map_err(unusable)?,
+            keys: kms::Directory::open(&root.join(KEYS)).map_err(unusable)?,
+        };
         // Children run with other working directories.
         let root = root.canonicalize().map_err(unusable)?;
-        Sandbox::over(Arc::new(store), directory, root, config, clock, true, None).begun().map_err(unusable)
+        Sandbox::over(Arc::new(store), directories, root, config, clock, true, None).begun().map_err(unusable)
     }
 
     /// A sandbox that ends with the value. A crash only makes every further request fail.
@@ -117,14 +133,15 @@ impl Sandbox {
         })?;
         let root = temporary.path().to_owned();
         let store = Arc::new(MemoryStore::default());
-        let sandbox = Sandbox::over(store, Directory::memory(), root, config, clock, false, Some(temporary));
+        let directories = Directories { identities: Directory::memory(), keys: kms::Directory::memory() };
+        let sandbox = Sandbox::over(store, directories, root, config, clock, false, Some(temporary));
         let directory = sandbox.root.display().to_string();
         sandbox.begun().map_err(|error| SandboxError::Unusable { directory, error })
     }
 
     fn over(
         store: Arc<dyn Store>,
-        directory: Directory,
+        directories: Directories,
         root: PathBuf,
         config: SandboxConfig,
         clock: Clock,
@@ -132,14 +149,20 @@ impl Sandbox {
         temporary: Option<tempfile::TempDir>,
     ) -> Self {
         let clock = config.clock(clock);
+        let kms = Kms {
+            directory: Arc::new(directories.keys),
+            account: Account::new(config.account(), config.region()),
+            clock: clock.clone(),
+        };
         let s3 = S3 {
             store,
+            kms,
             account: config.account().to_owned(),
             foreign: config.foreign_buckets.keys().map(ToString::to_string).collect(),
             clock: config.storage_clock(clock.clone()),
         };
         let iam = Iam {
-            directory: Arc::new(directory),
+            directory: Arc::new(directories.identities),
             account: Account::new(config.account(), config.region()),
             given_keys: config.access_keys.clone(),
             clock: clock.clone(),
@@ -228,6 +251,7 @@ impl Sandbox {
     /// Forgets the cloud's state and the hosts' files; `sandbox.yml` stays.
     pub fn reset(&self) -> io::Result<()> {
         self.cloud.s3.store.reset()?;
+        self.cloud.s3.kms.directory.reset()?;
         self.cloud.callers.iam.directory.reset()?;
         self.cloud.callers.iam.begin()?;
         match std::fs::remove_dir_all(self.root.join(HOSTS)) {

@@ -17,20 +17,6 @@ pub enum Service {
 }
 
 impl Service {
-    /// The service of a host name (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>,
-    /// <https://docs.aws.amazon.com/general/latest/gr/sts.html>).
-    pub fn of_host(host: &str) -> Option<Self> {
-        let name = host.strip_suffix(".amazonaws.com.cn").or_else(|| host.strip_suffix(".amazonaws.com"))?;
-        // `iam.s3.eu-west-2` is a bucket of that name.
-        let (service, region) = name.split_once('.').unwrap_or((name, ""));
-        match service {
-            _ if region.contains('.') || region == "s3" => None,
-            "iam" => Some(Service::Iam),
-            "sts" => Some(Service::Sts),
-            _ => None,
-        }
-    }
-
     fn namespace(self) -> &'static str {
         match self {
             Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
@@ -181,15 +167,5 @@ mod tests {
         assert!(form.expect_only(&["RoleName", "Tags"]).is_ok());
         assert_eq!(form.expect_only(&["Tags"]).map_err(|refusal| refusal.code), Err("NotImplemented"));
         assert!(!format!("{form:?}").contains("v=1"));
-    }
-
-    #[test]
-    fn hosts_tell_the_service() {
-        assert_eq!(Service::of_host("iam.amazonaws.com"), Some(Service::Iam));
-        assert_eq!(Service::of_host("iam.cn-north-1.amazonaws.com.cn"), Some(Service::Iam));
-        assert_eq!(Service::of_host("sts.eu-west-2.amazonaws.com"), Some(Service::Sts));
-        assert_eq!(Service::of_host("iam.s3.amazonaws.com.example.org"), None);
-        assert_eq!(Service::of_host("iam.s3.eu-west-2.amazonaws.com"), None);
-        assert_eq!(Service::of_host("sts.s3.amazonaws.com"), None);
     }
 }

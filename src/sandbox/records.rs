@@ -106,6 +106,9 @@ pub struct Content {
     pub etag: String,
     pub checksum: ObjectChecksum,
     pub about: About,
+    /// The ARN of the key of KMS that encrypts it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted_with: Option<String>,
 }
 
 /// What a writer says about an object besides its bytes.
@@ -138,6 +141,9 @@ pub struct Upload {
     pub about: About,
     #[serde(default, skip_serializing_if = "ObjectLock::is_none")]
     pub lock: ObjectLock,
+    /// As in [`Content`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted_with: Option<String>,
 }
 
 /// One part of an upload.

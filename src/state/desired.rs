@@ -6,6 +6,7 @@ use super::HeldCode;
 use crate::resources::Resource;
 use crate::resources::bucket::VersioningLock;
 use crate::resources::identity::Stakes;
+use crate::resources::program::Offers;
 use crate::vocab::{AccountId, Datastore, Environment, HostName, Id, Kind, Place};
 
 /// Everything that settings ask for, in its normal form.
@@ -29,6 +30,8 @@ pub struct Desired {
     pub break_glass: BTreeSet<String>,
     /// Every bucket that these settings use, whatever part of them is selected: what access would destroy.
     pub stakes: Stakes,
+    /// What could be copied to hosts.
+    pub offers: Offers,
     /// Digest of the vault's ciphertext: a plan made with another vault is another plan.
     pub vault_digest: Option<String>,
 }
@@ -43,6 +46,8 @@ pub struct Wanted {
     pub declared: Option<Place>,
     /// What must be in place first.
     pub needs: BTreeSet<Id>,
+    /// Names of PostgreSQL's programs without which the host cannot do the job.
+    pub programs: BTreeSet<String>,
 }
 
 /// Something that is held whatever reality looks like.

@@ -15,6 +15,7 @@ pub enum Kind {
     Bucket,
     Role,
     User,
+    Program,
     HostDirectory,
     HostFile,
     Crontab,
@@ -25,10 +26,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Bucket,
         Kind::Role,
         Kind::User,
+        Kind::Program,
         Kind::HostDirectory,
         Kind::HostFile,
         Kind::Crontab,
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Bucket => "bucket",
             Kind::Role => "role",
             Kind::User => "user",
+            Kind::Program => "program",
             Kind::HostDirectory => "host_directory",
             Kind::HostFile => "host_file",
             Kind::Crontab => "crontab",
@@ -53,7 +56,7 @@ impl Kind {
 
     /// Whether things of this kind live on a host, so that their id carries its name.
     pub fn on_host(self) -> bool {
-        matches!(self, Kind::HostDirectory | Kind::HostFile | Kind::Crontab)
+        matches!(self, Kind::Program | Kind::HostDirectory | Kind::HostFile | Kind::Crontab)
     }
 }
 

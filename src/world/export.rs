@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 
 use crate::audit::account::READ;
 use crate::audit::bucket::BucketFacts;
+use crate::audit::key;
 use crate::audit::raw::{AuthorizationDetails, ControlPolicy, Databases, PolicyText};
 use crate::audit::{Account, Evidence, Fact, Terms, Unread};
 use crate::policy::{Document, Named};
@@ -68,6 +69,14 @@ pub fn read(directory: &Path, terms: Option<&Terms>) -> Result<Evidence, ExportE
             let policy = Fact::Unread(Unread::new(subject, "s3:GetBucketPolicy", why));
             BucketFacts { policy, ..BucketFacts::default() }
         });
+    }
+    // Which key an export's bucket is under settings alone say, and what its policy says nobody.
+    for bucket in terms.into_iter().flat_map(|terms| terms.buckets.values()) {
+        let Some(named) = bucket.encryption.as_ref().and_then(key::named) else { continue };
+        if !named.contains("alias/aws/") {
+            let subject = key::subject(named);
+            evidence.unread.push(Unread::new(subject, "kms:GetKeyPolicy", "an export holds no keys"));
+        }
     }
     if let Some(databases) = json::<Databases>(&directory.join(DATABASES), '{')? {
         evidence.databases = Fact::Known(databases);

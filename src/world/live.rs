@@ -9,6 +9,7 @@ mod break_glass;
 mod buckets;
 mod hosts;
 mod identities;
+mod keys;
 mod lock;
 mod lock_in_bucket;
 
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::{WorldRead, WorldWrite};
 use crate::clients::aws::{Aws, Keys};
+use crate::clients::host::ProgramFile;
 use crate::plan::{Action, Answer, Change, Question};
 use crate::resources::Resource;
 use crate::state::{Caller, Observed, Scope, Sighting};
@@ -38,6 +40,8 @@ pub struct LiveWorld {
     secrets: BTreeMap<SecretDigest, Secret>,
     /// The access key that jobs upload with, where the vault has one.
     job_keys: Option<Keys>,
+    /// Programs for hosts, by SHA-256.
+    programs: BTreeMap<String, ProgramFile>,
     /// Bounds the requests under way at once.
     gate: Semaphore,
     parallel: usize,
@@ -62,6 +66,7 @@ impl LiveWorld {
             hosts,
             secrets: secrets.into_iter().map(|secret| (secret.digest(), secret)).collect(),
             job_keys: None,
+            programs: BTreeMap::new(),
             gate: Semaphore::new(parallel.max(1)),
             parallel: parallel.max(1),
             clock,
@@ -76,6 +81,12 @@ impl LiveWorld {
     /// Who calls.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// The same world, which has programs to put on hosts.
+    pub fn with_programs(self, programs: impl IntoIterator<Item = ProgramFile>) -> LiveWorld {
+        let by_sum = |program: ProgramFile| (program.sha256.clone(), program);
+        LiveWorld { programs: programs.into_iter().map(by_sum).collect(), ..self }
     }
 
     fn secret(&self, digest: &SecretDigest) -> Option<Secret> {
@@ -120,9 +131,10 @@ impl WorldRead for LiveWorld {
                 Box::pin(self.sight_bucket(id, bucket, &buckets::Listing::NotAsked)).await
             }
             Resource::Role(_) | Resource::User(_) => Box::pin(self.sight_identity(id, like)).await,
-            Resource::HostDirectory(_) | Resource::HostFile(_) | Resource::Crontab(_) => {
-                Box::pin(self.sight_on_host(id, like)).await
-            }
+            Resource::Program(_)
+            | Resource::HostDirectory(_)
+            | Resource::HostFile(_)
+            | Resource::Crontab(_) => Box::pin(self.sight_on_host(id, like)).await,
         }
     }
 

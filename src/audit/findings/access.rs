@@ -19,7 +19,8 @@ fn everyone(statement: &Statement) -> bool {
     statement.principals.as_ref().is_some_and(|all| all.negated || all.who.contains(&Who::Everyone))
 }
 
-fn place(statement: &Statement) -> String {
+/// Where a statement stands in its policy.
+pub(super) fn place(statement: &Statement) -> String {
     match &statement.sid {
         Some(sid) => format!("policy statement {} ({sid})", statement.number),
         None => format!("policy statement {}", statement.number),
@@ -71,7 +72,7 @@ pub fn public(look: &Look<'_>, report: &mut Report) {
 }
 
 /// Other accounts that a principal stands for.
-fn of_another(look: &Look<'_>, who: &Who) -> Option<String> {
+pub(super) fn of_another(look: &Look<'_>, who: &Who) -> Option<String> {
     let other = |account: &str| account != look.account;
     match who {
         Who::Account { id, .. } if other(id) => Some(format!("account {id}")),

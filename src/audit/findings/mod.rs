@@ -182,6 +182,8 @@ table! {
 
     // Keys and copies
     "key-deletable", "somebody can take the key away that backups are encrypted with", keys::deletable;
+    "key-unusable", "the key that backups are encrypted with opens nothing, or soon will not", keys::unusable;
+    "key-access", "others are let at the key that backups are encrypted with", keys::access;
     "foreign-key", "backups are encrypted with a key of another account", keys::foreign;
     "one-account", "every copy lies in one account: who takes it over takes all", keys::one_account;
 

@@ -3,18 +3,19 @@
 //! Owners and modes are kept beside it, because only root may give files away.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
 use super::{
-    Access, EntryKind, HostError, Installed, Moment, ProgramFile, Question, Seen, Swapped, Tripwire, View,
-    error, io_error, plain, read_plain,
+    Access, EntryKind, HostError, Installed, Moment, ProgramFile, Question, Ran, Seen, Swapped, Tripwire,
+    View, error, io_error, plain, read_plain,
 };
 
 /// The folder that is a host's `/`.
@@ -22,6 +23,16 @@ use super::{
 pub struct Folder {
     root: PathBuf,
     tripwire: Option<Tripwire>,
+    player: Option<Player>,
+}
+
+/// What plays this program on a host of the sandbox: the program itself, told where it is to think it runs.
+#[derive(Clone, Debug)]
+pub struct Player {
+    pub program: PathBuf,
+    /// Before the words of the command.
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(String, String)>,
 }
 
 impl fmt::Debug for Folder {
@@ -33,7 +44,34 @@ impl fmt::Debug for Folder {
 impl Folder {
     /// The host that the folder `root` plays.
     pub fn new(root: PathBuf, tripwire: Option<Tripwire>) -> Self {
-        Folder { root, tripwire }
+        Folder { root, tripwire, player: None }
+    }
+
+    /// The same host, on which this program can be run.
+    pub fn played_by(self, player: Player) -> Self {
+        Folder { player: Some(player), ..self }
+    }
+
+    /// Runs this program, whatever its path on the host; there is no other. Whoever plays is every user.
+    pub async fn run(&self, words: &[String], limit: Duration) -> Result<Option<Ran>, String> {
+        let (Some(player), Some((_, words))) = (&self.player, words.split_first()) else { return Ok(None) };
+        let mut command = tokio::process::Command::new(&player.program);
+        command
+            .env_clear()
+            .envs(player.environment.iter().map(|(name, value)| (name, value)))
+            .args(&player.arguments)
+            .args(words)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
+        match tokio::time::timeout(limit, command.output()).await {
+            Ok(Ok(output)) => {
+                let said = [output.stdout, output.stderr].concat();
+                let output_text = String::from_utf8_lossy(&said).into_owned();
+                Ok(Some(Ran { succeeded: output.status.success(), output: output_text }))
+            }
+            Ok(Err(error)) => Err(format!("{} cannot be started: {error}", player.program.display())),
+            Err(_) => Err(format!("it gave no answer within {} seconds", limit.as_secs())),
+        }
     }
 
     /// What is asked of its files; of the machine itself a folder knows nothing.

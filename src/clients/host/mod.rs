@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use folder::Folder;
+pub use folder::{Folder, Player};
 pub use shell::{Shell, Way};
 pub use ssh::Ssh;
 pub use view::{Contents, Facts, Installed, Question, Seen, Space, View};
@@ -158,11 +158,11 @@ impl Host {
         }
     }
 
-    /// Runs a command of `sh` as a user, with the little environment that cron gives. A folder runs nothing: `None`.
-    pub async fn run(&self, user: &str, command: &str, limit: Duration) -> Result<Option<Ran>, String> {
+    /// Runs a program as a user, with the little environment that cron gives. `None` where the host can run nothing.
+    pub async fn run(&self, user: &str, words: &[String], limit: Duration) -> Result<Option<Ran>, String> {
         match self {
-            Host::Folder(_) => Ok(None),
-            Host::Shell(shell) => shell.run(user, command, limit).await.map(Some),
+            Host::Folder(folder) => folder.run(words, limit).await,
+            Host::Shell(shell) => shell.run(user, words, limit).await.map(Some),
         }
     }
 }

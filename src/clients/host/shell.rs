@@ -165,8 +165,10 @@ impl Shell {
         result
     }
 
-    pub(super) async fn run(&self, user: &str, command: &str, limit: Duration) -> Result<Ran, String> {
-        let script = script::change("run", &[user, command]).map_err(|error| error.to_string())?;
+    pub(super) async fn run(&self, user: &str, words: &[String], limit: Duration) -> Result<Ran, String> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let command = script::quoted(&words).map_err(|error| error.to_string())?;
+        let script = script::change("run", &[user, &command]).map_err(|error| error.to_string())?;
         let (output, status) = self.exchange(&script, None, limit).await?;
         Ok(Ran { succeeded: status == 0, output: String::from_utf8_lossy(&output).into_owned() })
     }

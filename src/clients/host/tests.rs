@@ -263,10 +263,8 @@ async fn a_password_is_no_command_and_in_no_argument() {
     if !nix::unistd::geteuid().is_root() {
         return eprintln!("skipped: only root is asked for no password");
     }
-    let ran = shell
-        .run("root", "tr '\\0' ' ' < /proc/$PPID/cmdline", Duration::from_secs(20))
-        .await
-        .expect("it ran");
+    let words = ["sh", "-c", "tr '\\0' ' ' < /proc/$PPID/cmdline"].map(str::to_owned);
+    let ran = shell.run("root", &words, Duration::from_secs(20)).await.expect("it ran");
     assert!(ran.succeeded && !ran.output.contains("canary") && ran.output.contains("sh"), "{}", ran.output);
     assert_eq!(tried.names("").await, Vec::<String>::new());
     assert!(!format!("{shell:?}").contains("canary"));

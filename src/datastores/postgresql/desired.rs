@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::settings::{Postgresql, PostgresqlSource};
+use super::settings::{Method, Postgresql, PostgresqlSource};
 use crate::datastores::job_file::{self, JobFile, Source, Upload};
 use crate::datastores::{JobTerms, Piece, job_path};
 use crate::resources::{Crontab, HostDirectory, HostFile, Resource, crontab, host_file};
@@ -36,11 +36,16 @@ impl HostPieces<'_> {
         let job_files = id(Kind::HostDirectory, "job-files");
         let backups = id(Kind::HostDirectory, NAME);
         let job_file = id(Kind::HostFile, NAME);
+        let programs: &[&str] = match source.method {
+            Method::Plain => &["pg_basebackup", "psql"],
+            Method::Dump => &["pg_dumpall", "psql"],
+        };
         let piece = |id, resource, needs: &[&Id], secret| Piece {
             id,
             resource,
             needs: needs.iter().map(|id| (*id).clone()).collect::<BTreeSet<Id>>(),
             secret,
+            programs: &[],
         };
         let file = self.job_file(host, source);
         let secret = file.upload.is_some();
@@ -50,12 +55,9 @@ impl HostPieces<'_> {
             piece(job_file.clone(), Resource::HostFile(self.file(&file)), &[&job_files], secret),
         ];
         if let Some(crontab) = Crontab::of(self.entries()) {
-            pieces.push(piece(
-                id(Kind::Crontab, NAME),
-                Resource::Crontab(crontab),
-                &[&backups, &job_file],
-                false,
-            ));
+            let entries =
+                piece(id(Kind::Crontab, NAME), Resource::Crontab(crontab), &[&backups, &job_file], false);
+            pieces.push(Piece { programs, ..entries });
         }
         pieces
     }

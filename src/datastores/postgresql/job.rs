@@ -36,6 +36,29 @@ pub fn open(
     connection: &Connection,
     scratch: Scratch,
 ) -> Result<Box<dyn Dump>, DumpError> {
+    let (connection, server) = reach(source, connection)?;
+    Ok(Box::new(PostgresqlDump {
+        connection,
+        server,
+        method: source.method,
+        scratch,
+        parts: Parts::default(),
+    }))
+}
+
+/// Whether a backup could begin: the server answers, lets this user do it, and its programs are here. What was found.
+pub fn try_out(source: &PostgresqlSource, connection: &Connection) -> Result<String, DumpError> {
+    let (connection, server) = reach(source, connection)?;
+    let program = match source.method {
+        Method::Plain => "pg_basebackup",
+        Method::Dump => "pg_dumpall",
+    };
+    connection.program(program, Some(server.major()))?;
+    Ok(format!("PostgreSQL {} answers, and {program} is here", server.version))
+}
+
+/// The server to read from, which gives what `source` wants.
+fn reach(source: &PostgresqlSource, connection: &Connection) -> Result<(Connection, Server), DumpError> {
     let mut connection = connection.clone();
     if let Some(standby) = &source.read_from {
         connection.host = Some(standby.to_string());
@@ -45,13 +68,7 @@ pub fn open(
         Method::Plain => server.can_stream()?,
         Method::Dump => server.can_dump()?,
     }
-    Ok(Box::new(PostgresqlDump {
-        connection,
-        server,
-        method: source.method,
-        scratch,
-        parts: Parts::default(),
-    }))
+    Ok((connection, server))
 }
 
 struct PostgresqlDump {

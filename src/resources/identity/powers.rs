@@ -118,7 +118,7 @@ fn targets(row: &Destroyer, realm: &Realm, stakes: &Stakes) -> Vec<Target> {
         When::Always => true,
         When::Unversioned => !stake.versioned,
         When::ObjectLock => stake.object_lock,
-        When::KmsKey => stake.key.is_some(),
+        When::KmsKey | When::ImportedKey => stake.key.is_some(),
         // Whoever writes could do the first, and no settings make the second.
         When::ForeignKey | When::FilteredByTag => false,
     };

@@ -27,6 +27,7 @@ use operations::Run;
 
 use super::guard::Guard;
 use super::http::{Answer, Call, Refusal};
+use super::kms::Kms;
 use super::receive::Received;
 use super::records::{Blob, Bucket};
 use super::store::{Access, Store};
@@ -51,6 +52,8 @@ pub struct S3 {
     pub foreign: BTreeSet<String>,
     /// The storage's clock, which need not be the caller's.
     pub clock: Clock,
+    /// Who keeps the keys of encrypted buckets.
+    pub kms: Kms,
 }
 
 /// What a request is about, read from its address.
@@ -75,6 +78,7 @@ struct Request<'a> {
 /// A request to a bucket that exists and is ours, its lock held.
 struct BucketRequest<'a> {
     store: &'a dyn Store,
+    kms: &'a Kms,
     account: &'a str,
     call: &'a Call,
     received: Received,
@@ -183,6 +187,7 @@ impl S3 {
         self.right_region(&bucket, target, &signed, name)?;
         let request = BucketRequest {
             store: self.store.as_ref(),
+            kms: &self.kms,
             account: &self.account,
             call,
             received,

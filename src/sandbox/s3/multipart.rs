@@ -24,6 +24,10 @@ const LARGEST_PAGE: usize = 1000;
 const ALGORITHM: &str = "x-amz-checksum-algorithm";
 const KIND: &str = "x-amz-checksum-type";
 
+/// What an upload in parts needs of its key of KMS: parts are opened again where they are put together
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>, permissions).
+const OF_UPLOADS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
+
 type Outcome = Result<Answer, Refusal>;
 
 pub(super) fn create(request: BucketRequest<'_>) -> Outcome {
@@ -36,6 +40,7 @@ pub(super) fn create(request: BucketRequest<'_>) -> Outcome {
         checksum,
         about: about(request.call)?,
         lock: object_lock::asked(&request)?,
+        encrypted_with: request.use_key(request.default_key()?, &OF_UPLOADS)?,
     };
     let answer = Answer::xml(Xml::s3("InitiateMultipartUploadResult", |result| {
         result.text("Bucket", request.name).text("Key", request.key).text("UploadId", &upload.id);
@@ -88,6 +93,7 @@ fn wanted_checksum(request: &BucketRequest<'_>) -> Result<UploadChecksum, Refusa
 
 pub(super) fn upload_part(mut request: BucketRequest<'_>) -> Outcome {
     let upload = request.upload()?;
+    request.use_key(upload.encrypted_with.clone(), &OF_UPLOADS)?;
     let text = request.call.param("partNumber").unwrap_or_default();
     let number = text.parse().ok().filter(|number| (1..=LAST_NUMBER).contains(number)).ok_or_else(|| {
         invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
@@ -131,6 +137,7 @@ pub(super) fn upload_part(mut request: BucketRequest<'_>) -> Outcome {
 
 pub(super) fn complete(request: BucketRequest<'_>) -> Outcome {
     let upload = request.upload()?;
+    request.use_key(upload.encrypted_with.clone(), &OF_UPLOADS)?;
     let order: CompleteUpload = xml::parse(request.received.document())?;
     let parts = request.parts(&upload)?;
     let chosen = choose(&order.parts, &parts, upload.checksum)?;
@@ -175,6 +182,7 @@ pub(super) fn complete(request: BucketRequest<'_>) -> Outcome {
         etag: etag(&chosen),
         checksum,
         about: upload.about.clone(),
+        encrypted_with: upload.encrypted_with.clone(),
     };
     let document = Xml::s3("CompleteMultipartUploadResult", |result| {
         result

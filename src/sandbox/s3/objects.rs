@@ -52,9 +52,17 @@ pub(super) fn put(mut request: BucketRequest<'_>) -> Outcome {
     let current = request.current()?;
     no_object_yet(request.call, current.as_deref())?;
     this_object_still(&request, current.as_deref())?;
+    let encrypted_with = request.use_key(request.default_key()?, &["kms:GenerateDataKey"])?;
     let checksum =
         ObjectChecksum { algorithm: data.algorithm, kind: ChecksumKind::FullObject, value: data.checksum };
-    let content = Content { size: data.blob.size, blobs: vec![data.blob], etag: data.etag, checksum, about };
+    let content = Content {
+        size: data.blob.size,
+        blobs: vec![data.blob],
+        etag: data.etag,
+        checksum,
+        about,
+        encrypted_with,
+    };
     let answer = described(Answer::empty(200), &content, true);
     let id = request.add(content, lock)?;
     Ok(request.named(answer, &id))
@@ -62,6 +70,7 @@ pub(super) fn put(mut request: BucketRequest<'_>) -> Outcome {
 
 pub(super) fn get(request: BucketRequest<'_>) -> Outcome {
     let (version, content) = request.wanted()?;
+    request.use_key(content.encrypted_with.clone(), &["kms:Decrypt"])?;
     let range = match request.call.header("range") {
         Some(text) => range(text, content.size)?,
         None => None,
@@ -80,6 +89,10 @@ pub(super) fn get(request: BucketRequest<'_>) -> Outcome {
 
 pub(super) fn head(request: BucketRequest<'_>) -> Outcome {
     let (version, content) = request.wanted()?;
+    // Only the checksum lies encrypted.
+    if request.call.header("x-amz-checksum-mode").is_some() {
+        request.use_key(content.encrypted_with.clone(), &["kms:Decrypt"])?;
+    }
     Ok(request.headers_of(&version, &content, true)?.with("content-length", content.size.to_string()))
 }
 
@@ -527,7 +540,14 @@ mod tests {
             value: String::new(),
         };
         let blobs = vec![blob("a", 4), blob("b", 4), blob("c", 4)];
-        let content = Content { blobs, size: 12, etag: String::new(), checksum, about: About::default() };
+        let content = Content {
+            blobs,
+            size: 12,
+            etag: String::new(),
+            checksum,
+            about: About::default(),
+            encrypted_with: None,
+        };
         let cut: Vec<(String, u64, u64)> =
             pieces(&content, 3, 6).into_iter().map(|piece| (piece.blob.id, piece.from, piece.len)).collect();
         assert_eq!(cut, [("a".to_owned(), 3, 1), ("b".to_owned(), 0, 4), ("c".to_owned(), 0, 1)]);

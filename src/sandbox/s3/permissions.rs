@@ -208,47 +208,39 @@ impl BucketRequest<'_> {
         for (action, on) in needed(operation.name, self.call) {
             self.ask(action, on, self.key, &context)?;
         }
-        self.check_key(operation.name)
+        Ok(())
     }
 
-    /// Refuses to write or read what a customer's key encrypts, unless the caller may use the key. The sandbox has no
-    /// KMS: keys are of the account and have the policy that they are made with, which leaves all to IAM
-    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>,
+    /// The key of KMS that new objects are encrypted with, as the bucket names it.
+    pub(super) fn default_key(&self) -> Result<Option<String>, Refusal> {
+        let Some(text) = self.bucket.documents.get(&Document::Encryption) else { return Ok(None) };
+        Ok(xml::parse::<Encryption>(text.as_bytes())?.key())
+    }
+
+    /// Refuses to write or read what a key of KMS encrypts, unless the key opens something and the caller may use it so.
+    /// Answers with the key's ARN. A key that the sandbox's KMS never knew is taken for one of the account whose policy
+    /// leaves all to IAM (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>,
     /// <https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>).
-    fn check_key(&self, operation: &str) -> Result<(), Refusal> {
-        let summed = self.call.header("x-amz-checksum-mode").is_some();
-        let actions: &[&str] = match operation {
-            "PutObject" => &["kms:GenerateDataKey"],
-            "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-                &["kms:GenerateDataKey", "kms:Decrypt"]
-            }
-            "GetObject" => &["kms:Decrypt"],
-            "HeadObject" if summed => &["kms:Decrypt"],
-            _ => return Ok(()),
-        };
-        let Some(text) = self.bucket.documents.get(&Document::Encryption) else { return Ok(()) };
-        let Some(key) = xml::parse::<Encryption>(text.as_bytes())?.key() else { return Ok(()) };
-        let Account { partition, id } = &self.guard.iam().account;
-        let region = &self.bucket.region;
-        let key = match key.starts_with("arn:") {
-            true => key,
-            false => format!("arn:{partition}:kms:{region}:{id}:key/{key}"),
-        };
-        let root = self.guard.iam().account.root();
-        let policy = self.guard.named(
-            "the key's policy",
-            &format!(
-                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{root}"}},"Action":"kms:*","Resource":"*"}}}}"#
-            ),
-        );
-        let object = arn(&self.guard.iam().account, On::Object, self.name, self.key);
-        let context = self
-            .guard
-            .context_of_service()
-            .with("kms:ViaService", format!("s3.{region}.amazonaws.com"))
-            .with("kms:CallerAccount", id.clone())
-            .with("kms:EncryptionContext:aws:s3:arn", object);
-        actions.iter().try_for_each(|action| self.guard.check(action, &key, &context, Some(&policy)))
+    pub(super) fn use_key(&self, key: Option<String>, actions: &[&str]) -> Result<Option<String>, Refusal> {
+        let Some(named) = key else { return Ok(None) };
+        let (account, region) = (&self.guard.iam().account, &self.bucket.region);
+        let key = self.kms.used(region, &named)?;
+        if key.is_known || !self.guard.is_free(self.policy.as_ref()) {
+            let policy = self.guard.named("the key's policy", &key.policy);
+            let context = self
+                .guard
+                .context_of_service()
+                .with("kms:ViaService", format!("s3.{region}.amazonaws.com"))
+                .with("kms:CallerAccount", account.id.clone())
+                .with("kms:EncryptionContext:aws:s3:arn", arn(account, On::Object, self.name, self.key));
+            actions
+                .iter()
+                .try_for_each(|action| self.guard.check(action, &key.arn, &context, Some(&policy)))?;
+        }
+        match key.unusable {
+            Some(refusal) => Err(refusal),
+            None => Ok(Some(key.arn)),
+        }
     }
 
     /// Refuses one action on the bucket, or on a key of it.

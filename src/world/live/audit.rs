@@ -1,5 +1,5 @@
-//! What the audit looks at: the account's identities, and of each bucket at most ten things, one request each. One that
-//! may not be read is told as unread, with the permission that it needs; the rest goes on.
+//! What the audit looks at: the account's identities, of each bucket at most ten things, and of each key two, one request
+//! each. One that may not be read is told as unread, with the permission that it needs; the rest goes on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,8 +37,12 @@ impl LiveWorld {
             }
             return evidence;
         }
-        let (identities, ()) =
-            join!(Box::pin(self.identities()), Box::pin(self.look_at_buckets(terms, &mut evidence)));
+        let things = async {
+            Box::pin(self.look_at_buckets(terms, &mut evidence)).await;
+            // Which keys there are to look at, buckets say.
+            Box::pin(self.look_at_keys(terms, &mut evidence)).await;
+        };
+        let (identities, ()) = join!(Box::pin(self.identities()), Box::pin(things));
         evidence.identities = identities;
         evidence
     }

@@ -117,6 +117,39 @@ fn what_an_export_lacks_is_told_and_nobody_is_safe() {
     assert_eq!(program(Path::new("/"), &["audit", "--account-export", "/nowhere"]).status.code(), Some(1));
 }
 
+/// Keys are in no export: what depends on one is unknown, and that it was not read is told.
+#[test]
+fn the_key_of_an_exports_bucket_is_not_seen() {
+    for (key, subject) in [
+        (format!("arn:aws:kms:eu-west-2:{ACCOUNT}:key/1234"), "key/1234"),
+        (format!("arn:aws:kms:eu-west-2:{ACCOUNT}:alias/backups"), "alias/backups"),
+    ] {
+        let strong = user("strong", json!([allow("kms:*", "*")]));
+        let export = Export::new(&details(&[strong], &[break_glass()]), &complete_lock());
+        export.write("public.yml", &format!(
+            "deploy_env: prod\nbackups:\n  account: \"{ACCOUNT}\"\n  break_glass: [{}]\n  buckets:\n    {BUCKET}: \
+             {{region: eu-west-2, encryption: {{kms_key: \"{key}\"}}}}\n",
+            super::BREAK_GLASS
+        ));
+        let (code, json) = export.json();
+        assert_eq!((code, &json["complete"]), (Some(1), &json!(false)), "{json:#}");
+        let unread = &json["unread"][0];
+        assert_eq!(
+            (&unread["subject"], &unread["permission"]),
+            (&json!(subject), &json!("kms:GetKeyPolicy"))
+        );
+        let on_keys = json["abilities"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|one| one["principal"].as_str().is_some_and(|who| who.ends_with("user/strong")));
+        let decisions: Vec<&str> = on_keys.filter_map(|one| one["decision"].as_str()).collect();
+        assert!(decisions.len() == 4 && decisions.iter().all(|one| *one == "unknown"), "{json:#}");
+        let text = String::from_utf8(export.run(&[]).stdout).expect("text");
+        assert!(text.contains("an export holds no keys"), "{text}");
+    }
+}
+
 #[test]
 fn what_is_malformed_is_an_error_with_its_file_and_place() {
     for (name, text, place) in [

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use reconcile::audit::bucket::{Destination, Grant, Grantee, LifecycleRule};
 use reconcile::audit::findings::TABLE;
+use reconcile::audit::key::KeyState;
 use reconcile::audit::{Evidence, Fact, Terms, judge};
 use reconcile::resources::bucket::{BucketObjectLock, PublicAccess};
 use reconcile::vocab::{Encryption, KeepVersions, LockMode, ObjectLock, Versioning};
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::{
     ACCOUNT, BUCKET, allow, break_glass, bucket, complete_lock, details, document, evidence, good_bucket,
-    policy, terms, user,
+    terms, user,
 };
 
 fn good() -> (Evidence, Terms) {
@@ -102,6 +103,9 @@ fn spoil(name: &str, evidence: &mut Evidence, terms: &mut Terms) {
                     &[break_glass()],
                 ));
             }
+            "key-unusable" | "key-access" => {
+                facts.encryption = Fact::Known(Encryption::Kms(Some(key.clone())))
+            }
             "foreign-key" => {
                 let foreign = key.replace(ACCOUNT, "999988887777");
                 facts.encryption = Fact::Known(Encryption::Kms(Some(foreign)));
@@ -120,10 +124,16 @@ fn spoil(name: &str, evidence: &mut Evidence, terms: &mut Terms) {
     if let Some(identities) = identities {
         evidence.identities = super::account(identities);
     }
-    if name == "key-deletable" {
-        let root =
-            json!([{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}]);
-        evidence.keys.insert(key, Fact::Known(document(&policy(root))));
+    let state = if name == "key-unusable" { KeyState::Disabled } else { KeyState::Enabled };
+    let mut statements =
+        vec![json!({"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"})];
+    if name == "key-access" {
+        let theirs = json!({"AWS": "arn:aws:iam::999988887777:root"});
+        statements
+            .push(json!({"Effect": "Allow", "Principal": theirs, "Action": "kms:Decrypt", "Resource": "*"}));
+    }
+    if name.starts_with("key-") {
+        evidence.keys.insert(key, super::key(state, &json!(statements)));
     }
 }
 

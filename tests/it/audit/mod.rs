@@ -3,8 +3,10 @@
 mod accounts;
 mod exports;
 mod findings;
+mod keys;
 mod laws;
 mod live;
+mod live_keys;
 mod lock;
 mod ways;
 
@@ -12,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reconcile::audit::bucket::BucketFacts;
+use reconcile::audit::key::{About, KeyFacts, KeyState};
 use reconcile::audit::raw::AuthorizationDetails;
 use reconcile::audit::{Account, Audit, BucketTerms, Evidence, Fact, Terms, judge};
 use reconcile::policy::Document;
@@ -83,6 +86,12 @@ pub fn good_bucket(policy: Option<&Json>) -> BucketFacts {
         replication: Fact::Known(Vec::new()),
         encryption: Fact::Known(Encryption::Aes256),
     }
+}
+
+/// A key of the account's own in this state, with a policy of these statements.
+pub fn key(state: KeyState, statements: &Json) -> KeyFacts {
+    let about = About { by_aws: false, state, imported: Some(false), expires: None, multi_region: false };
+    KeyFacts { about: Fact::Known(about), policy: Fact::Known(document(&policy(statements.clone()))) }
 }
 
 /// Settings with one bucket that is versioned and locked.

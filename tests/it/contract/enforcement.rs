@@ -14,25 +14,25 @@ use serde_json::{Value, json};
 use super::identities::MACHINES;
 use super::{assert_code, clock, refused, versioned_bucket};
 
-const ACCOUNT: &str = "123456789012";
+pub(super) const ACCOUNT: &str = "123456789012";
 
-async fn sandbox(yaml: &str) -> (Sandbox, Aws) {
+pub(super) async fn sandbox(yaml: &str) -> (Sandbox, Aws) {
     let config = SandboxConfig::parse(yaml).expect("a good file");
     let sandbox = Sandbox::memory(config, clock()).expect("a sandbox");
     let aws = Aws::load(sandbox.aws_settings()).await;
     (sandbox, aws)
 }
 
-fn policy(statements: Value) -> String {
+pub(super) fn policy(statements: Value) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
-fn allow(actions: Value, resources: Value) -> Value {
+pub(super) fn allow(actions: Value, resources: Value) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resources})
 }
 
 /// A user with an inline policy, and clients that have its key.
-async fn user(aws: &Aws, name: &str, statements: Value) -> Aws {
+pub(super) async fn user(aws: &Aws, name: &str, statements: Value) -> Aws {
     let iam = aws.iam();
     iam.create_user().user_name(name).send().await.expect("a user");
     let put = iam.put_user_policy().user_name(name).policy_name("own").policy_document(policy(statements));
@@ -49,7 +49,7 @@ async fn with_key(aws: &Aws, user: &str) -> Aws {
     })
 }
 
-async fn role(aws: &Aws, name: &str, trust: &str, statements: Value) -> String {
+pub(super) async fn role(aws: &Aws, name: &str, trust: &str, statements: Value) -> String {
     let iam = aws.iam();
     let create = iam.create_role().role_name(name).assume_role_policy_document(trust);
     let arn = create.send().await.expect("a role").role.expect("a role").arn;
@@ -58,12 +58,12 @@ async fn role(aws: &Aws, name: &str, trust: &str, statements: Value) -> String {
     arn
 }
 
-fn trust(principal: &str) -> String {
+pub(super) fn trust(principal: &str) -> String {
     policy(json!({"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}))
 }
 
 /// Clients that act as a session of a role.
-async fn session(aws: &Aws, role: &str, narrowed: Option<String>) -> Result<Aws, AwsError> {
+pub(super) async fn session(aws: &Aws, role: &str, narrowed: Option<String>) -> Result<Aws, AwsError> {
     let assume = aws.sts().assume_role().role_arn(role).role_session_name("me").set_policy(narrowed);
     let answer = assume.send().await.map_err(|error| reconcile::clients::aws_error::aws_error(&error))?;
     let keys = answer.credentials.expect("keys");
@@ -74,13 +74,13 @@ async fn session(aws: &Aws, role: &str, narrowed: Option<String>) -> Result<Aws,
     }))
 }
 
-async fn put(s3: &Client, bucket: &str, key: &str) -> Result<Option<String>, AwsError> {
+pub(super) async fn put(s3: &Client, bucket: &str, key: &str) -> Result<Option<String>, AwsError> {
     let put = s3.put_object().bucket(bucket).key(key).body(ByteStream::from_static(b"x")).send().await;
     put.map(|put| put.version_id).map_err(|error| reconcile::clients::aws_error::aws_error(&error))
 }
 
 #[track_caller]
-fn denied(error: &AwsError, words: &str) {
+pub(super) fn denied(error: &AwsError, words: &str) {
     assert_code(error, 403, "AccessDenied");
     assert_eq!(error.kind, AwsErrorKind::Denied);
     assert!(error.message.contains(words), "{error}");

@@ -1,9 +1,11 @@
-//! What S3, IAM and STS promise, as far as this program relies on it: one suite, run on both stores of the sandbox and on an
+//! What S3, IAM, STS and KMS promise, as far as this program relies on it: one suite, run on both stores of the sandbox and on an
 //! emulator that others wrote. Where the emulator is known to be wrong, moto.md says so, and is held to it.
 
 mod buckets;
 mod enforcement;
 mod identities;
+mod key_use;
+mod keys;
 mod multipart;
 mod object_lock;
 mod objects;
@@ -35,6 +37,7 @@ struct Cloud {
     london: Client,
     sts: aws_sdk_sts::Client,
     iam: aws_sdk_iam::Client,
+    kms: aws_sdk_kms::Client,
 }
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -57,7 +60,7 @@ use cases;
 
 fn every_case() -> impl Iterator<Item = &'static Case> {
     let s3 = [buckets::CASES, settings::CASES, objects::CASES, multipart::CASES];
-    s3.into_iter().chain([object_lock::CASES, identities::CASES, policies::CASES]).flatten()
+    s3.into_iter().chain([object_lock::CASES, identities::CASES, policies::CASES, keys::CASES]).flatten()
 }
 
 /// Runs every case; answers with those that failed, and how.
@@ -83,6 +86,7 @@ async fn cloud(settings: AwsSettings) -> Cloud {
         london: aws.s3(Some(&region("eu-west-2"))),
         sts: aws.sts(),
         iam: aws.iam(),
+        kms: aws.kms(Some(&region("us-east-1"))),
     }
 }
 
@@ -122,7 +126,7 @@ async fn moto_keeps_every_promise_but_those_listed() {
         ..AwsSettings::new(moto::clock())
     };
     // The endpoint is for S3 alone, so the other services are reached apart.
-    let cloud = Cloud { sts: moto.sts(), iam: moto.iam(), ..cloud(settings).await };
+    let cloud = Cloud { sts: moto.sts(), iam: moto.iam(), kms: moto.kms(), ..cloud(settings).await };
     let failures = failures(&cloud).await;
     let surprises: BTreeMap<_, _> = failures.iter().filter(|(name, _)| !known.contains(*name)).collect();
     assert_eq!(surprises, BTreeMap::new(), "failed, but not listed in moto.md");

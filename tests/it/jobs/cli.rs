@@ -108,11 +108,12 @@ fn a_failure_is_loud_and_a_lock_is_a_refusal() {
 #[test]
 fn what_makes_no_sense_is_a_usage_error() {
     let host = Host::new();
+    let sandbox = host.path("sandbox").display().to_string();
     for arguments in [
         ["run", "backup", "couchdb"].as_slice(),
         &["run", "backup", "postgresql", "--tier", "yearly"],
         &["run", "backup", "postgresql", "--output", "sarif"],
-        &["run", "backup", "postgresql", "--sandbox", "somewhere"],
+        &["run", "backup", "postgresql", "--sandbox", &sandbox],
         &["list", "postgresql", "--output", "markdown"],
     ] {
         let run = host.run(arguments, &host.path("empty"));

@@ -90,6 +90,7 @@ fn plan() -> Plan {
         datastores: BTreeSet::from(["postgresql".parse().expect("valid")]),
         declared: None,
         needs: BTreeSet::new(),
+        programs: BTreeSet::new(),
     };
     let resources = BTreeMap::from([
         (cloud("a-new-bucket"), wanted(Resource::Bucket(held_for_a_month()))),
@@ -116,6 +117,7 @@ fn plan() -> Plan {
         resources,
         held,
         hosts: BTreeSet::new(),
+        offers: Default::default(),
         stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),
         vault_digest: None,
@@ -160,7 +162,7 @@ fn plan() -> Plan {
             ("db1".parse().expect("valid"), HostSighting::Reached(facts)),
             (
                 "db2".parse().expect("valid"),
-                HostSighting::Unreachable("unreachable: 10.0.0.12 port 22 timed out".to_owned()),
+                HostSighting::Unreachable("10.0.0.12 port 22 timed out".to_owned()),
             ),
         ]),
         break_glass: BTreeMap::from([(role("OrganizationAdmin"), Presence::Exists)]),

@@ -9,8 +9,11 @@ use reconcile::resources::bucket::{
 };
 use reconcile::resources::host_file::Body;
 use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source, Stake};
+use reconcile::resources::program::Offers;
 use reconcile::resources::role::Trust;
-use reconcile::resources::{Bucket, Crontab, HostDirectory, HostFile, Resource, Role, User, crontab};
+use reconcile::resources::{
+    Bucket, Crontab, HostDirectory, HostFile, Program, Resource, Role, User, crontab,
+};
 use reconcile::state::{
     Desired, HostFacts, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted,
 };
@@ -378,15 +381,40 @@ pub(super) fn host_id(kind: Kind, host: &str, name: &str) -> Id {
     Id::on_host(kind, host.parse().expect("valid"), name)
 }
 
+/// Older, the same, with another checksum, and one that does not start.
+fn program() -> impl Strategy<Value = Program> {
+    let version = prop::sample::select(vec!["", "0.0.1", env!("CARGO_PKG_VERSION")]);
+    let sum = prop::sample::select(vec!["aa", "bb"]);
+    (version, sum)
+        .prop_map(|(version, sum)| Program { version: version.to_owned(), sha256: Some(sum.to_owned()) })
+}
+
+/// A program is wanted as whatever there is to be copied.
+fn fitted(resource: &Resource) -> Resource {
+    match resource {
+        Resource::Program(program) => {
+            Resource::Program(program.fitted(&offers(), None).expect("there is one"))
+        }
+        other => other.clone(),
+    }
+}
+
+/// What there is to be copied.
+fn offers() -> Offers {
+    Offers { played: Some("aa".to_owned()), ..Offers::default() }
+}
+
 prop_compose! {
     fn on_host(host: &'static str)(
         want in prop::option::of((directory(), job_file(), crontab_of(false))),
+        is_program in host_sighting(program().prop_map(Resource::Program)).boxed(),
         is_directory in host_sighting(directory().prop_map(Resource::HostDirectory)),
         is_file in host_sighting(job_file().prop_map(Resource::HostFile)),
         is_crontab in host_sighting(crontab_of(true).prop_map(Resource::Crontab)),
         is_stray in prop::option::of(crontab_of(true)),
     ) -> (Vec<(Id, Wanted)>, Vec<(Id, Sighting)>) {
         let ids = [
+            host_id(Kind::Program, host, "reconcile"),
             host_id(Kind::HostDirectory, host, "postgresql"),
             host_id(Kind::HostFile, host, "postgresql"),
             host_id(Kind::Crontab, host, "postgresql"),
@@ -395,16 +423,17 @@ prop_compose! {
             resource,
             datastores: BTreeSet::from(["postgresql".parse().expect("valid")]),
             declared: None,
-            needs: needs.iter().map(|id| (*id).clone()).collect(),
+            needs: needs.iter().map(|id| (*id).clone()).collect(), programs: BTreeSet::new(),
         };
         let mut want_all = Vec::new();
         if let Some((directory, file, crontab)) = want {
-            want_all.push((ids[0].clone(), wanted(Resource::HostDirectory(directory), &[])));
-            want_all.push((ids[1].clone(), wanted(Resource::HostFile(file), &[])));
-            want_all.push((ids[2].clone(), wanted(Resource::Crontab(crontab), &[&ids[0], &ids[1]])));
+            want_all.push((ids[0].clone(), wanted(Resource::Program(Program::own()), &[])));
+            want_all.push((ids[1].clone(), wanted(Resource::HostDirectory(directory), &[])));
+            want_all.push((ids[2].clone(), wanted(Resource::HostFile(file), &[])));
+            want_all.push((ids[3].clone(), wanted(Resource::Crontab(crontab), &[&ids[0], &ids[1], &ids[2]])));
         }
-        let [directory, file, crontab] = ids;
-        let mut is = vec![(directory, is_directory), (file, is_file), (crontab, is_crontab)];
+        let [program, directory, file, crontab] = ids;
+        let mut is = vec![(program, is_program), (directory, is_directory), (file, is_file), (crontab, is_crontab)];
         if let Some(stray) = is_stray {
             is.push((host_id(Kind::Crontab, host, "gone"), Sighting::Ours(Resource::Crontab(stray))));
         }
@@ -423,7 +452,7 @@ prop_compose! {
         ), 0..4),
         identities in identities(),
         versioned in prop::collection::btree_set("bucket-[a-d]", 0..4),
-        hosts in (on_host("db1"), on_host("db2")),
+        hosts in (on_host("db1").boxed(), on_host("db2").boxed()),
         break_glass in break_glass(),
     ) -> Case {
         let mut resources = BTreeMap::new();
@@ -434,14 +463,14 @@ prop_compose! {
                 resource: Resource::Bucket(bucket),
                 datastores: BTreeSet::new(),
                 declared: None,
-                needs: BTreeSet::new(),
+                needs: BTreeSet::new(), programs: BTreeSet::new(),
             };
             resources.insert(id.clone(), wanted);
             things.insert(id, sighting);
         }
         for (id, resource, sighting) in identities {
             let wanted =
-                Wanted { resource, datastores: BTreeSet::new(), declared: None, needs: BTreeSet::new() };
+                Wanted { resource, datastores: BTreeSet::new(), declared: None, needs: BTreeSet::new(), programs: BTreeSet::new() };
             resources.insert(id.clone(), wanted);
             things.insert(id, sighting);
         }
@@ -459,6 +488,7 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: ["db1", "db2"].iter().map(|host| host.parse().expect("valid")).collect(),
+            offers: offers(),
             stakes: versioned
                 .into_iter()
                 .map(|name| (name.parse().expect("valid"), Stake { versioned: true, ..Stake::default() }))
@@ -609,7 +639,7 @@ proptest! {
         let plan = plan(&case.desired, &world(&case));
         for (id, wanted) in &case.desired.resources {
             let Some(present) = case.things.get(id).and_then(Sighting::resource) else { continue };
-            let differs = wanted.resource.over(Some(present)) != *present;
+            let differs = fitted(&wanted.resource).over(Some(present)) != *present;
             let change = plan.changes.iter().find(|change| change.id == *id);
             let narrowed = |held: &Held| held.id == *id || held.id.kind() == Kind::Setting;
             if plan.held.iter().any(narrowed) {
@@ -746,10 +776,12 @@ fn adoption_says_whose_it_becomes_and_creation_asks_for_nothing() {
                     datastores: BTreeSet::new(),
                     declared: None,
                     needs: BTreeSet::new(),
+                    programs: BTreeSet::new(),
                 },
             )]),
             held: Vec::new(),
             hosts: BTreeSet::new(),
+            offers: Default::default(),
             stakes: BTreeMap::new(),
             break_glass: BTreeSet::new(),
             vault_digest: None,

@@ -95,6 +95,7 @@ fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
         datastores: BTreeSet::new(),
         declared: None,
         needs: BTreeSet::new(),
+        programs: BTreeSet::new(),
     };
     let desired = Desired {
         environment: environment(),
@@ -105,6 +106,7 @@ fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
         held: Vec::new(),
         declared: BTreeSet::from([id.clone()]),
         hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+        offers: Default::default(),
         stakes: Default::default(),
         break_glass: BTreeSet::new(),
         vault_digest: None,

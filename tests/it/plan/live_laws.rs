@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use reconcile::clients::aws::Aws;
-use reconcile::clients::host::{Folder, Host};
+use reconcile::clients::host::{Folder, Host, ProgramFile};
 use reconcile::plan::{Action, Change, Consent, Plan, between};
 use reconcile::resources::bucket::VersioningLock;
-use reconcile::resources::{Bucket, Resource};
+use reconcile::resources::program::Offers;
+use reconcile::resources::{Bucket, Program, Resource};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
 use reconcile::state::{Desired, HeldCode, HostFacts, Selection, Sighting, Wanted};
 use reconcile::vocab::{Clock, Id, Kind};
 use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, WorldWrite, apply};
+use sha2::{Digest, Sha256};
 
 use super::laws::{
     crontab_of, directory, environment, host_id, job_file, wait_io, wanted_bucket, wanted_role, wanted_user,
@@ -38,7 +40,14 @@ pub(super) async fn live(sandbox: &Sandbox) -> LiveWorld {
     let host = Host::Folder(Folder::new(sandbox.host_dir(&name), Some(sandbox.tripwire())));
     let hosts = Hosts::from([(name, Reach::Played(host, Box::new(facts)))]);
     let aws = Aws::load(sandbox.aws_settings()).await;
-    LiveWorld::connect(environment(), aws, hosts, [], 8, sandbox.clock()).await
+    LiveWorld::connect(environment(), aws, hosts, [], 8, sandbox.clock()).await.with_programs([program()])
+}
+
+/// What hosts get as this program.
+fn program() -> ProgramFile {
+    let banner = concat!("reconcile ", env!("CARGO_PKG_VERSION")).to_owned();
+    let bytes = format!("#!/bin/sh\n# {banner}\n").into_bytes();
+    ProgramFile { sha256: hex::encode(Sha256::digest(&bytes)), bytes: bytes.into(), banner }
 }
 
 prop_compose! {
@@ -52,7 +61,7 @@ prop_compose! {
             resource,
             datastores: BTreeSet::new(),
             declared: None,
-            needs: needs.iter().map(|id| (*id).clone()).collect(),
+            needs: needs.iter().map(|id| (*id).clone()).collect(), programs: BTreeSet::new(),
         };
         let mut resources: BTreeMap<Id, Wanted> = buckets
             .into_iter()
@@ -82,7 +91,10 @@ prop_compose! {
             resources.insert(below.clone(), wanted(Resource::HostDirectory(job_files), &[]));
             resources.insert(id(Kind::HostDirectory), wanted(Resource::HostDirectory(backups), &[]));
             resources.insert(id(Kind::HostFile), wanted(Resource::HostFile(file), &[&below]));
-            resources.insert(id(Kind::Crontab), wanted(Resource::Crontab(crontab), &[&id(Kind::HostFile)]));
+            let program = host_id(Kind::Program, "db1", "reconcile");
+            let needs = [&program, &id(Kind::HostFile)];
+            resources.insert(id(Kind::Crontab), wanted(Resource::Crontab(crontab), &needs));
+            resources.insert(program, wanted(Resource::Program(Program::own()), &[]));
         }
         Desired {
             environment: environment(),
@@ -93,6 +105,7 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+            offers: Offers { played: Some(program().sha256), ..Offers::default() },
             stakes: BTreeMap::new(),
             break_glass: [BREAK_GLASS.to_owned()].into(),
             vault_digest: None,
@@ -144,6 +157,10 @@ proptest! {
             let sandbox = sandbox();
             let world = live(&sandbox).await;
             for (id, wanted) in &desired.resources {
+                let mut wanted = wanted.clone();
+                if let Resource::Program(program) = &mut wanted.resource {
+                    *program = program.fitted(&desired.offers, None).expect("there is one");
+                }
                 let change = Change {
                     id: id.clone(),
                     action: Action::Create,

@@ -25,7 +25,16 @@ fn what_moved_since_the_plan_is_left_alone() {
         ["gone", "made", "taken", "touched", "same"].map(|name| Id::cloud(Kind::Bucket, name)).to_vec();
     let wanted = |id: &Id| {
         let resource = bucket(Versioning::Enabled);
-        (id.clone(), Wanted { resource, datastores: BTreeSet::new(), declared: None, needs: BTreeSet::new() })
+        (
+            id.clone(),
+            Wanted {
+                resource,
+                datastores: BTreeSet::new(),
+                declared: None,
+                needs: BTreeSet::new(),
+                programs: BTreeSet::new(),
+            },
+        )
     };
     let desired = Desired {
         environment: environment(),
@@ -36,6 +45,7 @@ fn what_moved_since_the_plan_is_left_alone() {
         resources: ids.iter().map(wanted).collect(),
         held: Vec::new(),
         hosts: BTreeSet::new(),
+        offers: Default::default(),
         stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),
         vault_digest: None,

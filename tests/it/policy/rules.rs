@@ -161,6 +161,21 @@ fn keys_and_trust_policies_speak_for_themselves() {
     allowed(USER, key(json!({"resource_policy": grants(json!({"AWS": USER}))})));
     denied(ROOT, key(json!({"resource_policy": grants(json!({"AWS": ROLE}))})));
     allowed(ROOT, key(json!({"resource_policy": grants(json!({"AWS": ROOT}))})));
+    // What a key's policy lets another account do is to use the key; the rest has no effect there.
+    let theirs = |action: &str, principal: Value| json!({"action": action, "resource": KEY, "identity_policies": [allow()], "resource_policy": grants(principal)});
+    for principal in [json!({"AWS": STRANGER}), json!({"AWS": "444455556666"}), json!("*")] {
+        allowed(STRANGER, theirs("kms:Decrypt", principal.clone()));
+        for action in ["kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:disablekey"] {
+            denied(STRANGER, theirs(action, principal.clone()));
+        }
+        denied("*", theirs("kms:Decrypt", principal));
+    }
+    allowed(USER, theirs("kms:PutKeyPolicy", json!("*")));
+    // A statement without Resource has no effect, whichever way it goes.
+    let bare = |effect: &str| json!({"Effect": effect, "Principal": {"AWS": USER}, "Action": "kms:*"});
+    denied(USER, key(json!({"resource_policy": policy(bare("Allow"))})));
+    let open = json!({"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "kms:*", "Resource": "*"});
+    allowed(USER, key(json!({"resource_policy": policy(json!([open, bare("Deny")]))})));
     // Actions without a key have no key's policy.
     allowed(USER, json!({"action": "kms:CreateKey", "resource": "*", "identity_policies": [allow()]}));
 

@@ -48,6 +48,7 @@ fn desired(break_glass: &[&str]) -> Desired {
         datastores: BTreeSet::new(),
         declared: None,
         needs: BTreeSet::new(),
+        programs: BTreeSet::new(),
     };
     Desired {
         environment: "production".parse().expect("valid"),
@@ -57,6 +58,7 @@ fn desired(break_glass: &[&str]) -> Desired {
         declared: BTreeSet::from([id.clone()]),
         resources: BTreeMap::from([(id, wanted)]),
         held: Vec::new(),
+        offers: Default::default(),
         stakes: BTreeMap::new(),
         hosts: BTreeSet::new(),
         break_glass: break_glass.iter().map(|arn| (*arn).to_owned()).collect(),
@@ -174,7 +176,7 @@ async fn every_row_that_a_bucket_policy_can_hold_is_denied() {
                 )),
             ],
             // No rule of this bucket chooses by tags, and versioning is on.
-            When::FilteredByTag | When::Unversioned | When::KmsKey => continue,
+            When::FilteredByTag | When::Unversioned | When::KmsKey | When::ImportedKey => continue,
         };
         let resource = match row.on {
             On::Object => "arn:aws:s3:::locked-backups/k",

@@ -23,13 +23,13 @@ fn from_public_yml_to_a_backup_in_a_bucket() {
         "0 1 * * 1-6",
         "backup postgresql daily as postgres",
         "next Mon 2026-11-23 01:00 UTC",
-        "5 to create.",
+        "6 to create.",
         "To apply: reconcile apply",
     ]);
 
     // It is what they want. Afterwards there is nothing left to do.
-    stage.reconcile("apply --auto-approve").exits(0).says(&["done", "5 done."]);
-    stage.reconcile("plan --detailed-exitcode").exits(0).says(&["Nothing to change: 5 as they should be."]);
+    stage.reconcile("apply --auto-approve").exits(0).says(&["done", "6 done."]);
+    stage.reconcile("plan --detailed-exitcode").exits(0).says(&["Nothing to change: 6 as they should be."]);
 
     // Nothing is due at noon. At one in the morning on Monday the daily backup is.
     stage.reconcile("sandbox run db1").exits(0).says(&["nothing is due on db1 at 2026-11-21 12:00 UTC"]);

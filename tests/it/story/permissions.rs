@@ -6,7 +6,8 @@ use std::path::Path;
 
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule,
+    OwnershipControlsRule, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use reconcile::clients::aws::Aws;
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
@@ -122,6 +123,12 @@ fn with_others(stage: &Stage, users: &'static [&'static str], roles: &'static [&
 
 const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
 
+/// One of the buckets is another account's.
+fn with_a_foreign_bucket(stage: &Stage) {
+    let text = fs::read_to_string(stage.path("sandbox/sandbox.yml")).expect("read");
+    stage.sandbox(&format!("{text}foreign_buckets: {{somebody-elses-bucket: \"999999999999\"}}\n"));
+}
+
 #[test]
 fn a_plan_needs_all_of_its_policy_and_nothing_else() {
     for (name, users, roles, lock) in [
@@ -132,11 +139,7 @@ fn a_plan_needs_all_of_its_policy_and_nothing_else() {
         // Whether a bucket is another account's is told by the list of one's own.
         let theirs = format!("  buckets:\n    somebody-elses-bucket: {{versioning_lock: false{lock}}}\n");
         stage.edit("environment/public.yml", "  buckets:\n", &theirs);
-        let foreign = "foreign_buckets: {somebody-elses-bucket: \"999999999999\"}\n";
-        let now = |stage: &Stage| {
-            let text = fs::read_to_string(stage.path("sandbox/sandbox.yml")).expect("read");
-            stage.sandbox(&format!("{text}{foreign}"));
-        };
+        let now = with_a_foreign_bucket;
         now(&stage);
         apply_all(&stage);
         with_others(&stage, users, roles);
@@ -157,6 +160,12 @@ fn a_plan_needs_all_of_its_policy_and_nothing_else() {
 #[test]
 fn an_apply_needs_all_of_its_policy_and_nothing_else() {
     let fresh = example("sportfin");
+    // The same is wanted of it, so that nothing is allowed for its sake alone.
+    let fields = "versioning: enabled, versioning_lock: false, abort_uploads_after: 7d, \
+                  object_lock: {mode: governance, days: 30}";
+    let theirs = format!("  buckets:\n    somebody-elses-bucket: {{{fields}}}\n");
+    fresh.edit("environment/public.yml", "  buckets:\n", &theirs);
+    with_a_foreign_bucket(&fresh);
     let drifted = again(&fresh);
     apply_all(&drifted);
     // Others came in, and somebody emptied the instance profile.
@@ -176,6 +185,7 @@ fn an_apply_needs_all_of_its_policy_and_nothing_else() {
         let is_needed = |stage: &Stage| {
             let stage = again(stage);
             act_with(&stage, policy);
+            with_a_foreign_bucket(&stage);
             let plan = stage.reconcile_plain("plan");
             let Some(line) = plan.line_to_apply().filter(|_| plan.code == 0) else { return true };
             let applied = stage.reconcile_exactly(&format!("{line} --auto-approve"));
@@ -183,6 +193,7 @@ fn an_apply_needs_all_of_its_policy_and_nothing_else() {
                 return true;
             }
             stage.sandbox(NOW);
+            with_a_foreign_bucket(&stage);
             let left = stage.reconcile_plain("plan --output json").exits(0).json();
             applied.code != 0 || left["changes"] != json!([])
         };
@@ -203,9 +214,11 @@ fn holds_the_lock(applied: &Answer) -> bool {
 
 #[test]
 fn the_lock_needs_the_key_of_its_bucket() {
-    const KEY: &str = "arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     let stage = example("sportfin");
-    let encrypted = format!("      versioning: enabled\n      encryption: {{kms_key: \"{KEY}\"}}\n");
+    let key = stage.kms_by_hand(|kms| async move {
+        kms.create_key().send().await.expect("made").key_metadata.and_then(|key| key.arn).expect("an ARN")
+    });
+    let encrypted = format!("      versioning: enabled\n      encryption: {{kms_key: \"{key}\"}}\n");
     stage.edit("environment/public.yml", "      versioning: enabled\n", &encrypted);
     apply_all(&stage);
     stage.edit("environment/public.yml", "abort_uploads_after: 7d", "abort_uploads_after: 9d");
@@ -348,6 +361,28 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
         let put = s3.put_bucket_ownership_controls().bucket("sportfin-plain").ownership_controls(rules);
         put.send().await.expect("put");
     });
+    // What a key of the account's own encrypts hangs on who may take the key away.
+    let key = stage.kms_by_hand(|kms| async move {
+        let made = kms.create_key().send().await.expect("made").key_metadata.expect("a key");
+        kms.create_alias()
+            .alias_name("alias/backups")
+            .target_key_id(&made.key_id)
+            .send()
+            .await
+            .expect("made");
+        made.key_id
+    });
+    stage.by_hand(|s3| async move {
+        let default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(ServerSideEncryption::AwsKms)
+            .kms_master_key_id("alias/backups");
+        let rule = ServerSideEncryptionRule::builder()
+            .apply_server_side_encryption_by_default(default.build().expect("a default"));
+        let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build()).build().expect("rules");
+        let put =
+            s3.put_bucket_encryption().bucket("sportfin-plain").server_side_encryption_configuration(rules);
+        put.send().await.expect("put");
+    });
     // One that settings name and that was never made: nothing is needed to see that.
     stage.edit("environment/public.yml", "  buckets:\n", "  buckets:\n    sportfin-never-made: {}\n");
     let policy = stage.reconcile_plain("permissions audit").exits(0).json();
@@ -360,6 +395,10 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
     let ids: Vec<&str> =
         whole["findings"].as_array().expect("a list").iter().filter_map(|f| f["id"].as_str()).collect();
     assert!(ids.contains(&"bucket-absent"), "{ids:?}");
+    let on_key = whole["abilities"].as_array().expect("a list").iter().filter(|one| {
+        one["resource"].as_str().is_some_and(|resource| resource.ends_with(&format!(":key/{key}")))
+    });
+    assert!(on_key.count() > 0, "the key itself is judged: {whole:#}");
     for (missing, policy) in each_missing(&policy) {
         let audit = exact(&policy);
         assert!(
@@ -367,4 +406,24 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
             "nothing needs {missing}: {audit}"
         );
     }
+}
+
+/// A key of another account may be looked at as far as that account lets; its policy nobody reads from here.
+#[test]
+fn an_audit_asks_for_the_state_of_a_key_of_another_account() {
+    let stage = Stage::of("sportfin");
+    let theirs = "arn:aws:kms:eu-west-2:999988887777:key/00000000-0000-4000-8000-000000000000";
+    let bucket = format!("  buckets:\n    sportfin-plain: {{encryption: {{kms_key: \"{theirs}\"}}}}\n");
+    stage.edit("environment/public.yml", "  buckets:\n", &bucket);
+    let policy = stage.reconcile_plain("permissions audit").exits(0).json();
+    let of = |sid: &str| {
+        let statements = policy["Statement"].as_array().expect("statements");
+        statements
+            .iter()
+            .find(|one| one["Sid"] == sid)
+            .map(|one| (one["Action"].clone(), one["Resource"].clone()))
+    };
+    assert_eq!(of("ReadKeysOfOthers"), Some((json!(["kms:DescribeKey"]), json!([theirs]))));
+    let own = (json!(["kms:DescribeKey", "kms:GetKeyPolicy"]), json!(["arn:aws:kms:*:123456789012:key/*"]));
+    assert_eq!(of("ReadKeys"), Some(own));
 }

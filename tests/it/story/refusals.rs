@@ -21,7 +21,7 @@ fn without_its_password_a_vault_holds_only_what_needs_it() {
         .map(|held| held["code"].as_str().expect("a code"))
         .collect();
     assert_eq!(held, ["vault-locked", "not-ready"], "{locked:#}");
-    assert_eq!(locked["summary"]["create"], 3, "{locked:#}");
+    assert_eq!(locked["summary"]["create"], 4, "{locked:#}");
 }
 
 #[test]
@@ -224,7 +224,12 @@ fn a_failure_of_one_thing_stops_only_what_needs_it() {
         changes.iter().find(|change| change["id"] == id).expect("a change")["outcome"].clone()
     };
     assert_eq!(outcome("bucket/commcare-example-postgres-backups"), "failed");
-    assert_eq!(outcome("crontab/db1/postgresql"), "done");
+    assert_eq!(outcome("host_file/db1/postgresql"), "done");
+    // An entry whose job could not upload every night is no backup.
+    assert_eq!(outcome("crontab/db1/postgresql"), "failed");
+    let text = report.to_string();
+    assert!(text.contains("so the entry was not written: bucket:"), "{report:#}");
+    assert_eq!(fs::read_dir(stage.on_host("/etc/cron.d")).expect("there").count(), 0);
 
     // A job file that cannot be written: its cron entry would call nothing.
     let stage = Stage::new();
@@ -232,16 +237,25 @@ fn a_failure_of_one_thing_stops_only_what_needs_it() {
     fs::write(stage.on_host("/etc/reconcile/commcare-example"), "in the way").expect("written");
     let said = stage.reconcile("apply --auto-approve").exits(1);
     said.says(&["! directory db1 job-files  unknown", "is not a directory"]);
-    assert!(!stage.on_host("/etc/cron.d").exists());
+    assert_eq!(fs::read_dir(stage.on_host("/etc/cron.d")).expect("there").count(), 0);
 }
 
 #[test]
 fn a_host_without_its_server_fails_loudly_and_keeps_what_it_had() {
+    const WITHOUT: &str =
+        "now: 2026-11-21T12:00:00Z\npostgresql: {host: /nowhere/at/all, port: 5432, user: postgres}\n";
+    // No entry is written for a job that cannot reach its server.
     let stage = Stage::new();
-    stage.sandbox(
-        "now: 2026-11-21T12:00:00Z\npostgresql: {host: /nowhere/at/all, port: 5432, user: postgres}\n",
-    );
+    stage.sandbox(WITHOUT);
+    let said = stage.reconcile("apply --auto-approve").exits(1);
+    said.says(&["failed", "crontab/db1/postgresql", "its job would fail there as postgres"]);
+    assert_eq!(fs::read_dir(stage.on_host("/etc/cron.d")).expect("there").count(), 0);
+
+    // One that was there when the entry was written, and is there no more.
+    let stage = Stage::new();
+    stage.sandbox("now: 2026-11-21T12:00:00Z\n");
     stage.reconcile("apply --auto-approve").exits(0);
+    stage.sandbox(WITHOUT);
     stage.reconcile("sandbox run db1 --at 2026-11-23T01:00:00Z").exits(1).complains(&["/nowhere/at/all"]);
     assert!(stage.on_host("/opt/data/backups/postgresql/last-failure.json").exists());
     stage.reconcile("list postgresql").says(&["failed"]);

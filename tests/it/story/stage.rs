@@ -99,6 +99,19 @@ impl Stage {
         self.wait(async { deed(Aws::load(sandbox.aws_settings()).await.iam()).await })
     }
 
+    /// Does something to the sandbox's KMS of the buckets' region that `reconcile` did not do.
+    pub fn kms_by_hand<F>(&self, deed: impl FnOnce(aws_sdk_kms::Client) -> F) -> F::Output
+    where
+        F: Future,
+    {
+        let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
+        let sandbox = Sandbox::open(&self.path("sandbox"), clock).expect("a sandbox");
+        self.wait(async {
+            deed(Aws::load(sandbox.aws_settings()).await.kms(Some(&"eu-west-2".parse().expect("valid"))))
+                .await
+        })
+    }
+
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -56,6 +56,18 @@ impl Moto {
             .http_client(aws_smithy_http_client::Builder::new().build_http());
         aws_sdk_iam::Client::from_conf(config.build())
     }
+
+    pub fn kms(&self) -> aws_sdk_kms::Client {
+        let config = aws_sdk_kms::Config::builder()
+            .behavior_version(aws_sdk_kms::config::BehaviorVersion::v2026_01_12())
+            .endpoint_url(self.url())
+            .region(aws_sdk_kms::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_kms::config::Credentials::new(
+                "testing", "testing", None, None, "test",
+            ))
+            .http_client(aws_smithy_http_client::Builder::new().build_http());
+        aws_sdk_kms::Client::from_conf(config.build())
+    }
 }
 
 impl Drop for Moto {

@@ -52,7 +52,7 @@ impl Terms {
             When::Always | When::ObjectLock => true,
             When::FilteredByTag => self.filtered_by_tag,
             // Versioning is what makes an upload harmless; keys have statements of their own.
-            When::Unversioned | When::ForeignKey | When::KmsKey => false,
+            When::Unversioned | When::ForeignKey | When::KmsKey | When::ImportedKey => false,
         };
         destroyers::of_bucket_policies()
             .filter(|row| row.on == on && denied(row.when))

@@ -6,10 +6,12 @@ use chrono_tz::Tz;
 use crate::clients::host::{Facts, Question};
 use crate::resources::Resource;
 use crate::state::{Cron, HostFacts, Room};
+use crate::vocab::JobCommand;
 
 /// What a wanted thing makes us ask of its machine.
 pub(super) fn needed_by(like: &Resource, question: &mut Question) {
     match like {
+        Resource::Program(_) => question.program = Some(JobCommand::PROGRAM.to_owned()),
         Resource::HostDirectory(directory) => {
             question.users.insert(directory.owner.to_string());
             question.space.insert(directory.path.clone());
@@ -17,10 +19,10 @@ pub(super) fn needed_by(like: &Resource, question: &mut Question) {
         Resource::HostFile(file) => _ = question.users.insert(file.owner.to_string()),
         Resource::Crontab(crontab) => {
             question.users.extend(crontab.entries.values().map(|entry| entry.user.to_string()));
+            question.postgresql.extend(PROGRAMS.map(str::to_owned));
         }
         Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => {}
     }
-    question.postgresql.extend(PROGRAMS.map(str::to_owned));
 }
 
 /// PostgreSQL's programs that jobs use.

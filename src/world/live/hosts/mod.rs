@@ -4,8 +4,9 @@
 
 mod facts;
 mod local;
+mod preflight;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use super::{LiveWorld, all, host_of};
 use crate::clients::host::{Contents, Host, HostError, Question, View};
 use crate::plan::Change;
-use crate::resources::{Found, Resource, crontab, host_directory, host_file};
+use crate::resources::{Found, Resource, crontab, host_directory, host_file, program};
 use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
 use crate::vocab::{Datastore, Environment, HostName, Id, Kind};
 
@@ -113,6 +114,8 @@ impl LiveWorld {
             Resource::HostDirectory(like) => Some(like.path.clone()),
             Resource::HostFile(like) => Some(like.path.clone()),
             Resource::Crontab(_) => Some(crontab::live::path(&self.environment, id)),
+            // Its checksum is asked for instead.
+            Resource::Program(_) => None,
             Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => None,
         }
     }
@@ -183,8 +186,11 @@ impl LiveWorld {
     /// One thing again, just before it is changed.
     pub(super) async fn sight_on_host(&self, id: &Id, like: &Resource) -> Sighting {
         let look = async {
-            let paths: BTreeSet<String> = self.paths(id, like).into_iter().collect();
-            let question = Question { paths, ..Question::default() };
+            let mut question = Question::default();
+            question.paths.extend(self.paths(id, like));
+            if let Resource::Program(_) = like {
+                facts::needed_by(like, &mut question);
+            }
             Box::pin(self.host(host_of(id)?)?.look(&question)).await
         };
         match look.await {
@@ -199,6 +205,11 @@ impl LiveWorld {
 
     fn sighting(&self, view: &View, id: &Id, like: &Resource) -> Result<Sighting, String> {
         Ok(match like {
+            Resource::Program(_) => match program::live::read(view) {
+                program::live::Found::Nothing => Sighting::Absent,
+                program::live::Found::Ours(program) => Sighting::Ours(Resource::Program(program)),
+                program::live::Found::Other(_) => Sighting::Foreign(Owner::Unmarked),
+            },
             // A directory cannot carry a mark: present is ours.
             Resource::HostDirectory(like) => match host_directory::live::read(view, like)? {
                 Some(directory) => Sighting::Ours(Resource::HostDirectory(directory)),
@@ -233,6 +244,11 @@ impl LiveWorld {
             (self.host(host_of(&change.id)?)?, &change.id, &self.environment);
         let told = |error: HostError| error.to_string();
         match &change.desired {
+            Some(Resource::Program(wanted)) => {
+                let file = wanted.sha256.as_ref().and_then(|sha256| self.programs.get(sha256));
+                let file = file.ok_or("the program to be copied is not at hand any more; plan again")?;
+                program::live::write(host, file).await.map_err(told)
+            }
             Some(Resource::HostDirectory(wanted)) => {
                 host_directory::live::write(host, wanted).await.map_err(told)
             }
@@ -240,6 +256,7 @@ impl LiveWorld {
                 host_file::live::write(host, environment, id, wanted, |digest| self.secret(digest)).await
             }
             Some(Resource::Crontab(wanted)) => {
+                Box::pin(preflight::passes(host, wanted)).await?;
                 crontab::live::write(host, environment, id, wanted).await.map_err(told)
             }
             Some(Resource::Bucket(_) | Resource::Role(_) | Resource::User(_)) | None => {
