@@ -15,6 +15,8 @@ mod settings;
 
 mod contract;
 
+mod hosts;
+
 mod jobs;
 
 mod plan;
