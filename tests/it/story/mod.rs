@@ -7,6 +7,7 @@ mod crashes;
 mod documents;
 mod identities;
 mod permissions;
+mod races;
 mod reality;
 mod refusals;
 pub mod stage;
