@@ -10,10 +10,11 @@ use super::environment::{connect, desired, load, plan, selection, wait};
 use super::place::Place;
 use super::plan::{Part, apply_command, exit, show};
 use super::programs::Programs;
-use super::{Exit, Failure, Format, Global, Output};
+use super::stop::Stop;
+use super::{Exit, Failure, Format, Global, Output, locked};
 use crate::plan::{Allow, Consent, Plan, Report};
 use crate::report::plan::{View, apply_line, outcome_line, plan_text, refusal, report_json, report_summary};
-use crate::world::apply;
+use crate::world::{apply, apply_until};
 
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
@@ -106,7 +107,7 @@ fn run(
     let selection = selection(&settings, &desired, &part.tags, &part.limit)?;
     wait(async {
         let world = connect(global, &place, &settings).await.with_programs(programs.files);
-        let plan = plan(&world, &desired, &selection).await;
+        let (plan, reached) = plan(&world, &desired, &selection).await;
         if out.format() == Format::Text {
             show(&plan, &place, global, None, out);
         }
@@ -121,7 +122,6 @@ fn run(
         let saw_everything = exit(&plan, false);
         let line = apply_line(&plan, command);
         let consent_given = Consent { allowed: consent.allow.clone(), sandbox: place.is_sandbox() };
-        let changes = plan.changes.len();
         let kept = (out.format() == Format::Json).then(|| plan.clone());
         let granted = match plan.grant(&consent_given) {
             Ok(granted) => granted,
@@ -130,26 +130,59 @@ fn run(
                 return Err(refused(kept, Failure::refused(message, help), out));
             }
         };
-        if changes > 0
-            && !consent.auto_approve
+        if granted.plan().changes.is_empty() {
+            let report = apply(&world, granted, 1, &|_, _| {}).await;
+            tell(&report, out);
+            return Ok(saw_everything);
+        }
+        if !consent.auto_approve
             && let Err(failure) = confirm(granted.plan(), &place, global, out)
         {
             return Err(refused(kept, failure, out));
         }
-        if changes > 0 && out.format() == Format::Text {
-            out.result("\n");
-        }
-        let output = std::cell::RefCell::new(&mut *out);
-        let told = |change: &crate::plan::Change, outcome: &crate::plan::Outcome| {
-            let mut out = output.borrow_mut();
-            if out.format() == Format::Text {
-                out.result(&outcome_line(change, outcome));
-            }
+        let stop = Stop::listen();
+        let taken = match locked::take(&world, &desired, &reached, &place, global, out).await {
+            Ok(taken) => taken,
+            Err(failure) => return Err(refused(kept, failure, out)),
         };
-        let report = apply(&world, granted, usize::from(global.parallel), &told).await;
-        tell(&report, changes, out);
-        let failed = if report.all_done() { Exit::Ok } else { Exit::Failed };
-        Ok(failed.or(saw_everything))
+        let shown = granted.into_plan().fingerprint;
+        let applied = async {
+            // Whoever held the lock until now may have changed what the plan was made of.
+            let (plan, _) = super::environment::plan(&world, &desired, &selection).await;
+            if stop.is_told() {
+                return Err(Failure::refused("stopped: nothing was touched", "apply again"));
+            }
+            if plan.fingerprint != shown {
+                let message = "reality moved while this apply waited for its turn: nothing was touched";
+                return Err(Failure::refused(message, "plan again, and apply that"));
+            }
+            let granted = plan.grant(&consent_given).map_err(|why| {
+                let (message, help) = refusal(&why, &line);
+                Failure::refused(message, help)
+            })?;
+            if out.format() == Format::Text {
+                out.result("\n");
+            }
+            let output = std::cell::RefCell::new(&mut *out);
+            let told = |change: &crate::plan::Change, outcome: &crate::plan::Outcome| {
+                let mut out = output.borrow_mut();
+                if out.format() == Format::Text {
+                    out.result(&outcome_line(change, outcome));
+                }
+            };
+            let parallel = usize::from(global.parallel);
+            Ok(apply_until(&world, granted, parallel, &told, &|| stop.is_told()).await)
+        };
+        let applied = Box::pin(applied).await;
+        locked::give_back(&world, taken, global, out).await;
+        match applied {
+            Ok(report) => {
+                tell(&report, out);
+                let failed = if report.all_done() { Exit::Ok } else { Exit::Failed };
+                Ok(failed.or(saw_everything))
+            }
+            Err(failure) => Err(refused(kept, failure, out)),
+        }
     })?
 }
 
@@ -161,29 +194,34 @@ fn refused(plan: Option<Plan>, failure: Failure, out: &mut Output) -> Failure {
     failure
 }
 
-fn tell(report: &Report, changes: usize, out: &mut Output) {
+fn tell(report: &Report, out: &mut Output) {
     match out.format() {
         Format::Json => out.json(&report_json(report)),
-        _ if changes > 0 => out.result(&report_summary(report)),
+        _ if !report.plan.is_empty() => out.result(&report_summary(report)),
         _ => {}
     }
 }
 
-/// Asks on the terminal. Anything but `yes` declines.
+/// Asks whether to apply a plan.
 fn confirm(plan: &Plan, place: &Place, global: &Global, out: &mut Output) -> Result<(), Failure> {
+    // Nobody says yes to what they have not seen; standard output is the report's.
+    if out.format() == Format::Json && std::io::stdin().is_terminal() {
+        let view = View { now: place.clock().now(), verbose: global.verbose > 0, command: None };
+        out.notice(&format!("{}{}", place.banner(), plan_text(plan, view)));
+    }
+    let count = crate::report::text::counted(plan.changes.len(), "change");
+    agree(&format!("Apply {count} to environment {}?", plan.environment), out)
+}
+
+/// Asks on the terminal whether to go on. Anything but `yes` declines.
+pub fn agree(question: &str, out: &mut Output) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::refused(
             "there is no terminal to ask on: nothing was touched",
             "add --auto-approve where nobody can answer",
         ));
     }
-    // Nobody says yes to what they have not seen; standard output is the report's.
-    if out.format() == Format::Json {
-        let view = View { now: place.clock().now(), verbose: global.verbose > 0, command: None };
-        out.notice(&format!("{}{}", place.banner(), plan_text(plan, view)));
-    }
-    let count = crate::report::text::counted(plan.changes.len(), "change");
-    out.notice(&format!("Apply {count} to environment {}? Only `yes` does: ", plan.environment));
+    out.notice(&format!("{question} Only `yes` does: "));
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     let _ = std::io::stderr().flush();
@@ -191,7 +229,7 @@ fn confirm(plan: &Plan, place: &Place, global: &Global, out: &mut Output) -> Res
         Ok(_) if answer.trim() == "yes" => Ok(()),
         _ => Err(Failure::refused(
             "declined: nothing was touched",
-            "only `yes` applies it; anything else leaves everything as it is",
+            "only `yes` does it; anything else leaves everything as it is",
         )),
     }
 }

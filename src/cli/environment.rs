@@ -8,7 +8,7 @@ use crate::clients::aws::{Aws, AwsSettings, Keys};
 use crate::derive;
 use crate::plan::{self, Plan};
 use crate::settings::{self, Secrets, Settings, Vault};
-use crate::state::{Desired, Selection, Tag};
+use crate::state::{Desired, HostSighting, Selection, Tag};
 use crate::vocab::HostName;
 use crate::world::{LiveWorld, WorldRead};
 
@@ -64,8 +64,8 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     world.with_job_key(job_key)
 }
 
-/// Looks at reality and compares: the plan with everything that it would lose.
-pub async fn plan(world: &LiveWorld, desired: &Desired, selection: &Selection) -> Plan {
+/// Looks at reality and compares: the plan with everything that it would lose, and the hosts that were reached.
+pub async fn plan(world: &LiveWorld, desired: &Desired, selection: &Selection) -> (Plan, BTreeSet<HostName>) {
     let selected = desired.select(selection);
     let observed = world.observe(&selected.scope()).await;
     let plan = plan::between(&selected, selection, &observed);
@@ -74,7 +74,10 @@ pub async fn plan(world: &LiveWorld, desired: &Desired, selection: &Selection) -
         let answer = world.answer(&question).await;
         answers.push((question, answer));
     }
-    plan.with_losses(answers, desired.vault_digest.as_deref())
+    let is_reached = |sighting: &HostSighting| matches!(sighting, HostSighting::Reached(_));
+    let reached = observed.hosts.iter().filter(|(_, sighting)| is_reached(sighting));
+    let reached = reached.map(|(host, _)| host.clone()).collect();
+    (plan.with_losses(answers, desired.vault_digest.as_deref()), reached)
 }
 
 /// The whole of `desired` for an environment.

@@ -14,6 +14,8 @@ mod failure;
 mod global;
 mod init;
 mod list;
+mod lock;
+mod locked;
 mod manual;
 mod output;
 mod permissions;
@@ -28,6 +30,7 @@ mod sandbox_run;
 mod schedule;
 mod schema;
 mod show;
+mod stop;
 mod surroundings;
 mod validate;
 mod vault;
@@ -68,6 +71,8 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     /// Apply, as commcare-cloud's operators call it: --tags=backups
     DeployStack(apply::DeployStackArgs),
+    /// Tell who holds the lock of applies; take it from somebody who is gone
+    Lock(lock::LockArgs),
     /// Tell who may do what to backups, and by which statements
     Audit(audit::AuditArgs),
     /// Print the least IAM policy that a command needs
@@ -112,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.global, &mut out),
         Command::Apply(args) => args.run(&cli.global, &mut out),
         Command::DeployStack(args) => args.run(&cli.global, &mut out),
+        Command::Lock(args) => args.run(&cli.global, &mut out),
         Command::Audit(args) => args.run(&cli.global, &mut out),
         Command::Permissions(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),

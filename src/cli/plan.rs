@@ -54,7 +54,7 @@ impl PlanArgs {
         let selection = selection(&settings, &desired, &self.part.tags, &self.part.limit)?;
         let plan = wait(async {
             let world = connect(global, &place, &settings).await.with_programs(programs.files);
-            plan(&world, &desired, &selection).await
+            plan(&world, &desired, &selection).await.0
         })?;
         let command = apply_command(global, &self.part, self.out.as_deref());
         show(&plan, &place, global, Some(&command), out);
@@ -73,15 +73,7 @@ impl PlanArgs {
 pub fn apply_command(global: &Global, part: &Part, reviewed: Option<&Path>) -> String {
     let mut words = vec!["reconcile".to_owned(), "apply".to_owned()];
     words.extend(reviewed.map(|file| file.display().to_string()));
-    let paths = [
-        ("-e", &global.environment),
-        ("--sandbox", &global.sandbox),
-        ("--vault-password-file", &global.vault_password_file),
-    ];
-    for (option, path) in paths {
-        words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
-    }
-    words.extend(global.vault_id.iter().flat_map(|id| ["--vault-id".to_owned(), id.to_string()]));
+    words.extend(environment_words(global));
     words.extend(part.program.iter().flat_map(|file| ["--program".to_owned(), file.display().to_string()]));
     // A file brings its own tags and limit.
     for (option, list) in [("--tags", &part.tags), ("--limit", &part.limit)] {
@@ -89,6 +81,31 @@ pub fn apply_command(global: &Global, part: &Part, reviewed: Option<&Path>) -> S
             words.extend([option.to_owned(), list.join(",")]);
         }
     }
+    typed(&words)
+}
+
+/// What a person types to look at the lock, or to break it, of the same environment and place.
+pub fn lock_command(global: &Global, verb: &str) -> String {
+    let words = ["reconcile", "lock", verb].map(str::to_owned).into_iter();
+    typed(&words.chain(environment_words(global)).collect::<Vec<_>>())
+}
+
+/// Environment, place and passwords as this process was given them.
+fn environment_words(global: &Global) -> Vec<String> {
+    let paths = [
+        ("-e", &global.environment),
+        ("--sandbox", &global.sandbox),
+        ("--vault-password-file", &global.vault_password_file),
+    ];
+    let mut words = Vec::new();
+    for (option, path) in paths {
+        words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
+    }
+    words.extend(global.vault_id.iter().flat_map(|id| ["--vault-id".to_owned(), id.to_string()]));
+    words
+}
+
+fn typed(words: &[String]) -> String {
     // No argument of a process holds a NUL, and nothing else cannot be quoted.
     let quoted = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
     crate::report::text::one_line(&quoted)

@@ -13,7 +13,7 @@ use crate::resources::identity::{Grants, InlinePolicy, Realm, path_of};
 use crate::resources::role::EC2;
 use crate::resources::{Bucket, Resource, Role};
 use crate::settings::Settings;
-use crate::state::Desired;
+use crate::state::{Desired, LockPlace};
 use crate::vocab::{BucketName, Datastore, Encryption, Environment, Id, Kind};
 
 /// What is to be done.
@@ -170,6 +170,7 @@ impl Policy {
 
     fn writes(&mut self, desired: &Desired) {
         self.on_buckets("WriteBuckets", desired, bucket_writes);
+        self.lock(desired);
         for (id, wanted) in &desired.resources {
             match &wanted.resource {
                 Resource::Role(role) => self.role_writes(&desired.environment, id, role),
@@ -184,6 +185,24 @@ impl Policy {
                 _ => {}
             }
         }
+    }
+
+    /// Two applies meet at one small object in each bucket; nothing else is written or read there. Whoever names the tag
+    /// of what they replace must be allowed to read it
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
+    fn lock(&mut self, desired: &Desired) {
+        let key = LockPlace::key(&desired.environment);
+        let partition = self.realm.partition.clone();
+        let objects = buckets(desired).map(|(name, ..)| format!("arn:{partition}:s3:::{name}/{key}"));
+        self.allow("HoldLock", ["s3:GetObject", "s3:PutObject"], objects);
+        let mut grants = Grants::default();
+        for (_, bucket, _) in buckets(desired) {
+            if let Some(Encryption::Kms(key) | Encryption::KmsDouble(key)) = &bucket.encryption {
+                grants.keys.extend(key.clone());
+            }
+        }
+        let keys = grants.to_document(&self.realm);
+        self.statements.extend(keys["Statement"].as_array().cloned().unwrap_or_default());
     }
 
     fn role_writes(&mut self, environment: &Environment, id: &Id, role: &Role) {
@@ -312,6 +331,10 @@ fn bucket_reads(bucket: &Bucket) -> BTreeSet<&'static str> {
 
 fn bucket_writes(bucket: &Bucket) -> BTreeSet<&'static str> {
     let mut actions = BTreeSet::from(["s3:CreateBucket", "s3:PutBucketTagging"]);
+    // Each bucket is found again just before it is changed.
+    if !bucket_reads(bucket).contains("s3:ListBucket") {
+        actions.insert("s3:ListBucket");
+    }
     let locks = matches!(bucket.versioning_lock, Some(VersioningLock::Denies { .. }));
     let in_policy = bucket.tls_only == Some(true) || locks;
     let fields = [

@@ -11,6 +11,7 @@ pub mod desired;
 pub mod documents;
 mod hosts;
 pub mod jobs;
+pub mod lock;
 pub mod plan;
 mod plan_markdown;
 mod plan_takeover;

@@ -110,7 +110,7 @@ impl Cloud {
 
     async fn answer(self: Arc<Self>, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         self.alive()?;
-        let call = Call::read(&request);
+        let mut call = Call::read(&request);
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
@@ -160,7 +160,8 @@ impl Cloud {
                 return Err(ConnectorError::io(reset.into()));
             }
             Some(FaultKind::CrashBefore) => return Err(self.crash()),
-            Some(FaultKind::CrashAfter | FaultKind::WrongChecksum) | None => {}
+            Some(FaultKind::IgnoreConditions) if seen.changes => call.forget_conditions(),
+            Some(FaultKind::CrashAfter | FaultKind::WrongChecksum | FaultKind::IgnoreConditions) | None => {}
         }
         let mut answer = match order {
             Order::S3(operation, target) => Box::pin(self.serve(operation, target, call, request)).await?,

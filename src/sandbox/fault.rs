@@ -21,6 +21,8 @@ pub enum FaultKind {
     Denied,
     /// 501 NotImplemented, as stores answer that lack a feature of S3.
     NotImplemented,
+    /// The conditions of a write (`If-Match`, `If-None-Match`) are not looked at, as by stores that know none.
+    IgnoreConditions,
     /// The process ends before the call takes effect.
     CrashBefore,
     /// The process ends after the call took effect, before its answer.
@@ -48,7 +50,8 @@ pub struct Fault {
     /// and change something.
     #[serde(default = "first")]
     pub nth: u64,
-    /// How many requests are hit. Without it one is, and all of them where access is denied or nothing implemented.
+    /// How many requests are hit. Without it one is, and all of them where access is denied, nothing implemented or
+    /// no condition looked at.
     #[serde(default)]
     pub times: Option<u64>,
 }
@@ -90,7 +93,8 @@ impl Fault {
     }
 
     fn hits(&self, count: u64) -> bool {
-        let lasting = matches!(self.kind, FaultKind::Denied | FaultKind::NotImplemented);
+        let lasting =
+            matches!(self.kind, FaultKind::Denied | FaultKind::NotImplemented | FaultKind::IgnoreConditions);
         let times = self.times.unwrap_or(if lasting { u64::MAX } else { 1 });
         count >= self.nth && count - self.nth < times
     }

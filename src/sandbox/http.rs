@@ -52,6 +52,11 @@ impl Call {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// As a store reads it that knows no conditions.
+    pub fn forget_conditions(&mut self) {
+        self.headers.retain(|(name, _)| !["if-match", "if-none-match"].contains(&name.as_str()));
+    }
+
     /// Whether the query has the name, with a value or without.
     pub fn asks(&self, name: &str) -> bool {
         self.query.iter().any(|(known, _)| known == name)

@@ -4,9 +4,11 @@
 //! Must never take for absent what could not be seen: only a complete listing makes an absence.
 
 mod desired;
+mod lock;
 mod observed;
 
 pub use desired::{Desired, HeldBefore, Scope, Selection, Tag, TagError, Wanted};
+pub use lock::{Holder, Kernel, LockPlace, LockRecord, Standing, Told};
 pub use observed::{
     Caller, Cron, HostFacts, HostSighting, JobFailure, JobKey, Observed, Owner, Presence, Room, Sighting,
 };

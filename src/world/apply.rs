@@ -23,6 +23,17 @@ pub async fn apply<W: WorldRead + WorldWrite>(
     parallel: usize,
     progress: Progress<'_>,
 ) -> Report {
+    apply_until(world, granted, parallel, progress, &|| false).await
+}
+
+/// The same until somebody says stop: what is under way is finished, and nothing more is begun.
+pub async fn apply_until<W: WorldRead + WorldWrite>(
+    world: &W,
+    granted: Granted,
+    parallel: usize,
+    progress: Progress<'_>,
+    stopped: &dyn Fn() -> bool,
+) -> Report {
     let plan = granted.into_plan();
     let mut outcomes: BTreeMap<Id, Outcome> = BTreeMap::new();
     for wave in waves(&plan.changes) {
@@ -36,7 +47,13 @@ pub async fn apply<W: WorldRead + WorldWrite>(
             outcomes.insert(change.id.clone(), outcome);
         }
         let mut steps = futures_util::stream::iter(ready)
-            .map(|(change, _)| async move { (change, step(world, change).await) })
+            .map(|(change, _)| async move {
+                let outcome = match stopped() {
+                    true => Outcome::Skipped(STOPPED.to_owned()),
+                    false => step(world, change).await,
+                };
+                (change, outcome)
+            })
             .buffer_unordered(parallel.max(1));
         while let Some((change, outcome)) = steps.next().await {
             progress(change, &outcome);
@@ -45,6 +62,8 @@ pub async fn apply<W: WorldRead + WorldWrite>(
     }
     Report { plan, outcomes }
 }
+
+const STOPPED: &str = "somebody stopped it before; apply again";
 
 /// Runs of changes that may happen at the same time: of one kind, and all of them removals or none.
 fn waves(changes: &[Change]) -> impl Iterator<Item = &[Change]> {

@@ -10,6 +10,8 @@ mod buckets;
 mod hosts;
 mod identities;
 mod keys;
+mod lock;
+mod lock_in_bucket;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,7 @@ use crate::state::{Caller, Observed, Scope, Sighting};
 use crate::vocab::{Clock, Environment, HostName, Id, Kind, Secret, SecretDigest};
 
 pub use hosts::{Hosts, Reach};
+pub use lock::{Blocked, LockLook, LockSpots, Taken};
 
 /// What the live world is made of.
 pub struct LiveWorld {
@@ -73,6 +76,11 @@ impl LiveWorld {
     /// The same world, which knows the access key that jobs upload with.
     pub fn with_job_key(self, keys: Option<Keys>) -> LiveWorld {
         LiveWorld { job_keys: keys, ..self }
+    }
+
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The same world, which has programs to put on hosts.

@@ -14,8 +14,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Access, EntryKind, HostError, Installed, Moment, ProgramFile, Question, Ran, Seen, Tripwire, View, error,
-    io_error, plain, read_plain,
+    Access, EntryKind, HostError, Installed, Moment, ProgramFile, Question, Ran, Seen, Swapped, Tripwire,
+    View, error, io_error, plain, read_plain,
 };
 
 /// The folder that is a host's `/`.
@@ -236,6 +236,36 @@ impl Folder {
         }
         self.note(path, None)?;
         self.trip(path, Moment::After)
+    }
+
+    /// Replaces a small file if it still holds `from`; `None` is no file.
+    pub fn swap(&self, path: &str, from: Option<&[u8]>, to: Option<&[u8]>) -> Result<Swapped, HostError> {
+        let real = self.locate(path)?;
+        let fail = |cause: io::Error| io_error("cannot write", path, &cause);
+        let directory = real.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory).map_err(fail)?;
+        // Released by the kernel with the process that holds it, however that ends.
+        // A folder may have two names, as a machine may.
+        let mut beside = self.root.canonicalize().map_err(fail)?.into_os_string();
+        beside.push(".swap.lock");
+        let lock = File::create(PathBuf::from(beside)).map_err(fail)?;
+        lock.lock().map_err(fail)?;
+        let found = self.read(path)?;
+        if found.as_deref() != from {
+            return Ok(Swapped::Differs(found));
+        }
+        self.trip(path, Moment::Before)?;
+        match to {
+            Some(bytes) => {
+                let mut file =
+                    tempfile::Builder::new().prefix(".reconcile-").tempfile_in(directory).map_err(fail)?;
+                file.write_all(bytes).map_err(fail)?;
+                file.persist(&real).map_err(|error| fail(error.error))?;
+            }
+            None => fs::remove_file(&real).map_err(fail)?,
+        }
+        self.trip(path, Moment::After)?;
+        Ok(Swapped::Done)
     }
 
     /// Puts a program in its place. Nothing runs in a folder, so nothing is tried.

@@ -86,6 +86,14 @@ pub struct Ran {
     pub output: String,
 }
 
+/// What became of a swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swapped {
+    Done,
+    /// Something else is there, and stays: what it holds, or nothing.
+    Differs(Option<Vec<u8>>),
+}
+
 /// A host, however it is reached.
 #[derive(Debug)]
 pub enum Host {
@@ -127,6 +135,20 @@ impl Host {
         match self {
             Host::Folder(folder) => folder.remove(path),
             Host::Shell(shell) => shell.remove(path).await,
+        }
+    }
+
+    /// Replaces a small file if it still holds `from`, or makes it if that is `None` and nothing is there; `to` of `None`
+    /// removes it. Of any number who try at once one succeeds. The directory is made where it is missing.
+    pub async fn swap(
+        &self,
+        path: &str,
+        from: Option<&[u8]>,
+        to: Option<&[u8]>,
+    ) -> Result<Swapped, HostError> {
+        match self {
+            Host::Folder(folder) => folder.swap(path, from, to),
+            Host::Shell(shell) => shell.swap(path, from, to).await,
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Notify;
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::script::{self, ENTER, SERVE};
 use super::ssh::{Ssh, is_crowded};
-use super::{Access, HostError, ProgramFile, Question, Ran, View, answer, error, plain, with_help};
+use super::{Access, HostError, ProgramFile, Question, Ran, Swapped, View, answer, error, plain, with_help};
 use crate::vocab::Secret;
 
 /// Which machine it is.
@@ -57,6 +58,10 @@ const SAID_KEPT: usize = 8 << 10;
 const PROMPT: &str = "reconcile asks for the password of sudo";
 /// What a program is sent in; see `install`.
 const BLOCK: usize = 65536;
+
+/// What `swap` answers where something else is there, and where nothing is.
+const SWAP_ELSE: i32 = 3;
+const SWAP_NOTHING: i32 = 4;
 
 /// A shell that listens.
 struct Session {
@@ -103,14 +108,7 @@ impl Shell {
     pub(super) async fn write(&self, path: &str, bytes: &[u8], access: &Access) -> Result<(), HostError> {
         let mut words = vec![plain(path)?.to_owned()];
         words.extend([access.owner.clone(), access.group.clone(), format!("{:o}", access.mode)]);
-        // Secrets pass through here.
-        let mut data = Zeroizing::new(String::with_capacity(bytes.len() * 3 / 2 + 8));
-        for line in bytes.chunks(57) {
-            STANDARD.encode_string(line, &mut data);
-            data.push('\n');
-        }
-        data.push_str(".\n");
-        self.change("cannot write", "replace", path, &words, Some(data.as_bytes()), LIMIT).await
+        self.change("cannot write", "replace", path, &words, Some(coded(bytes).as_bytes()), LIMIT).await
     }
 
     pub(super) async fn make_directory(&self, path: &str, access: &Access) -> Result<(), HostError> {
@@ -121,6 +119,26 @@ impl Shell {
     pub(super) async fn remove(&self, path: &str) -> Result<(), HostError> {
         let words = [plain(path)?.to_owned()];
         self.change("cannot remove", "vanish", path, &words, None, LIMIT).await
+    }
+
+    pub(super) async fn swap(
+        &self,
+        path: &str,
+        from: Option<&[u8]>,
+        to: Option<&[u8]>,
+    ) -> Result<Swapped, HostError> {
+        let from = from.map_or_else(|| "-".to_owned(), |bytes| hex::encode(Sha256::digest(bytes)));
+        let words = [plain(path)?, &from, if to.is_some() { "+" } else { "-" }];
+        let script = script::change("swap", &words)?;
+        let data = to.map(coded);
+        let answer = self.exchange(&script, data.as_ref().map(|data| data.as_bytes()), LIMIT).await;
+        let (output, status) = answer.map_err(|why| error("cannot write", path, why))?;
+        match status {
+            0 => Ok(Swapped::Done),
+            SWAP_ELSE => Ok(Swapped::Differs(Some(output))),
+            SWAP_NOTHING => Ok(Swapped::Differs(None)),
+            _ => Err(refused("cannot write", path, &output)),
+        }
     }
 
     pub(super) async fn install(&self, path: &str, program: &ProgramFile) -> Result<(), HostError> {
@@ -171,9 +189,7 @@ impl Shell {
         if status == 0 {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output);
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        Err(error(what, path, with_help(&lines.join("; "))))
+        Err(refused(what, path, &output))
     }
 
     /// Runs one script: what it printed, and its status.
@@ -324,6 +340,24 @@ impl Shell {
             Way::Local => format!("the shell ended: {}", said.replace('\n', "; ")),
         }
     }
+}
+
+/// Bytes as lines that a script reads with `data`. Secrets pass through here.
+fn coded(bytes: &[u8]) -> Zeroizing<String> {
+    let mut data = Zeroizing::new(String::with_capacity(bytes.len() * 3 / 2 + 8));
+    for line in bytes.chunks(57) {
+        STANDARD.encode_string(line, &mut data);
+        data.push('\n');
+    }
+    data.push_str(".\n");
+    data
+}
+
+/// What a script said that could not do its work.
+fn refused(what: &'static str, path: &str, output: &[u8]) -> HostError {
+    let said = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    error(what, path, with_help(&lines.join("; ")))
 }
 
 const WRONG_PASSWORD: &str =

@@ -39,6 +39,14 @@ impl Tried {
         Access { owner: name(user.map(|user| user.name)), group: name(group.map(|group| group.name)), mode }
     }
 
+    /// The same host, over a connection of its own.
+    fn again(&self) -> Host {
+        match &self.host {
+            Host::Folder(folder) => Host::Folder(folder.clone()),
+            Host::Shell(_) => Host::Shell(Box::new(Shell::new(Way::Local, None))),
+        }
+    }
+
     async fn look(&self, paths: &[&str], directory: &str) -> View {
         let question = Question {
             paths: paths.iter().map(|path| self.path(path)).collect(),
@@ -98,6 +106,46 @@ async fn a_write_that_fails_leaves_the_old_file(tried: &Tried) {
     assert_eq!(tried.names("/srv").await, ["d", "x"]);
 }
 
+async fn of_many_who_swap_at_once_one_does(tried: &Tried) {
+    let (host, path) = (&tried.host, tried.path("/run/reconcile/x.lock"));
+    assert_eq!(host.swap(&path, Some(b"old"), Some(b"new")).await.expect("tried"), Swapped::Differs(None));
+    assert_eq!(host.swap(&path, None, Some(b"first \xff\n")).await.expect("tried"), Swapped::Done);
+    let there = Swapped::Differs(Some(b"first \xff\n".to_vec()));
+    assert_eq!(host.swap(&path, None, Some(b"second")).await.expect("tried"), there);
+    assert_eq!(host.swap(&path, Some(b"other"), None).await.expect("tried"), there);
+    assert_eq!(host.swap(&path, Some(b"first \xff\n"), Some(b"second")).await.expect("tried"), Swapped::Done);
+    assert_eq!(tried.names("/run/reconcile").await, ["x.lock"], "nothing is left over");
+    assert_eq!(host.swap(&path, Some(b"second"), None).await.expect("tried"), Swapped::Done);
+    assert_eq!(tried.names("/run/reconcile").await, Vec::<String>::new());
+
+    // Many connections, each with its own bytes: to make it, to replace it, to remove it.
+    let hosts: Vec<Host> = (0..8).map(|_| tried.again()).collect();
+    let mut from: Option<Vec<u8>> = None;
+    for round in 0..4_u8 {
+        let to = |at: usize| (round < 3).then(|| vec![round, at as u8]);
+        let tries = hosts.iter().enumerate().map(|(at, host)| {
+            let (path, from) = (&path, from.as_deref());
+            async move { host.swap(path, from, to(at).as_deref()).await.expect("tried") }
+        });
+        let swapped = futures_util::future::join_all(tries).await;
+        let done: Vec<usize> = (0..8).filter(|at| swapped[*at] == Swapped::Done).collect();
+        assert_eq!(done.len(), 1, "round {round}: {swapped:?}");
+        from = to(done[0]);
+        let there = swapped.iter().filter(|swapped| **swapped != Swapped::Done);
+        assert!(
+            there.clone().all(|there| *there == Swapped::Differs(from.clone())),
+            "round {round}: {swapped:?}"
+        );
+    }
+}
+
+async fn what_is_no_file_is_not_swapped(tried: &Tried) {
+    let (host, path) = (&tried.host, tried.path("/run/reconcile/d"));
+    host.make_directory(&path, &tried.access(0o755)).await.expect("made");
+    assert!(host.swap(&path, None, Some(b"x")).await.is_err());
+    assert_eq!(tried.names("/run/reconcile").await, ["d"], "nothing is left over");
+}
+
 fn access_of_directory(tried: &Tried) -> Access {
     tried.access(0o755)
 }
@@ -123,6 +171,8 @@ async fn a_folder_is_a_host() {
     keeps_files_owners_and_modes(&folder(None)).await;
     a_write_that_fails_leaves_the_old_file(&folder(None)).await;
     links_and_ways_out_are_refused(&folder(None)).await;
+    of_many_who_swap_at_once_one_does(&folder(None)).await;
+    what_is_no_file_is_not_swapped(&folder(None)).await;
 }
 
 #[tokio::test]
@@ -130,6 +180,8 @@ async fn this_machine_is_a_host() {
     keeps_files_owners_and_modes(&machine()).await;
     a_write_that_fails_leaves_the_old_file(&machine()).await;
     links_and_ways_out_are_refused(&machine()).await;
+    of_many_who_swap_at_once_one_does(&machine()).await;
+    what_is_no_file_is_not_swapped(&machine()).await;
 }
 
 #[tokio::test]

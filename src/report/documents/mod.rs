@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod decision;
 pub mod desired;
+pub mod lock;
 pub mod plan;
 pub mod problems;
 pub mod settings;
@@ -19,8 +20,8 @@ use serde_json::{Value as Json, json};
 use crate::policy;
 
 /// The documents that have a schema, by the name that `reconcile schema` knows.
-pub const NAMES: [&str; 8] =
-    ["plan", "report", "problems", "settings", "desired", "decision", "request", "audit"];
+pub const NAMES: [&str; 9] =
+    ["plan", "report", "problems", "settings", "desired", "decision", "request", "audit", "locks"];
 
 /// The JSON Schema (2020-12) of a document; `None` for a name that there is none of.
 pub fn schema(name: &str) -> Option<Json> {
@@ -32,6 +33,7 @@ pub fn schema(name: &str) -> Option<Json> {
         "desired" => of::<desired::Desired>(desired::FORMAT),
         "audit" => of::<audit::Audit>(audit::FORMAT),
         "decision" => of::<decision::Decision>(decision::FORMAT),
+        "locks" => of::<lock::Locks>(lock::FORMAT),
         "request" => read::<policy::QuestionDocument>(policy::REQUEST),
         _ => return None,
     })

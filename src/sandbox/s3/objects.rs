@@ -51,6 +51,7 @@ pub(super) fn put(mut request: BucketRequest<'_>) -> Outcome {
     let lock = object_lock::asked(&request)?;
     let current = request.current()?;
     no_object_yet(request.call, current.as_deref())?;
+    this_object_still(&request, current.as_deref())?;
     let encrypted_with = request.use_key(request.default_key()?, &["kms:GenerateDataKey"])?;
     let checksum =
         ObjectChecksum { algorithm: data.algorithm, kind: ChecksumKind::FullObject, value: data.checksum };
@@ -387,6 +388,18 @@ pub(super) fn no_object_yet(call: &Call, current: Option<&Version>) -> Result<()
         }
         Some("*") => Ok(()),
         Some(_) => Err(Refusal::not_implemented("If-None-Match with anything but *")),
+    }
+}
+
+/// `If-Match` on a write: only where the current object is the one that the writer read. Without one, or behind a delete
+/// marker, there is nothing to match
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
+fn this_object_still(request: &BucketRequest<'_>, current: Option<&Version>) -> Result<(), Refusal> {
+    let Some(asked) = request.call.header("if-match") else { return Ok(()) };
+    match current.and_then(|version| version.content.as_ref()) {
+        None => Err(no_such_key(request.key)),
+        Some(content) if etag_matches(asked, &content.etag) => Ok(()),
+        Some(_) => Err(precondition("If-Match")),
     }
 }
 

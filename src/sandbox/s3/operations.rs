@@ -76,6 +76,7 @@ const PUTTING: &[&str] = &[
     LOCK_UNTIL,
     LEGAL_HOLD,
     "if-none-match",
+    "if-match",
 ];
 const READING: &[&str] = &["x-amz-checksum-mode", "range", "if-match", "if-none-match"];
 const TRANSITION_SIZE: &[&str] = &["x-amz-transition-default-minimum-object-size"];

@@ -89,6 +89,11 @@ pub(super) fn needed(operation: &str, call: &Call) -> Vec<Needed> {
             .filter(|(header, ..)| call.header(header).is_some())
             .map(|(_, action, on)| (action, on)),
     );
+    // Whoever compares must be allowed to read
+    // (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
+    if operation == "PutObject" && call.header("if-match").is_some() {
+        needed.push(("s3:GetObject", object));
+    }
     if bypasses(call) && operation != "DeleteObjects" {
         needed.push(("s3:BypassGovernanceRetention", object));
     }

@@ -180,7 +180,7 @@ impl LiveWorld {
         answer.map(|answer| answer.bucket_region().and_then(|region| region.parse().ok()))
     }
 
-    fn expected_owner(&self) -> Option<String> {
+    pub(super) fn expected_owner(&self) -> Option<String> {
         self.caller.account.as_ref().map(AccountId::to_string)
     }
 

@@ -23,6 +23,8 @@ cases!("objects":
     an_object_without_a_claim_has_a_checksum,
     metadata_type_and_tags_come_back,
     only_the_first_writes_if_none_match,
+    only_who_read_the_current_one_writes_if_match,
+    nothing_matches_where_nothing_is,
     without_versioning_a_put_replaces,
     every_put_is_a_version,
     a_delete_hides_and_a_version_delete_destroys,
@@ -203,6 +205,29 @@ async fn only_the_first_writes_if_none_match(cloud: Cloud) {
     assert_code(&refused(put().await), 412, "PreconditionFailed");
     cloud.s3.delete_object().bucket(&name).key("k").send().await.expect("hidden");
     put().await.expect("a delete marker is no object");
+}
+
+async fn only_who_read_the_current_one_writes_if_match(cloud: Cloud) {
+    let name = versioned_bucket(&cloud.s3).await;
+    let put = |text: &'static str, etag: String| {
+        let put = cloud.s3.put_object().bucket(&name).key("k").if_match(etag);
+        put.body(ByteStream::from_static(text.as_bytes())).send()
+    };
+    let first = cloud.s3.put_object().bucket(&name).key("k").body(ByteStream::from_static(b"first"));
+    let first = first.send().await.expect("put").e_tag.expect("a tag");
+    let second = put("second", first.clone()).await.expect("it is the current one").e_tag.expect("a tag");
+    assert_code(&refused(put("third", first).await), 412, "PreconditionFailed");
+    assert_eq!(text(&cloud.s3, &name, "k", None).await, "second");
+    put("third", second).await.expect("it is the current one");
+}
+
+async fn nothing_matches_where_nothing_is(cloud: Cloud) {
+    let name = versioned_bucket(&cloud.s3).await;
+    let put = || cloud.s3.put_object().bucket(&name).key("k").if_match("*").send();
+    assert_code(&refused(put().await), 404, "NoSuchKey");
+    cloud.s3.put_object().bucket(&name).key("k").send().await.expect("put");
+    cloud.s3.delete_object().bucket(&name).key("k").send().await.expect("hidden");
+    assert_code(&refused(put().await), 404, "NoSuchKey");
 }
 
 async fn without_versioning_a_put_replaces(cloud: Cloud) {

@@ -1,11 +1,13 @@
 //! The program as an operator meets it: whole stories, told in the commands that they would type.
 
 mod another_store;
+mod applies;
 mod backup;
 mod crashes;
 mod documents;
 mod identities;
 mod permissions;
+mod races;
 mod reality;
 mod refusals;
 pub mod stage;

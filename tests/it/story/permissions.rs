@@ -15,7 +15,7 @@ use reconcile::sandbox::Sandbox;
 use reconcile::vocab::Clock;
 use serde_json::{Value as Json, json};
 
-use super::stage::Stage;
+use super::stage::{Answer, Stage};
 
 const NOW: &str = "now: 2026-11-21T12:00:00Z\n";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
@@ -123,6 +123,12 @@ fn with_others(stage: &Stage, users: &'static [&'static str], roles: &'static [&
 
 const ROLE: &str = "sportfin-prod-database-backups-ec2-s3-access";
 
+/// One of the buckets is another account's.
+fn with_a_foreign_bucket(stage: &Stage) {
+    let text = fs::read_to_string(stage.path("sandbox/sandbox.yml")).expect("read");
+    stage.sandbox(&format!("{text}foreign_buckets: {{somebody-elses-bucket: \"999999999999\"}}\n"));
+}
+
 #[test]
 fn a_plan_needs_all_of_its_policy_and_nothing_else() {
     for (name, users, roles, lock) in [
@@ -133,11 +139,7 @@ fn a_plan_needs_all_of_its_policy_and_nothing_else() {
         // Whether a bucket is another account's is told by the list of one's own.
         let theirs = format!("  buckets:\n    somebody-elses-bucket: {{versioning_lock: false{lock}}}\n");
         stage.edit("environment/public.yml", "  buckets:\n", &theirs);
-        let foreign = "foreign_buckets: {somebody-elses-bucket: \"999999999999\"}\n";
-        let now = |stage: &Stage| {
-            let text = fs::read_to_string(stage.path("sandbox/sandbox.yml")).expect("read");
-            stage.sandbox(&format!("{text}{foreign}"));
-        };
+        let now = with_a_foreign_bucket;
         now(&stage);
         apply_all(&stage);
         with_others(&stage, users, roles);
@@ -158,6 +160,12 @@ fn a_plan_needs_all_of_its_policy_and_nothing_else() {
 #[test]
 fn an_apply_needs_all_of_its_policy_and_nothing_else() {
     let fresh = example("sportfin");
+    // The same is wanted of it, so that nothing is allowed for its sake alone.
+    let fields = "versioning: enabled, versioning_lock: false, abort_uploads_after: 7d, \
+                  object_lock: {mode: governance, days: 30}";
+    let theirs = format!("  buckets:\n    somebody-elses-bucket: {{{fields}}}\n");
+    fresh.edit("environment/public.yml", "  buckets:\n", &theirs);
+    with_a_foreign_bucket(&fresh);
     let drifted = again(&fresh);
     apply_all(&drifted);
     // Others came in, and somebody emptied the instance profile.
@@ -168,15 +176,24 @@ fn an_apply_needs_all_of_its_policy_and_nothing_else() {
         remove.send().await.expect("removed");
     });
     with_others(&drifted, &[], &[ROLE]);
+    drifted.by_hand(|s3| async move {
+        let delete = s3.delete_bucket_lifecycle().bucket("sportfin-prod-database-backups");
+        delete.send().await.expect("deleted");
+    });
     let policy = fresh.reconcile_plain("permissions apply").exits(0).json();
     let needed = |policy: &Json| {
         let is_needed = |stage: &Stage| {
             let stage = again(stage);
             act_with(&stage, policy);
+            with_a_foreign_bucket(&stage);
             let plan = stage.reconcile_plain("plan");
             let Some(line) = plan.line_to_apply().filter(|_| plan.code == 0) else { return true };
             let applied = stage.reconcile_exactly(&format!("{line} --auto-approve"));
+            if !holds_the_lock(&applied) {
+                return true;
+            }
             stage.sandbox(NOW);
+            with_a_foreign_bucket(&stage);
             let left = stage.reconcile_plain("plan --output json").exits(0).json();
             applied.code != 0 || left["changes"] != json!([])
         };
@@ -185,6 +202,47 @@ fn an_apply_needs_all_of_its_policy_and_nothing_else() {
     assert!(!needed(&policy), "with all of it nothing is left to do: {policy:#}");
     for (missing, policy) in each_missing(&policy) {
         assert!(needed(&policy), "nothing needs {missing}");
+    }
+}
+
+/// Whether the lock was held wherever it can be; a bucket that is yet to be made cannot hold it.
+fn holds_the_lock(applied: &Answer) -> bool {
+    let said = applied.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = said.replace("does not hold the lock of applies: it does not exist yet", "");
+    !["not hold the lock", "may still hold"].iter().any(|words| said.contains(words))
+}
+
+#[test]
+fn the_lock_needs_the_key_of_its_bucket() {
+    let stage = example("sportfin");
+    let key = stage.kms_by_hand(|kms| async move {
+        kms.create_key().send().await.expect("made").key_metadata.and_then(|key| key.arn).expect("an ARN")
+    });
+    let encrypted = format!("      versioning: enabled\n      encryption: {{kms_key: \"{key}\"}}\n");
+    stage.edit("environment/public.yml", "      versioning: enabled\n", &encrypted);
+    apply_all(&stage);
+    stage.edit("environment/public.yml", "abort_uploads_after: 7d", "abort_uploads_after: 9d");
+    let policy = stage.reconcile_plain("permissions apply").exits(0).json();
+    let applied = |policy: &Json| {
+        let stage = again(&stage);
+        act_with(&stage, policy);
+        let applied = stage.reconcile_plain("apply --auto-approve").exits(0);
+        stage.sandbox(NOW);
+        // Whoever cannot hold it there leaves nothing behind that others would take for a lock.
+        stage.reconcile_plain("lock show").exits(0).says(&["Nobody holds the lock"]);
+        applied
+    };
+    assert!(holds_the_lock(&applied(&policy)), "{policy:#}");
+    let of_lock = |missing: &str| missing.starts_with("HoldLock") || missing.starts_with("UseKeys");
+    let less: Vec<(String, Json)> =
+        each_missing(&policy).into_iter().filter(|(missing, _)| of_lock(missing)).collect();
+    let names: BTreeSet<&str> = less.iter().map(|(missing, _)| missing.as_str()).collect();
+    let (object, key) = (["s3:GetObject", "s3:PutObject"], ["kms:Decrypt", "kms:GenerateDataKey"]);
+    let wanted = object.map(|action| format!("HoldLock: {action}")).into_iter();
+    let wanted: BTreeSet<String> = wanted.chain(key.map(|action| format!("UseKeys: {action}"))).collect();
+    assert_eq!(names, wanted.iter().map(String::as_str).collect());
+    for (missing, policy) in less {
+        assert!(!holds_the_lock(&applied(&policy)), "nothing needs {missing}");
     }
 }
 

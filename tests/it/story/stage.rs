@@ -132,6 +132,12 @@ impl Stage {
 
     /// The words of `line` and nothing else: what the program itself told to type.
     pub fn reconcile_exactly(&self, line: &str) -> Answer {
+        let output = self.command(line).output().expect("the program runs");
+        Answer::of(line, output)
+    }
+
+    /// The program with the words of `line`, not started yet.
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command
             .args(line.split_whitespace())
@@ -144,7 +150,12 @@ impl Stage {
             .env_remove("RECONCILE_ENV")
             .env_remove("RECONCILE_VAULT_PASSWORD")
             .env_remove("ANSIBLE_VAULT_PASSWORD_FILE");
-        let output = command.output().expect("the program runs");
+        command
+    }
+}
+
+impl Answer {
+    pub fn of(line: &str, output: std::process::Output) -> Self {
         let answer = Answer {
             command: line.to_owned(),
             code: output.status.code().unwrap_or(-1),

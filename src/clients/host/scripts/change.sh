@@ -59,6 +59,52 @@ vanish() {
   if [ -d "${directory:-/}" ]; then settle "${directory:-/}"; fi
 }
 
+# swap PATH FROM TO: replaces a small file, if its checksum is still FROM, or makes it if FROM is `-` and nothing is there.
+# With TO `+` what follows becomes the file, with `-` it goes. Answers 3 and the file where something else is there, 4 where
+# nothing is.
+swap() {
+  directory=${1%/*}
+  [ -d "$1" ] && fail 'a directory stands in its place'
+  temporary= claim=
+  trap 'rm -f "$temporary" "$claim"' EXIT
+  if [ "$3" = + ]; then
+    (umask 022; mkdir -p -- "$directory") || exit 1
+    temporary=$(mktemp "$directory/.reconcile-XXXXXX") || exit 1
+    data > "$temporary" || exit 1
+  fi
+  if [ "$2" = - ]; then
+    # A second name for the file: made only where there is none, and whole at once.
+    said=$(ln -- "$temporary" "$1" 2>&1) && exit 0
+    [ -e "$1" ] || [ -L "$1" ] || fail "$said"
+    tell "$1"
+  fi
+  [ -e "$1" ] || exit 4
+  # Whoever makes this file first may change the one that it names; it goes with them.
+  for _ in 1 2 3 4 5; do
+    if (set -C; : > "$1.$2") 2>/dev/null; then
+      claim=$1.$2
+      break
+    fi
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+  [ -f "$1" ] || exit 4
+  sum=$(sha256sum < "$1") || exit 1
+  [ "${sum%% *}" = "$2" ] || tell "$1"
+  if [ -z "$claim" ]; then
+    [ -e "$1.$2" ] || fail "$directory: Permission denied"
+    fail "somebody began to change it and did not end; if nobody is at it, remove $1.$2 there"
+  fi
+  if [ "$3" = + ]; then mv -f -T -- "$temporary" "$1"; else rm -f -- "$1"; fi || exit 1
+  exit 0
+}
+
+# tell PATH: what a small file holds.
+tell() {
+  [ -f "$1" ] || exit 4
+  head -c 65536 "$1" || exit 4
+  exit 3
+}
+
 # install PATH BLOCKS BYTES SHA256 VERSION: puts a program in its place, once it is whole and starts there. It follows
 # compressed, as that many blocks of 65536 bytes of which the first BYTES count.
 install() {

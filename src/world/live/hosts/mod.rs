@@ -184,7 +184,7 @@ impl LiveWorld {
         marked.host().is_some_and(|marked| marked != host && self.hosts.contains_key(marked))
     }
 
-    fn host(&self, name: &HostName) -> Result<&Host, String> {
+    pub(super) fn host(&self, name: &HostName) -> Result<&Host, String> {
         match self.hosts.get(name) {
             Some(Reach::Machine(host) | Reach::Played(host, _)) => Ok(host),
             Some(Reach::Not(why)) => Err(why.clone()),
