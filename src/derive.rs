@@ -48,6 +48,7 @@ pub fn desired(settings: &Settings) -> Desired {
         resources,
         held,
         hosts: settings.inventory.hosts.keys().cloned().collect(),
+        retired: settings.inventory.retired().iter().cloned().collect(),
         break_glass: settings.backups.declared.break_glass.iter().map(|role| role.arn.clone()).collect(),
         stakes,
         offers: Offers::default(),

@@ -48,14 +48,18 @@ impl Comparison<'_> {
                 HostSighting::Reached(_) => continue,
             };
             self.held_hosts.insert(host.clone());
-            let items = match count {
+            let so = match count {
+                // It is to be cleared, and may hold keys.
+                0 if self.desired.retired.contains(host) => {
+                    "it is retired, and what was left on it stays until it can be seen".to_owned()
+                }
                 // Nothing is wanted there; what was ours there stays until it can be seen.
                 0 => continue,
-                1 => "its 1 item is".to_owned(),
-                count => format!("its {count} items are"),
+                1 => "its 1 item is not planned".to_owned(),
+                count => format!("its {count} items are not planned"),
             };
             let id = Id::cloud(Kind::Host, host.as_str());
-            self.hold(&id, code, format!("{why}; {items} not planned"));
+            self.hold(&id, code, format!("{why}; {so}"));
         }
     }
 

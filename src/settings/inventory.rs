@@ -201,7 +201,8 @@ fn joined(model: &mut Model, resolved: &model::Resolved, beside: &mut Beside<'_>
 /// For each host, whether a datastore's backups run on it.
 fn backs_up(model: &Model, resolved: &model::Resolved) -> Vec<bool> {
     let mut backs_up = vec![false; model.hosts.len()];
-    let skipped = model.find_group("ansible_skip").map(|group| (group, false));
+    let skipped = Inventory::LEFT_OUT.iter().filter_map(|group| model.find_group(group));
+    let skipped = skipped.map(|group| (group, false));
     let groups = Part::ALL.iter().filter_map(|part| model.find_group(part.group()?));
     for (group, whether) in groups.map(|group| (group, true)).chain(skipped) {
         for host in resolved.members.get(group).into_iter().flatten() {

@@ -143,7 +143,7 @@ pub struct InventoryHost {
     pub private_key: Option<String>,
     /// Why no connection can be made, in words for the operator.
     pub cannot_connect: Option<String>,
-    /// It is in a group whose hosts back a datastore up, and not in `[ansible_skip]`.
+    /// It is in a group whose hosts back a datastore up, and in none of [`Inventory::LEFT_OUT`].
     backs_up: bool,
     /// Its variables; inventories hold passwords, so that this prints none.
     scope: inventory::Scope,
@@ -162,19 +162,31 @@ pub enum Connection {
 }
 
 impl Inventory {
-    /// The hosts of a group, less those of `[ansible_skip]`, which Ansible is told to leave alone.
-    pub fn hosts_of(&self, group: &str) -> Vec<HostName> {
-        let skipped = self.groups.get("ansible_skip");
-        let is_skipped = |host: &HostName| skipped.is_some_and(|skipped| skipped.contains(host));
-        let members = self.groups.get(group).into_iter().flatten();
-        members.filter(|host| !is_skipped(host)).cloned().collect()
-    }
-}
+    /// The group whose hosts back nothing up any more, and are cleared of what this program left on them.
+    pub const RETIRED: &str = "backups_retired";
 
-impl Inventory {
-    /// The hosts that these groups or hosts come to, each once, less those of `[ansible_skip]`.
+    /// Groups whose hosts back nothing up whatever other groups they are in: those that Ansible is told to leave alone, and
+    /// those that are retired.
+    pub const LEFT_OUT: [&str; 2] = ["ansible_skip", Inventory::RETIRED];
+
+    /// Whether a host backs nothing up whatever other groups it is in.
+    fn leaves_out(&self, host: &HostName) -> bool {
+        Inventory::LEFT_OUT.iter().any(|group| self.groups.get(*group).is_some_and(|out| out.contains(host)))
+    }
+
+    /// The hosts that are cleared.
+    pub fn retired(&self) -> &[HostName] {
+        self.groups.get(Inventory::RETIRED).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The hosts of a group, less those that are left out.
+    pub fn hosts_of(&self, group: &str) -> Vec<HostName> {
+        let members = self.groups.get(group).into_iter().flatten();
+        members.filter(|host| !self.leaves_out(host)).cloned().collect()
+    }
+
+    /// The hosts that these groups or hosts come to, each once, less those that are left out.
     pub fn members(&self, words: &[String]) -> Vec<HostName> {
-        let skipped = self.groups.get("ansible_skip");
         let mut members: Vec<HostName> = Vec::new();
         for word in words {
             let hosts = match self.groups.contains_key(word) {
@@ -182,7 +194,7 @@ impl Inventory {
                 false => self.hosts.keys().filter(|host| host.as_str() == word).cloned().collect(),
             };
             for host in hosts {
-                if !members.contains(&host) && !skipped.is_some_and(|skipped| skipped.contains(&host)) {
+                if !members.contains(&host) && !self.leaves_out(&host) {
                     members.push(host);
                 }
             }

@@ -26,6 +26,8 @@ pub struct Desired {
     pub declared: BTreeSet<Id>,
     /// Every host of the inventory: looked at for what we left there.
     pub hosts: BTreeSet<HostName>,
+    /// Hosts that back nothing up any more: whether they are clear must not stay unknown.
+    pub retired: BTreeSet<HostName>,
     /// ARNs of the roles that may break the glass: looked up before a versioning lock spares them.
     pub break_glass: BTreeSet<String>,
     /// Every bucket that these settings use, whatever part of them is selected: what access would destroy.
@@ -163,8 +165,10 @@ impl Desired {
                     }))
         });
         selected.hosts.retain(|host| selection.on(Some(host)));
+        selected.retired.retain(|host| selection.on(Some(host)));
         if !selection.tags.iter().any(|tag| !matches!(tag, Tag::Buckets | Tag::Access)) {
             selected.hosts.clear();
+            selected.retired.clear();
         }
         selected
     }

@@ -41,7 +41,7 @@ pub struct Postgresql {
     pub method: Option<Method>,
     /// Where the switch stands, for reasons and held items.
     pub switch: Option<Place>,
-    /// Who makes the backups, less the hosts of `[ansible_skip]`, in the inventory's order.
+    /// Who makes the backups, less the hosts that are left out, in the inventory's order.
     pub hosts: Vec<HostName>,
     /// What names the hosts: the group `[pg_backup]`, or the key that lists them.
     pub hosts_from: &'static str,

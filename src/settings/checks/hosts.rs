@@ -1,10 +1,12 @@
 //! Checks about who makes backups.
 
+use std::collections::BTreeMap;
+
 use super::names::{NAMES, Names};
 use super::stores::{Named, Spot, below};
 use super::{Context, table};
-use crate::settings::suggest;
-use crate::vocab::Problem;
+use crate::settings::{Inventory, suggest};
+use crate::vocab::{HostName, Problem};
 
 /// Half of the real environments have exactly this, and nobody noticed.
 pub(super) fn backups_that_no_host_makes(context: &Context<'_>) -> Vec<Problem> {
@@ -33,8 +35,11 @@ pub(super) fn backups_that_no_host_makes(context: &Context<'_>) -> Vec<Problem> 
             (Named::Group(group), true) => {
                 let is_skipped = inventory.groups.get(*group).is_some_and(|hosts| !hosts.is_empty());
                 match is_skipped {
-                    true => at(&format!("every host of [{group}] is also in [ansible_skip]"))
-                        .helped(format!("take one of them out of [ansible_skip], or {off}")),
+                    true => {
+                        let out = left_out(inventory, inventory.groups.get(*group).into_iter().flatten());
+                        at(&format!("every host of [{group}] is also in {out}"))
+                            .helped(format!("take one of them out of {out}, or {off}"))
+                    }
                     false => at(&format!("no host is in [{group}], so nothing is backed up"))
                         .helped(format!("list the hosts under [{group}] in the inventory, or {off}")),
                 }
@@ -43,7 +48,10 @@ pub(super) fn backups_that_no_host_makes(context: &Context<'_>) -> Vec<Problem> 
                 let mut problem = at(&match words.as_slice() {
                     [] => "no host is named, so nothing is backed up".to_owned(),
                     words if words.iter().any(|word| inventory.knows(word)) => {
-                        format!("no host is left in {}: empty groups, or [ansible_skip]", words.join(", "))
+                        format!(
+                            "no host is left in {}: empty groups, [ansible_skip] or [backups_retired]",
+                            words.join(", ")
+                        )
                     }
                     words => format!("{} is no group and no host of the inventory", words.join(", ")),
                 });
@@ -57,6 +65,56 @@ pub(super) fn backups_that_no_host_makes(context: &Context<'_>) -> Vec<Problem> 
         }
     };
     stores.map(problem).collect()
+}
+
+/// The groups for whose sake these hosts are left out.
+fn left_out<'a>(inventory: &Inventory, hosts: impl Iterator<Item = &'a HostName> + Clone) -> String {
+    let holds = |group: &&&str| {
+        inventory.groups.get(**group).is_some_and(|out| hosts.clone().any(|host| out.contains(host)))
+    };
+    let groups = Inventory::LEFT_OUT.iter().filter(holds);
+    groups.map(|group| format!("[{group}]")).collect::<Vec<_>>().join(" or ")
+}
+
+/// Whoever reads the one group believes in backups that the other one has ended.
+pub(super) fn retired_hosts_that_are_named(context: &Context<'_>) -> Vec<Problem> {
+    if !context.whole_environment {
+        return Vec::new();
+    }
+    let inventory = &context.settings.inventory;
+    let mut named: BTreeMap<&HostName, Vec<String>> = BTreeMap::new();
+    for store in context.stores() {
+        let groups: Vec<String> = match &store.named {
+            Named::Group(group) => vec![(*group).to_owned()],
+            Named::Words(words, _) => words.clone(),
+        };
+        for host in inventory.retired() {
+            for word in &groups {
+                let is_named = match inventory.groups.get(word) {
+                    Some(members) => members.contains(host),
+                    None => host.as_str() == word,
+                };
+                let told = match inventory.groups.contains_key(word) {
+                    true => format!("[{word}]"),
+                    false => format!("the hosts of {}", store.name),
+                };
+                let words = named.entry(host).or_default();
+                if is_named && !words.contains(&told) {
+                    words.push(told);
+                }
+            }
+        }
+    }
+    let problem = |(host, words): (&HostName, Vec<String>)| {
+        let words = words.join(" and ");
+        let message = format!("{host} is in {words}, and in [{}]: it backs nothing up", Inventory::RETIRED);
+        let place = inventory.hosts.get(host).and_then(|host| host.place.clone());
+        let file = place.as_ref().map_or_else(|| context.public.name.clone(), |place| place.file.clone());
+        let mut problem = Problem::of_file(table::RETIRED_HOST, &file, message);
+        problem.place = place;
+        problem.helped(format!("take it out of {words}, or out of [{}]", Inventory::RETIRED))
+    };
+    named.into_iter().filter(|(_, words)| !words.is_empty()).map(problem).collect()
 }
 
 fn capital(text: &str) -> String {

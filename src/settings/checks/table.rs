@@ -90,6 +90,7 @@ table! {
     NO_NAME: Error "no-name", "the environment has no name";
     NO_HOST: Warning "no-host", "backups are switched on, and no host makes them", hosts::backups_that_no_host_makes;
     UNKNOWN_HOST: Warning "unknown-host", "a word is no group and no host of the inventory", hosts::words_that_are_no_hosts;
+    RETIRED_HOST: Warning "retired-host", "a host is to make backups, and is retired", hosts::retired_hosts_that_are_named;
     DECLARED_TWICE: Error "declared-twice", "a datastore is declared by its flat keys and below `backups:`", hosts::declared_in_both_layers;
     TWO_REPOSITORIES: Error "two-repositories", "Elasticsearch's snapshots go to a bucket and to a directory", hosts::both_elasticsearch_repositories;
     DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name";

@@ -142,6 +142,7 @@ fn plan() -> Plan {
         resources,
         held,
         hosts: BTreeSet::new(),
+        retired: Default::default(),
         offers: Default::default(),
         stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),

@@ -537,6 +537,7 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: ["db1", "db2"].iter().map(|host| host.parse().expect("valid")).collect(),
+            retired: Default::default(),
             offers: offers(),
             stakes: versioned
                 .into_iter()
@@ -869,6 +870,7 @@ fn adoption_says_whose_it_becomes_and_creation_asks_for_nothing() {
             )]),
             held: Vec::new(),
             hosts: BTreeSet::new(),
+            retired: Default::default(),
             offers: Default::default(),
             stakes: BTreeMap::new(),
             break_glass: BTreeSet::new(),

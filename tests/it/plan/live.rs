@@ -106,6 +106,7 @@ fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
         held: Vec::new(),
         declared: BTreeSet::from([id.clone()]),
         hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+        retired: Default::default(),
         offers: Default::default(),
         stakes: Default::default(),
         break_glass: BTreeSet::new(),

@@ -105,6 +105,7 @@ prop_compose! {
             resources,
             held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+            retired: Default::default(),
             offers: Offers { played: Some(program().sha256), ..Offers::default() },
             stakes: BTreeMap::new(),
             break_glass: [BREAK_GLASS.to_owned()].into(),

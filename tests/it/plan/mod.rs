@@ -7,4 +7,5 @@ mod laws;
 mod live;
 pub mod live_laws;
 mod moved;
+mod retired;
 mod takeover;

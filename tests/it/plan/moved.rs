@@ -45,6 +45,7 @@ fn what_moved_since_the_plan_is_left_alone() {
         resources: ids.iter().map(wanted).collect(),
         held: Vec::new(),
         hosts: BTreeSet::new(),
+        retired: Default::default(),
         offers: Default::default(),
         stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),

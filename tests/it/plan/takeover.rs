@@ -33,6 +33,7 @@ fn desired(resources: impl IntoIterator<Item = (Id, Resource)>) -> Desired {
         resources,
         held: Vec::new(),
         hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+        retired: Default::default(),
         offers: Default::default(),
         stakes: BTreeMap::new(),
         break_glass: BTreeSet::new(),

@@ -61,6 +61,7 @@ fn desired(break_glass: &[&str]) -> Desired {
         offers: Default::default(),
         stakes: BTreeMap::new(),
         hosts: BTreeSet::new(),
+        retired: Default::default(),
         break_glass: break_glass.iter().map(|arn| (*arn).to_owned()).collect(),
         vault_digest: None,
     }

@@ -10,5 +10,6 @@ mod permissions;
 mod races;
 mod reality;
 mod refusals;
+mod retiring;
 pub mod stage;
 mod takeover;
