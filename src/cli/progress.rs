@@ -73,11 +73,12 @@ impl Progress {
             return;
         }
         let bar = under_way.entry(place.to_owned()).or_insert_with(|| {
-            let bar = lines.add(ProgressBar::new_spinner());
+            // Drawn once it says something.
+            let mut bar = ProgressBar::new_spinner().with_prefix(place.to_owned()).with_message(what.to_owned());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg} {elapsed}") {
-                bar.set_style(style);
+                bar = bar.with_style(style);
             }
-            bar.set_prefix(place.to_owned());
+            let bar = lines.add(bar);
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
