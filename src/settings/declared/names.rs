@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{Adopted, Previous};
 use super::read::Reader;
+use super::{Adopted, Previous};
 use crate::settings::backups::{BackupsFile, Identity};
 use crate::settings::checks::table;
 use crate::settings::values::shown;
