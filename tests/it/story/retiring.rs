@@ -78,7 +78,7 @@ fn a_renamed_environment_takes_over_what_it_left() {
     let applied = apply(&stage, &plan);
     let at = |what: &str| applied.stdout.find(what).unwrap_or_else(|| panic!("lacks {what}: {applied}"));
     assert!(
-        at("adopt  crontab/db1/postgresql") < at("remove host_file/db1/postgresql@commcare-example"),
+        at(" crontab/db1/postgresql\n") < at("remove host_file/db1/postgresql@commcare-example"),
         "{applied}"
     );
     assert!(!stage.on_host(CRONTAB).exists() && !stage.on_host(JOB_FILE).exists());
