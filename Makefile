@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # Tools of the tests that come from PyPI live here; the tests find them by this variable.
 export RECONCILE_VENV ?= $(CURDIR)/.venv
 
-.PHONY: help build dist demo test lint quick bench fuzz fmt schemas tools clean
+.PHONY: help build dist portable demo test lint quick bench fuzz fmt schemas tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ build: ## Build the program for use: target/release/reconcile
 
 dist: ## Build what is handed out: slower to build, smaller, faster
 	cargo build --locked --profile dist
+
+portable: ## Build for hosts with an old C library (glibc 2.17), and look at the symbols that it needs
+	scripts/build-portable
 
 demo: ## Plan, apply and back up examples/commcare on a fresh sandbox; touches nothing else
 	cargo build --locked

@@ -10,11 +10,12 @@ use super::environment::{connect, desired, load, plan, selection, wait};
 use super::place::Place;
 use super::plan::{Part, apply_command, exit, show};
 use super::programs::Programs;
+use super::progress::Progress;
 use super::stop::Stop;
 use super::{Exit, Failure, Format, Global, Output, locked};
 use crate::plan::{Allow, Consent, Plan, Report};
 use crate::report::plan::{View, apply_line, outcome_line, plan_text, refusal, report_json, report_summary};
-use crate::world::{apply, apply_until};
+use crate::world::{Step, apply, apply_until};
 
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
@@ -107,6 +108,8 @@ fn run(
     let selection = selection(&settings, &desired, &part.tags, &part.limit)?;
     wait(async {
         let world = connect(global, &place, &settings).await.with_programs(programs.files);
+        let progress = Progress::new();
+        let world = world.watched_by(progress.watcher());
         let (plan, reached) = plan(&world, &desired, &selection).await;
         if out.format() == Format::Text {
             show(&plan, &place, global, None, out);
@@ -164,10 +167,14 @@ fn run(
                 out.result("\n");
             }
             let output = std::cell::RefCell::new(&mut *out);
-            let told = |change: &crate::plan::Change, outcome: &crate::plan::Outcome| {
-                let mut out = output.borrow_mut();
-                if out.format() == Format::Text {
-                    out.result(&outcome_line(change, outcome));
+            let told = |change: &crate::plan::Change, step: Step<'_>| match step {
+                Step::Begun => progress.begin(change),
+                Step::Ended(outcome) => {
+                    progress.end(change);
+                    let mut out = output.borrow_mut();
+                    if out.format() == Format::Text {
+                        progress.aside(|| out.result(&outcome_line(change, outcome)));
+                    }
                 }
             };
             let parallel = usize::from(global.parallel);

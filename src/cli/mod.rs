@@ -22,6 +22,7 @@ mod permissions;
 mod place;
 mod plan;
 mod programs;
+mod progress;
 mod prompt;
 mod retention;
 mod run;

@@ -8,6 +8,7 @@ use clap::Args;
 use super::environment::{connect, desired, load, plan, selection, wait};
 use super::place::Place;
 use super::programs::Programs;
+use super::progress::Progress;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::plan::Plan;
 use crate::report::plan::{View, plan_json, plan_markdown, plan_text, refusal};
@@ -54,6 +55,7 @@ impl PlanArgs {
         let selection = selection(&settings, &desired, &self.part.tags, &self.part.limit)?;
         let plan = wait(async {
             let world = connect(global, &place, &settings).await.with_programs(programs.files);
+            let world = world.watched_by(Progress::new().watcher());
             plan(&world, &desired, &selection).await.0
         })?;
         let command = apply_command(global, &self.part, self.out.as_deref());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::text::{ALARM, BOLD, bytes, counted, one_line, styled, wrapped};
-use crate::plan::Plan;
+use crate::plan::{Outcome, Plan, Report};
 use crate::state::{Cron, HostFacts, HostSighting};
 use crate::vocab::HostName;
 
@@ -51,6 +51,47 @@ pub(super) fn table(hosts: &BTreeMap<HostName, HostSighting>) -> String {
         };
         text.push_str(&wrapped(&format!("  {:<width$}  ", host.as_str()), width + 4, &words));
         text.push('\n');
+    }
+    text.push('\n');
+    text
+}
+
+/// What became of the changes in each place, where there is more than one: a line each, what went wrong standing out.
+pub(super) fn outcomes(report: &Report) -> String {
+    let mut places: BTreeMap<Option<&HostName>, [usize; 3]> = BTreeMap::new();
+    for (id, outcome) in &report.outcomes {
+        let counts = places.entry(id.host()).or_default();
+        let [done, failed, skipped] = counts;
+        match outcome {
+            Outcome::Done => *done += 1,
+            Outcome::Failed(_) => *failed += 1,
+            Outcome::Skipped(_) => *skipped += 1,
+        }
+    }
+    if places.len() < 2 {
+        return String::new();
+    }
+    let name = |place: &Option<&HostName>| place.map_or_else(|| "cloud".to_owned(), ToString::to_string);
+    let width = places.keys().map(|place| name(place).chars().count()).max().unwrap_or_default().max(5);
+    let mut text = format!(
+        "\n{}\n",
+        styled(BOLD, format!("{:<width$}  {:>6}  {:>6}  {:>7}", "place", "done", "failed", "skipped"))
+    );
+    let cell = |count: usize, width: usize| match count {
+        0 => format!("{:>width$}", "-"),
+        count => format!("{count:>width$}"),
+    };
+    for (place, [done, failed, skipped]) in &places {
+        let failed_cell = match failed {
+            0 => cell(0, 6),
+            failed => styled(ALARM, cell(*failed, 6)),
+        };
+        text.push_str(&format!(
+            "{:<width$}  {}  {failed_cell}  {}\n",
+            name(place),
+            cell(*done, 6),
+            cell(*skipped, 7)
+        ));
     }
     text.push('\n');
     text

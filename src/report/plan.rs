@@ -414,9 +414,10 @@ pub fn report_summary(report: &Report) -> String {
     let done = report.count(|outcome| *outcome == Outcome::Done);
     let failed = report.count(|outcome| matches!(outcome, Outcome::Failed(_)));
     let skipped = report.count(|outcome| matches!(outcome, Outcome::Skipped(_)));
+    let table = hosts::outcomes(report);
     if failed + skipped == 0 {
-        return format!("{}\n", styled(BOLD, format!("{done} done.")));
+        return format!("{table}{}\n", styled(BOLD, format!("{done} done.")));
     }
     let sum = styled(BOLD, format!("{done} done, {failed} failed, {skipped} skipped."));
-    format!("{sum}\nMend what failed, then plan and apply again: what is done stays done.\n")
+    format!("{table}{sum}\nMend what failed, then plan and apply again: what is done stays done.\n")
 }

@@ -13,8 +13,15 @@ use crate::resources::Resource;
 use crate::state::Sighting;
 use crate::vocab::{Id, Kind};
 
-/// Is told of each outcome as it comes.
-pub type Progress<'a> = &'a dyn Fn(&Change, &Outcome);
+/// Is told of each step as it comes.
+pub type Progress<'a> = &'a dyn Fn(&Change, Step<'_>);
+
+/// How far a change is.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    Begun,
+    Ended(&'a Outcome),
+}
 
 /// Carries out a granted plan with at most `parallel` changes under way at once.
 pub async fn apply<W: WorldRead + WorldWrite>(
@@ -43,20 +50,23 @@ pub async fn apply_until<W: WorldRead + WorldWrite>(
             .partition(|(_, why)| why.is_none());
         for (change, why) in blocked {
             let outcome = Outcome::Skipped(why.unwrap_or_default());
-            progress(change, &outcome);
+            progress(change, Step::Ended(&outcome));
             outcomes.insert(change.id.clone(), outcome);
         }
         let mut steps = futures_util::stream::iter(ready)
             .map(|(change, _)| async move {
                 let outcome = match stopped() {
                     true => Outcome::Skipped(STOPPED.to_owned()),
-                    false => step(world, change).await,
+                    false => {
+                        progress(change, Step::Begun);
+                        step(world, change).await
+                    }
                 };
                 (change, outcome)
             })
             .buffer_unordered(parallel.max(1));
         while let Some((change, outcome)) = steps.next().await {
-            progress(change, &outcome);
+            progress(change, Step::Ended(&outcome));
             outcomes.insert(change.id.clone(), outcome);
         }
     }

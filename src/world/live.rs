@@ -26,7 +26,7 @@ use crate::resources::Resource;
 use crate::state::{Caller, Observed, Scope, Sighting};
 use crate::vocab::{Clock, Environment, HostName, Id, Kind, Secret, SecretDigest};
 
-pub use hosts::{Hosts, Reach};
+pub use hosts::{HostStep, Hosts, Reach, Watcher};
 pub use lock::{Blocked, LockLook, LockSpots, Taken};
 
 /// What the live world is made of.
@@ -44,6 +44,8 @@ pub struct LiveWorld {
     previous: BTreeSet<Environment>,
     /// Programs for hosts, by SHA-256.
     programs: BTreeMap<String, ProgramFile>,
+    /// Is told how far each machine is looked at.
+    watcher: Option<Watcher>,
     /// Bounds the requests under way at once.
     gate: Semaphore,
     parallel: usize,
@@ -70,6 +72,7 @@ impl LiveWorld {
             job_keys: None,
             previous: BTreeSet::new(),
             programs: BTreeMap::new(),
+            watcher: None,
             gate: Semaphore::new(parallel.max(1)),
             parallel: parallel.max(1),
             clock,
@@ -90,6 +93,11 @@ impl LiveWorld {
     /// Who calls.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// The same world, which tells how far each machine is looked at.
+    pub fn watched_by(self, watcher: Watcher) -> LiveWorld {
+        LiveWorld { watcher: Some(watcher), ..self }
     }
 
     /// The same world, which has programs to put on hosts.

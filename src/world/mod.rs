@@ -8,8 +8,8 @@ pub mod export;
 mod live;
 mod memory;
 
-pub use apply::{Progress, apply, apply_until};
-pub use live::{Blocked, Hosts, LiveWorld, LockLook, LockSpots, Reach, Taken};
+pub use apply::{Progress, Step, apply, apply_until};
+pub use live::{Blocked, HostStep, Hosts, LiveWorld, LockLook, LockSpots, Reach, Taken, Watcher};
 pub use memory::MemoryWorld;
 
 use crate::plan::{Answer, Change, Question};

@@ -137,7 +137,11 @@ fn a_process_crashes_with_code_70() {
             .args(["apply", "--auto-approve"]);
         program.output().expect("it runs").status.code()
     };
-    std::fs::write(directory.path().join("sandbox.yml"), "faults: [{kind: crash-after}]\n").expect("written");
+    std::fs::write(
+        directory.path().join("sandbox.yml"),
+        "faults: [{kind: crash-after, operation: CreateBucket}]\n",
+    )
+    .expect("written");
     assert_eq!(apply(), Some(70));
     let sandbox = Sandbox::open(directory.path(), clock()).expect("a sandbox");
     assert_eq!(sandbox.overview().expect("an overview").buckets.len(), 1, "the effect came first");

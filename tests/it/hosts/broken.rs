@@ -61,7 +61,7 @@ fn a_line_that_breaks_off_anywhere_leaves_whole_files() {
         let way = Proxy::to(machine.port, Duration::ZERO, Some(sent * step / 12 - sent / 24));
         fleet.inventory(&[("db1", &machine, "root", way.port)]);
         let answer = fleet.reconcile("apply --auto-approve");
-        assert!([0, 1].contains(&answer.code), "{}\n{}", answer.stdout, answer.stderr);
+        assert!([0, 1, 3].contains(&answer.code), "{}\n{}", answer.stdout, answer.stderr);
         for (path, bytes) in tree(&machine, "/etc/cron.d").into_iter().chain(tree(&machine, "/etc/reconcile"))
         {
             // A temporary file may be left where the machine was cut off in the middle; cron reads no such names.

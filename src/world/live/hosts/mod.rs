@@ -8,6 +8,7 @@ mod preflight;
 mod takeover;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -32,6 +33,18 @@ pub enum Reach {
     Played(Host, Box<HostFacts>),
     /// It cannot be looked at, and why.
     Not(String),
+}
+
+/// Is told how far each machine is looked at; a host that is played takes no time.
+pub type Watcher = Rc<dyn Fn(&HostName, HostStep<'_>)>;
+
+/// How far the look at a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostStep<'a> {
+    Begun,
+    Seen,
+    /// Why it could not be seen.
+    Unseen(&'a str),
 }
 
 /// What is wanted on one host.
@@ -61,7 +74,10 @@ impl LiveWorld {
 
     async fn observe_host(&self, host: &HostName, wanted: WantedThere<'_>) -> Observed {
         let mut observed = Observed::default();
-        let sighting = match self.look_at(host, &wanted).await {
+        self.tell(host, HostStep::Begun);
+        let look = self.look_at(host, &wanted).await;
+        self.tell(host, look.as_ref().map_or_else(|why| HostStep::Unseen(why), |_| HostStep::Seen));
+        let sighting = match look {
             Ok((view, facts)) => {
                 observed.sightings.extend(self.marked_on(host, &view));
                 if let Ok(reading) = old::live::read(&view, &self.previous)
@@ -83,6 +99,12 @@ impl LiveWorld {
         };
         observed.hosts.insert(host.clone(), sighting);
         observed
+    }
+
+    fn tell(&self, host: &HostName, step: HostStep<'_>) {
+        if let (Some(watcher), Some(Reach::Machine(_))) = (&self.watcher, self.hosts.get(host)) {
+            watcher(host, step);
+        }
     }
 
     async fn look_at(&self, name: &HostName, wanted: &WantedThere<'_>) -> Result<(View, HostFacts), String> {
