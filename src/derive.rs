@@ -94,6 +94,7 @@ impl Derivation<'_> {
     }
 
     fn terms<'a>(&'a self, regions: &'a BTreeMap<BucketName, RegionName>) -> JobTerms<'a> {
+        let declared = &self.settings.backups.declared;
         JobTerms {
             environment: &self.settings.environment,
             compression: self.settings.storage.compression,
@@ -101,6 +102,8 @@ impl Derivation<'_> {
             account: self.settings.backups.account.as_ref(),
             versioned_keys: self.settings.storage.versioned_keys,
             regions,
+            previous_names: declared.previous_names.iter().map(|one| one.name.clone()).collect(),
+            previous_buckets: declared.previous_buckets.iter().map(|one| one.name.clone()).collect(),
             secrets: secret_digests(&self.settings.vault),
         }
     }

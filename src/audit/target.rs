@@ -104,7 +104,7 @@ fn may_delegate(account: &str, partition: &str) -> Arc<Document> {
 pub fn targets(evidence: &Evidence, terms: &Terms, account: &str) -> Vec<Target> {
     let mut targets = Vec::new();
     for (name, facts) in &evidence.buckets {
-        let marked = facts.mark.known().is_some_and(|mark| mark.as_ref() == Some(&terms.environment));
+        let marked = facts.mark.known().is_some_and(|mark| terms.is_ours(mark.as_ref()));
         let declared = terms.buckets.get(name);
         if declared.is_some() || marked {
             let nothing = BucketTerms::default();

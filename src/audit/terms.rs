@@ -30,6 +30,10 @@ pub struct Terms {
     pub copied: BTreeSet<BucketName>,
     /// Datastores that are switched on without a host, and the words about it.
     pub without_host: BTreeMap<String, String>,
+    /// Earlier names of the environment: their marks are its own.
+    pub earlier: BTreeSet<Environment>,
+    /// Buckets that were uploaded to before: judged as the others are, and nothing is expected of them.
+    pub previous: BTreeSet<BucketName>,
     /// Every bucket that settings name, managed or held.
     pub named: BTreeSet<String>,
 }
@@ -70,6 +74,8 @@ impl Terms {
             databases: BTreeSet::new(),
             region: None,
             copied: BTreeSet::new(),
+            earlier: BTreeSet::new(),
+            previous: BTreeSet::new(),
             without_host: without_host.map(|held| (held.id.name().to_owned(), held.why.clone())).collect(),
             named: desired
                 .declared
@@ -78,6 +84,28 @@ impl Terms {
                 .map(|id| id.name().to_owned())
                 .collect(),
         }
+    }
+}
+
+impl Terms {
+    /// The same terms of an environment that had other names and other buckets before.
+    pub fn with_previous(
+        mut self,
+        names: impl IntoIterator<Item = Environment>,
+        buckets: impl IntoIterator<Item = BucketName>,
+    ) -> Terms {
+        self.earlier.extend(names);
+        for name in buckets {
+            self.named.insert(name.to_string());
+            self.buckets.entry(name.clone()).or_default();
+            self.previous.insert(name);
+        }
+        self
+    }
+
+    /// Whether a thing with this mark is the environment's.
+    pub fn is_ours(&self, mark: Option<&Environment>) -> bool {
+        mark.is_some_and(|mark| *mark == self.environment || self.earlier.contains(mark))
     }
 }
 

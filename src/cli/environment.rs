@@ -61,7 +61,8 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     let hosts = place.hosts(settings, &global.directory());
     let environment = settings.environment.clone();
     let world = LiveWorld::connect(environment, aws.await, hosts, secrets, parallel, place.clock()).await;
-    world.with_job_key(job_key)
+    let previous = settings.backups.declared.previous_names.iter().map(|one| one.name.clone());
+    world.with_job_key(job_key).with_previous(previous)
 }
 
 /// Looks at reality and compares: the plan with everything that it would lose, and the hosts that were reached.

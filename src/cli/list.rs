@@ -115,7 +115,8 @@ impl List {
     fn on(&self, host: &Surroundings, job_file: Option<&str>) -> Result<Listing, Failure> {
         block_on(async {
             let context = Box::pin(host.context(job_file, &self.datastore)).await?;
-            Box::pin(jobs::list(&context)).await.map_err(Failure::from)
+            let earlier = Box::pin(host.earlier(job_file, &self.datastore)).await?;
+            Box::pin(jobs::list(&context, &earlier)).await.map_err(Failure::from)
         })?
     }
 }

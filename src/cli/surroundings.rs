@@ -14,7 +14,7 @@ use crate::clients::machine;
 use crate::datastores::job_file::Upload;
 use crate::datastores::postgresql::job::Connection;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
-use crate::jobs::{Context, JobError, Store, log_failure};
+use crate::jobs::{Context, Earlier, JobError, Store, log_failure};
 use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
 
 /// Where `apply` writes job files.
@@ -88,7 +88,7 @@ impl Surroundings {
             )));
         }
         let store = match &job.upload {
-            Some(_) => Some(self.store(&job, keys).await?),
+            Some(upload) => Some(self.store(upload, keys).await?),
             None => None,
         };
         Ok(Context {
@@ -104,21 +104,31 @@ impl Surroundings {
         })
     }
 
+    /// The buckets that were uploaded to before, as the job file tells them.
+    pub async fn earlier(&self, named: Option<&str>, datastore: &Datastore) -> Result<Vec<Earlier>, Failure> {
+        let path = match named {
+            Some(path) => self.inside(path),
+            None => self.only_job_file(datastore)?,
+        };
+        let Loaded { job, keys } = job_file::read(&path).map_err(|error| self.tell(error))?;
+        let mut earlier = Vec::new();
+        for upload in &job.previous.buckets {
+            let store = Box::pin(self.store(upload, keys.clone())).await?;
+            earlier.push(Earlier { bucket: upload.bucket.clone(), store });
+        }
+        Ok(earlier)
+    }
+
     /// The client of the bucket, and who must own it: the account that the job file names, else the job's own.
-    async fn store(
-        &self,
-        job: &crate::datastores::job_file::JobFile,
-        keys: Option<AccessKey>,
-    ) -> Result<Store, Failure> {
-        let upload = job.upload.as_ref();
+    async fn store(&self, upload: &Upload, keys: Option<AccessKey>) -> Result<Store, Failure> {
         let aws = Box::pin(Aws::load(AwsSettings {
-            endpoint: upload.and_then(|upload| upload.endpoint.clone()),
-            region: upload.and_then(|upload| upload.region.clone()).or_else(|| self.aws.region.clone()),
+            endpoint: upload.endpoint.clone(),
+            region: upload.region.clone().or_else(|| self.aws.region.clone()),
             keys: keys.map(|keys| Keys::Forced { access: keys.access_key, secret: keys.secret_key }),
             ..self.aws.clone()
         }))
         .await;
-        let named = upload.and_then(|upload| upload.account.clone());
+        let named = upload.account.clone();
         // What cannot be told the upload will say: the local backup must not wait for it.
         let owner = match (named, aws.is_aws()) {
             (Some(account), true) => Ok(Some(account)),
@@ -126,10 +136,10 @@ impl Surroundings {
             (_, false) => Ok(None),
         };
         let region = match (upload, &owner) {
-            (Some(Upload { region: None, bucket, .. }), Ok(Some(owner))) => {
+            (Upload { region: None, bucket, .. }, Ok(Some(owner))) => {
                 Box::pin(region_of(&aws, bucket, owner)).await
             }
-            _ => upload.and_then(|upload| upload.region.clone()),
+            _ => upload.region.clone(),
         };
         let client = aws.s3_transfer(region.as_ref());
         Ok(match owner {

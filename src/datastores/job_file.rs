@@ -35,6 +35,23 @@ pub struct JobFile {
     pub keep: KeepLocal,
     /// Where a second copy goes; `None` keeps backups on the host alone.
     pub upload: Option<Upload>,
+    /// What there was before: listed, never written to. Programs that know nothing of it wrote files without it.
+    #[serde(default, skip_serializing_if = "Previous::is_empty")]
+    pub previous: Previous,
+}
+
+/// Earlier names of the environment, and buckets that were uploaded to before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Previous {
+    pub names: Vec<Environment>,
+    pub buckets: Vec<Upload>,
+}
+
+impl Previous {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.buckets.is_empty()
+    }
 }
 
 /// How to dump, per datastore.

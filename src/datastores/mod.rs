@@ -38,6 +38,9 @@ pub struct JobTerms<'a> {
     pub versioned_keys: bool,
     /// The region of each bucket, where settings know it.
     pub regions: &'a BTreeMap<BucketName, RegionName>,
+    /// Earlier names of the environment, and earlier buckets.
+    pub previous_names: Vec<Environment>,
+    pub previous_buckets: Vec<BucketName>,
     /// Digests of the secrets that jobs upload with; empty where they find credentials themselves.
     pub secrets: BTreeMap<String, SecretDigest>,
 }

@@ -1,6 +1,8 @@
 //! What there is of a datastore's backups: on disk with their manifests, in the bucket with their versions, each backup
 //! one row wherever it lies. Reads only, and takes no lock.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -11,7 +13,7 @@ use super::upload::explain;
 use super::{directory, expire};
 use crate::datastores::names::Series;
 use crate::retention::local::{Because, Fate};
-use crate::vocab::{BucketName, Datastore, HostName, Tier};
+use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
 
 /// Every backup that could be seen, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +29,13 @@ pub struct Listing {
     pub unseen: Vec<String>,
 }
 
+/// A bucket that was uploaded to before, and how it is read.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    pub bucket: BucketName,
+    pub store: Store,
+}
+
 /// One backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
@@ -40,6 +49,9 @@ pub struct Row {
     pub here: Option<Here>,
     /// The copy in the bucket.
     pub remote: Option<Copy>,
+    /// The environment's name when it was made, where that is an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier_name: Option<Environment>,
     /// Whether every copy that was wanted was proven; `None` where the manifest that would say so is gone.
     pub proven: Option<bool>,
 }
@@ -66,6 +78,8 @@ pub enum Keep {
     FromTheFuture,
     /// Its time is over: the next proven backup removes it.
     Due,
+    /// It has an earlier name of the environment, and no job removes it.
+    EarlierName,
 }
 
 impl From<Fate> for Here {
@@ -83,6 +97,9 @@ impl From<Fate> for Here {
 /// One version of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Copy {
+    /// The bucket, where it is one that was uploaded to before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier_bucket: Option<BucketName>,
     pub key: String,
     /// `None` where the bucket keeps no versions.
     pub version_id: Option<String>,
@@ -91,30 +108,55 @@ pub struct Copy {
 }
 
 /// Lists the backups of the job file's datastore. A bucket that cannot be read is told and hides nothing else.
-pub async fn list(context: &Context) -> Result<Listing, JobError> {
+pub async fn list(context: &Context, earlier: &[Earlier]) -> Result<Listing, JobError> {
     let place = directory::find(context)?;
-    let series = context.series();
-    let local =
-        expire::fates(&place, &series, context.job.keep.into(), context.clock.now()).map_err(|error| {
+    let names = &context.job.previous.names;
+    let all: Vec<(Option<&Environment>, Series)> = std::iter::once((None, context.series()))
+        .chain(names.iter().map(|name| (Some(name), Series::new(&context.job.datastore, name))))
+        .collect();
+    let mut local = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, series) in &all {
+        let found = expire::fates(&place, series, context.job.keep.into(), context.clock.now());
+        let found = found.map_err(|error| {
             JobError::new(
                 Stage::Prepare,
                 format!("the directory {} cannot be read: {error}", place.display()),
             )
             .help("run it as the user that makes the backups")
         })?;
+        for (backup, fate) in found {
+            if seen.insert(backup.file.clone()) {
+                local.push((*name, backup, fate));
+            }
+        }
+    }
     let (mut unseen, mut remote) = (Vec::new(), Vec::new());
     let bucket = context.job.upload.as_ref().map(|upload| upload.bucket.clone());
     if let (Some(store), Some(bucket)) = (&context.store, &bucket) {
-        match objects(store, bucket, &series).await {
+        match objects(store, bucket, &all).await {
             Ok(objects) => remote = objects,
             Err(why) => unseen.push(format!("the bucket {bucket} cannot be listed: {why}")),
         }
     }
+    for Earlier { bucket, store } in earlier {
+        match objects(store, bucket, &all).await {
+            Ok(objects) => remote.extend(objects.into_iter().map(|object| Object {
+                copy: Copy { earlier_bucket: Some(bucket.clone()), ..object.copy },
+                ..object
+            })),
+            Err(why) => unseen.push(format!("the previous bucket {bucket} cannot be listed: {why}")),
+        }
+    }
     let mut backups: Vec<Row> = Vec::new();
-    for (backup, fate) in local {
+    for (name, backup, fate) in local {
         let copy = backup.manifest.as_ref().and_then(|manifest| manifest.remote.as_ref()).and_then(|known| {
             let same = |object: &Object| {
-                object.copy.key == known.key && known.proven && object.copy.version_id == known.version_id
+                // Keys of one host are the same in each of its buckets.
+                object.copy.earlier_bucket.as_ref().or(bucket.as_ref()) == Some(&known.bucket)
+                    && object.copy.key == known.key
+                    && known.proven
+                    && object.copy.version_id == known.version_id
             };
             remote.iter().position(same).map(|index| remote.swap_remove(index).copy)
         });
@@ -124,7 +166,11 @@ pub async fn list(context: &Context) -> Result<Listing, JobError> {
             name: backup.file,
             tier: backup.name.tier,
             bytes: backup.bytes,
-            here: Some(fate.into()),
+            here: Some(match name {
+                Some(_) => Here { keep: Keep::EarlierName, when: None },
+                None => fate.into(),
+            }),
+            earlier_name: name.cloned(),
             remote: copy,
         });
     }
@@ -134,6 +180,7 @@ pub async fn list(context: &Context) -> Result<Listing, JobError> {
         taken: object.modified,
         bytes: object.bytes,
         here: None,
+        earlier_name: object.earlier_name,
         remote: Some(object.copy),
         proven: None,
     }));
@@ -150,6 +197,7 @@ pub async fn list(context: &Context) -> Result<Listing, JobError> {
 }
 
 struct Object {
+    earlier_name: Option<Environment>,
     copy: Copy,
     tier: Tier,
     bytes: u64,
@@ -157,7 +205,13 @@ struct Object {
 }
 
 /// Every version of every key of the series, page by page.
-async fn objects(store: &Store, bucket: &BucketName, series: &Series) -> Result<Vec<Object>, String> {
+async fn objects(
+    store: &Store,
+    bucket: &BucketName,
+    all: &[(Option<&Environment>, Series)],
+) -> Result<Vec<Object>, String> {
+    // What the names of a datastore begin with does not depend on the environment.
+    let prefix = all.first().map(|(_, series)| series.prefix()).unwrap_or_default();
     store.knows_owner()?;
     let mut found = Vec::new();
     let (mut key_marker, mut version_marker) = (None, None);
@@ -166,7 +220,7 @@ async fn objects(store: &Store, bucket: &BucketName, series: &Series) -> Result<
             .client
             .list_object_versions()
             .bucket(bucket.as_str())
-            .prefix(series.prefix())
+            .prefix(prefix)
             .set_expected_bucket_owner(store.owner())
             .set_key_marker(key_marker)
             .set_version_id_marker(version_marker)
@@ -175,11 +229,16 @@ async fn objects(store: &Store, bucket: &BucketName, series: &Series) -> Result<
             .map_err(|error| explain(&error))?;
         for version in page.versions() {
             let Some(key) = version.key() else { continue };
-            let Some(name) = series.parse(key) else { continue };
+            let parsed = |(earlier, series): &(Option<&Environment>, Series)| {
+                Some((earlier.cloned(), series.parse(key)?))
+            };
+            let Some((earlier_name, name)) = all.iter().find_map(parsed) else { continue };
             let modified =
                 version.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
             found.push(Object {
+                earlier_name,
                 copy: Copy {
+                    earlier_bucket: None,
                     key: key.to_owned(),
                     // What was written before the bucket kept versions has the version `null`.
                     version_id: version.version_id().filter(|id| *id != "null").map(str::to_owned),

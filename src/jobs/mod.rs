@@ -26,7 +26,7 @@ mod upload;
 pub use context::{Context, Store};
 pub use error::{JobError, Stage};
 pub use failure::{LastFailure, log as log_failure};
-pub use list::{Copy, Here, Keep, Listing, Row, list};
+pub use list::{Copy, Earlier, Here, Keep, Listing, Row, list};
 pub use manifest::{Manifest, Remote};
 pub use preflight::{Check, preflight};
 pub use sequence::{BackupReport, backup, backup_with};

@@ -38,8 +38,16 @@ pub fn between(desired: &Desired, selection: &Selection, observed: &Observed) ->
     comparison.remove_undeclared(desired, selection);
 
     let Comparison { mut changes, mut held, unchanged, .. } = comparison;
-    // What goes, goes first, and secrets before what uses them: however far a host can be cleared, they are off it.
-    changes.sort_by_key(|change| (change.action != Action::Remove, change.id.clone()));
+    // What goes, goes first, and secrets before what uses them: however far a host can be cleared, they are off it. What
+    // is still in use until something stands in its place goes last.
+    changes.sort_by_key(|change| {
+        let stage = match (change.action, change.needs.is_empty()) {
+            (Action::Remove, true) => 0,
+            (Action::Remove, false) => 2,
+            _ => 1,
+        };
+        (stage, change.id.clone())
+    });
     held.sort_by(|a, b| (&a.id, a.code, &a.why).cmp(&(&b.id, b.code, &b.why)));
     held.dedup();
     let mut plan = Plan {
@@ -259,6 +267,37 @@ impl Comparison<'_> {
         }
     }
 
+    /// What must be done before something goes that an earlier name of the environment left on a host: its entries are taken
+    /// over, where there are such now, and the job files that they call go after them.
+    fn in_use_until(&self, id: &Id) -> Until {
+        let (Some(host), Some((name, earlier))) = (id.host(), id.earlier()) else {
+            return Until::Done(BTreeSet::new());
+        };
+        let present = Id::on_host(Kind::Crontab, host.clone(), name);
+        let is_declared = self.desired.declared.contains(&present);
+        if id.kind() == Kind::Crontab {
+            return if is_declared { Until::Ours } else { Until::Done(BTreeSet::new()) };
+        }
+        let calling = Id::of_earlier(Kind::Crontab, host.clone(), name, &earlier);
+        match self.observed.sightings.get(&calling) {
+            Some(Sighting::Unknown(why)) => {
+                Until::Held(HeldCode::Unknown, format!("whether cron still calls it is not known: {why}"))
+            }
+            Some(Sighting::Ours(Resource::Crontab(entries)))
+                if is_declared && !entries.entries.is_empty() =>
+            {
+                match self.changes.iter().any(|change| change.id == present) {
+                    true => Until::Done(BTreeSet::from([present])),
+                    false => Until::Held(
+                        HeldCode::NotReady,
+                        format!("entries under the name {earlier} still call it, until {present} stands"),
+                    ),
+                }
+            }
+            _ => Until::Done(BTreeSet::new()),
+        }
+    }
+
     fn remove_undeclared(&mut self, desired: &Desired, selection: &Selection) {
         for (id, sighting) in &self.observed.sightings {
             let Sighting::Ours(resource) = sighting else { continue };
@@ -268,6 +307,14 @@ impl Comparison<'_> {
             if self.on_held_host(id) {
                 continue;
             }
+            let needs = match self.in_use_until(id) {
+                Until::Ours => continue,
+                Until::Held(code, why) => {
+                    self.hold(id, code, why);
+                    continue;
+                }
+                Until::Done(needs) => needs,
+            };
             let risk = resources::risk_of_removal(id.kind());
             let fields = resource
                 .fields()
@@ -291,12 +338,21 @@ impl Comparison<'_> {
                 reasons: vec![Reason::Undeclared],
                 datastores: BTreeSet::new(),
                 losses: Default::default(),
-                needs: BTreeSet::new(),
+                needs,
                 desired: None,
                 observed: Some(resource.clone()),
             });
         }
     }
+}
+
+/// Until when something stays that an earlier name of the environment left.
+enum Until {
+    /// Ours takes it over.
+    Ours,
+    Held(HeldCode, String),
+    /// It goes, after these.
+    Done(BTreeSet<Id>),
 }
 
 /// What differs, and what the store does not know.

@@ -33,6 +33,8 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
         if verbose {
             let version = row.remote.as_ref().and_then(|copy| copy.version_id.as_deref());
             let version = version.map(|id| format!(" version {}", one_line(id))).unwrap_or_default();
+            let from = row.remote.as_ref().and_then(|copy| copy.earlier_bucket.as_ref());
+            let version = format!("{}{version}", from.map(|name| format!(" in {name}")).unwrap_or_default());
             let key = row.remote.as_ref().map(|copy| copy.key.as_str()).filter(|key| *key != row.name);
             let key = key.map(|key| format!("\n      {}", one_line(key))).unwrap_or_default();
             text.push_str(&format!("    {DIM}{}{key}{version}{DIM:#}\n", one_line(&row.name)));
@@ -88,12 +90,14 @@ fn kept(here: Here) -> String {
         (Keep::NewestProven, _) => "newer is proven".to_owned(),
         (Keep::NewestOfTier, _) => "one is proven".to_owned(),
         (Keep::FromTheFuture, _) => "clock is right".to_owned(),
+        (Keep::EarlierName, _) => "earlier name".to_owned(),
         (Keep::Due, _) => "next backup".to_owned(),
     }
 }
 
 fn in_bucket(copy: &Copy) -> &'static str {
     match copy.latest {
+        _ if copy.earlier_bucket.is_some() => "earlier",
         true => "newest",
         false => "version",
     }
@@ -197,6 +201,7 @@ mod tests {
 
     fn example() -> Listing {
         let copy = |latest| Copy {
+            earlier_bucket: None,
             key: "postgres_daily_db1.tar.gz".to_owned(),
             version_id: Some("3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo".to_owned()),
             latest,
@@ -208,6 +213,7 @@ mod tests {
             bytes: 536_870_912,
             here,
             remote,
+            earlier_name: None,
             proven,
         };
         let here = |keep, when: Option<&str>| Some(Here { keep, when: when.map(instant) });

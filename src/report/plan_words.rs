@@ -279,7 +279,9 @@ pub fn reason(reason: &Reason) -> (&'static str, String) {
     match reason {
         Reason::Declared(place) => ("declared", format!("asked for at {place}")),
         Reason::Missing => ("missing", "it does not exist".to_owned()),
-        Reason::Unmarked => ("unmarked", "it exists and carries nobody's mark".to_owned()),
+        Reason::Unmarked => {
+            ("unmarked", "it exists and carries nobody's mark, or that of an earlier name".to_owned())
+        }
         Reason::Differs => ("differs", "it differs from what settings ask for".to_owned()),
         Reason::Undeclared => ("undeclared", "settings no longer ask for it".to_owned()),
         Reason::Destroys(power) => ("destroys", format!("{}, which {}", power_words(power), power.how)),

@@ -1,7 +1,8 @@
 //! The key `backups:` as it is written: types that give the schema (their comments are its descriptions) and that a
 //! tree of the right shape becomes.
 //!
-//! What this version carries out is `account`, `buckets`, `break_glass`, `adopt` and `postgresql`; the rest is read and checked all the same.
+//! What this version carries out is `account`, `buckets`, `break_glass`, `adopt`, `previous_names`, `previous_buckets`,
+//! `identities` and `postgresql`; the rest is read and checked all the same.
 
 mod access;
 mod alerts;
@@ -38,6 +39,12 @@ pub struct BackupsFile {
     /// Datastores of commcare-cloud that are backed up from here, whatever their flat switches say
     #[schemars(example = ["postgresql"])]
     pub adopt: Option<Vec<Adopt>>,
+    /// Earlier names of this environment: what carries their mark becomes this one's
+    #[schemars(example = ["example-old"])]
+    pub previous_names: Option<Vec<String>>,
+    /// Buckets that were uploaded to before, and that still hold backups: read, never written to
+    #[schemars(example = ["example-org-old-backups"])]
+    pub previous_buckets: Option<Vec<String>>,
     /// What every datastore is held to
     pub objectives: Option<Objectives>,
     /// Who writes backups; the least privilege is derived
@@ -224,6 +231,8 @@ impl BackupsFile {
             buckets: _,
             break_glass: _,
             adopt: _,
+            previous_names: _,
+            previous_buckets: _,
             objectives,
             identities: _,
             databases,

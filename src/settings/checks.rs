@@ -7,6 +7,7 @@ mod access;
 mod hosts;
 mod names;
 mod places;
+mod previous;
 mod schedules;
 mod secrets;
 mod storage;

@@ -11,7 +11,7 @@ mod sources;
 use std::collections::BTreeMap;
 
 use crate::datastores::postgresql::settings::Method;
-use crate::vocab::{AccountId, BucketName, HostName, Place, RegionName, Schedule};
+use crate::vocab::{AccountId, BucketName, Environment, HostName, Place, RegionName, Schedule};
 
 pub use crate::vocab::Network;
 
@@ -25,6 +25,10 @@ pub struct Declared {
     pub break_glass: Vec<Role>,
     /// Datastores of commcare-cloud that are ours whatever their flat switches say, by name.
     pub adopt: BTreeMap<&'static str, Adopted>,
+    /// Earlier names of the environment.
+    pub previous_names: Vec<Previous<Environment>>,
+    /// Buckets that were uploaded to before.
+    pub previous_buckets: Vec<Previous<BucketName>>,
     pub objectives: Objectives,
     pub identities: Vec<Identity>,
     pub databases: Vec<Database>,
@@ -42,6 +46,13 @@ pub struct Declared {
 pub struct Adopted {
     pub at: usize,
     pub place: Place,
+}
+
+/// A name that something had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Previous<T> {
+    pub at: usize,
+    pub name: T,
 }
 
 /// A role that may break the glass.

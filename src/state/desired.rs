@@ -214,7 +214,9 @@ impl Selection {
                 Tag::Access => matches!(id.kind(), Kind::Role | Kind::User),
                 Tag::Schedules => id.kind() == Kind::Crontab,
                 Tag::Hosts => id.kind().on_host(),
-                Tag::Datastore(name) => id.name() == name.as_str(),
+                Tag::Datastore(name) => {
+                    id.earlier().map_or(id.name() == name.as_str(), |(own, _)| own == name.as_str())
+                }
             })
     }
 }

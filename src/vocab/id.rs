@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::HostName;
+use super::{Environment, HostName};
 
 /// What sort of thing an id names. The order is the order in which changes are applied: storage before the
 /// identities that write to it, those before the hosts that use them, and on a host the directory before the job file before the cron entry.
@@ -90,6 +90,18 @@ impl Id {
         Id { kind, host: Some(host), name: name.into() }
     }
 
+    /// The id of a thing on a host that its environment left there under an earlier name: `NAME@EARLIER`. No name of a
+    /// datastore or an environment has an `@`.
+    pub fn of_earlier(kind: Kind, host: HostName, name: &str, earlier: &Environment) -> Self {
+        Id { kind, host: Some(host), name: format!("{name}@{earlier}") }
+    }
+
+    /// The name and the environment's earlier one, where the id is of such a thing.
+    pub fn earlier(&self) -> Option<(&str, Environment)> {
+        let (name, earlier) = self.name.split_once('@')?;
+        Some((name, earlier.parse().ok()?))
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -145,7 +157,12 @@ mod tests {
 
     #[test]
     fn an_id_survives_being_written_and_read() {
-        for text in ["bucket/a.b-c", "crontab/db1.example.org/postgresql", "setting/backups.identities"] {
+        for text in [
+            "bucket/a.b-c",
+            "crontab/db1.example.org/postgresql",
+            "host_file/db1/postgresql@old-env",
+            "setting/backups.identities",
+        ] {
             assert_eq!(text.parse::<Id>().map(|id| id.to_string()), Ok(text.to_owned()));
         }
     }

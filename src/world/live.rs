@@ -13,7 +13,7 @@ mod keys;
 mod lock;
 mod lock_in_bucket;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
@@ -40,6 +40,8 @@ pub struct LiveWorld {
     secrets: BTreeMap<SecretDigest, Secret>,
     /// The access key that jobs upload with, where the vault has one.
     job_keys: Option<Keys>,
+    /// Earlier names of the environment: their marks are ours to replace.
+    previous: BTreeSet<Environment>,
     /// Programs for hosts, by SHA-256.
     programs: BTreeMap<String, ProgramFile>,
     /// Is told how far each machine is looked at.
@@ -68,6 +70,7 @@ impl LiveWorld {
             hosts,
             secrets: secrets.into_iter().map(|secret| (secret.digest(), secret)).collect(),
             job_keys: None,
+            previous: BTreeSet::new(),
             programs: BTreeMap::new(),
             watcher: None,
             gate: Semaphore::new(parallel.max(1)),
@@ -79,6 +82,12 @@ impl LiveWorld {
     /// The same world, which knows the access key that jobs upload with.
     pub fn with_job_key(self, keys: Option<Keys>) -> LiveWorld {
         LiveWorld { job_keys: keys, ..self }
+    }
+
+    /// The same world, whose environment had other names before.
+    pub fn with_previous(self, names: impl IntoIterator<Item = Environment>) -> LiveWorld {
+        let environment = self.environment.clone();
+        LiveWorld { previous: names.into_iter().filter(|name| *name != environment).collect(), ..self }
     }
 
     /// Who calls.

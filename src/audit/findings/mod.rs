@@ -133,8 +133,7 @@ impl<'a> Look<'a> {
     fn buckets(&'a self) -> impl Iterator<Item = BackupBucket<'a>> {
         self.evidence.buckets.iter().filter_map(|(name, facts)| {
             let declared = self.terms.buckets.get(name);
-            let marked =
-                facts.mark.known().is_some_and(|mark| mark.as_ref() == Some(&self.terms.environment));
+            let marked = facts.mark.known().is_some_and(|mark| self.terms.is_ours(mark.as_ref()));
             (declared.is_some() || marked).then(|| BackupBucket {
                 name,
                 subject: Id::cloud(Kind::Bucket, name.as_str()).to_string(),

@@ -14,7 +14,9 @@ use crate::world::export;
 /// What settings expect: beside what is desired who writes, which databases there are, and what is copied elsewhere.
 pub fn terms(settings: &Settings, desired: &Desired) -> Terms {
     let declared = &settings.backups.declared;
-    let mut terms = Terms::of(desired);
+    let names = declared.previous_names.iter().map(|one| one.name.clone());
+    let buckets = declared.previous_buckets.iter().map(|one| one.name.clone());
+    let mut terms = Terms::of(desired).with_previous(names, buckets);
     terms.region = settings.storage.region.clone();
     terms.databases = declared.databases.iter().map(|database| database.identifier.clone()).collect();
     terms.writers = declared

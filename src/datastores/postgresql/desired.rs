@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{Method, Postgresql, PostgresqlSource};
-use crate::datastores::job_file::{self, JobFile, Source, Upload};
+use crate::datastores::job_file::{self, JobFile, Previous, Source, Upload};
 use crate::datastores::{JobTerms, Piece, job_path};
 use crate::resources::{Crontab, HostDirectory, HostFile, Resource, crontab, host_file};
-use crate::vocab::{Datastore, HostName, Id, JobCommand, JobKind, Kind, OsUser, Value};
+use crate::vocab::{BucketName, Datastore, HostName, Id, JobCommand, JobKind, Kind, OsUser, Value};
 
 /// The datastore's name, in ids and on the command line.
 pub const NAME: &str = "postgresql";
@@ -77,6 +77,14 @@ impl HostPieces<'_> {
     fn job_file(&self, host: &HostName, source: PostgresqlSource) -> JobFile {
         let Postgresql { directory, keep, bucket, s3, .. } = self.settings;
         let terms = self.terms;
+        let upload = |name: &BucketName, region| Upload {
+            bucket: name.clone(),
+            region,
+            endpoint: terms.endpoint.map(str::to_owned),
+            account: terms.account.cloned(),
+            versioned: terms.versioned_keys,
+        };
+        let earlier = terms.previous_buckets.iter().filter(|name| !s3 || *name != bucket);
         JobFile {
             version: job_file::VERSION,
             environment: terms.environment.clone(),
@@ -86,13 +94,12 @@ impl HostPieces<'_> {
             directory: directory.clone(),
             compression: terms.compression,
             keep: *keep,
-            upload: s3.then(|| Upload {
-                bucket: bucket.clone(),
-                region: terms.regions.get(bucket).cloned(),
-                endpoint: terms.endpoint.map(str::to_owned),
-                account: terms.account.cloned(),
-                versioned: terms.versioned_keys,
-            }),
+            upload: s3.then(|| upload(bucket, terms.regions.get(bucket).cloned())),
+            previous: Previous {
+                names: terms.previous_names.clone(),
+                // Where one lives whose settings say nothing, the store tells.
+                buckets: earlier.map(|name| upload(name, terms.regions.get(name).cloned())).collect(),
+            },
         }
     }
 

@@ -257,6 +257,7 @@ pub async fn write(
     wanted: &Bucket,
     fields: &[&str],
     just_made: bool,
+    earlier: Option<&Environment>,
 ) -> Result<(), CallError> {
     let written = |result: Result<(), CallError>| match result {
         Err(error) if just_made && error.error.kind == AwsErrorKind::NotImplemented => {
@@ -277,7 +278,7 @@ pub async fn write(
     if changes(field::OWNER)
         && let Some(Some(owner)) = &wanted.owner
     {
-        written(put_mark(target, owner).await)?;
+        written(put_mark(target, owner, earlier).await)?;
     }
     if changes(field::ENCRYPTION)
         && let Some(encryption) = &wanted.encryption
@@ -330,10 +331,14 @@ async fn put_public_access(target: &Target<'_>, access: PublicAccess) -> Result<
     target.call("s3:PutBucketPublicAccessBlock", call).await.map(drop)
 }
 
-async fn put_mark(target: &Target<'_>, owner: &Environment) -> Result<(), CallError> {
+async fn put_mark(
+    target: &Target<'_>,
+    owner: &Environment,
+    earlier: Option<&Environment>,
+) -> Result<(), CallError> {
     let mut tags = tags(target).await?;
     // Another environment may have been quicker since this was planned: the first to mark it owns it.
-    if let Some(other) = mark(&tags)?.filter(|other| other != owner) {
+    if let Some(other) = mark(&tags)?.filter(|other| other != owner && Some(other) != earlier) {
         let message = format!("environment {other} has marked it meanwhile: it is theirs; plan again");
         return Err(unusable("s3:PutBucketTagging", message));
     }

@@ -8,7 +8,10 @@ use crate::vocab::{Environment, Id};
 
 /// Where the entries of an id lie.
 pub fn path(environment: &Environment, id: &Id) -> String {
-    format!("{DIRECTORY}/{}", file_name(environment, id.name()))
+    match id.earlier() {
+        Some((name, earlier)) => format!("{DIRECTORY}/{}", file_name(&earlier, name)),
+        None => format!("{DIRECTORY}/{}", file_name(environment, id.name())),
+    }
 }
 
 /// The file at `path`, with the mark that it carries.

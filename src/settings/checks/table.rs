@@ -4,7 +4,7 @@
 //!
 //! An error cannot be carried out or loses data; a warning is doubtful, or does nothing. A name never changes.
 
-use super::{Row, Run, access, hosts, places, schedules, secrets, storage};
+use super::{Row, Run, access, hosts, places, previous, schedules, secrets, storage};
 use crate::vocab::{Check, Severity};
 
 /// Makes a constant and a row of each line, so that no check is without its row.
@@ -93,6 +93,7 @@ table! {
     RETIRED_HOST: Warning "retired-host", "a host is to make backups, and is retired", hosts::retired_hosts_that_are_named;
     DECLARED_TWICE: Error "declared-twice", "a datastore is declared by its flat keys and below `backups:`", hosts::declared_in_both_layers;
     TWO_REPOSITORIES: Error "two-repositories", "Elasticsearch's snapshots go to a bucket and to a directory", hosts::both_elasticsearch_repositories;
+    NOT_PREVIOUS: Error "not-previous", "the present name or bucket is called an earlier one", previous::present_names;
     DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name";
     SHARED_DIRECTORY: Error "shared-directory", "two datastores have one backup directory on one host", places::directories_of_two_datastores;
     DIRECTORY_IN_SOURCE: Warning "directory-in-source", "a backup directory lies in what is backed up", places::directories_inside_of_sources;

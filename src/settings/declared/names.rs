@@ -2,12 +2,14 @@
 //! written, also where an item has other mistakes.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use super::Adopted;
 use super::read::Reader;
+use super::{Adopted, Previous};
 use crate::settings::backups::{BackupsFile, Identity};
 use crate::settings::checks::table;
 use crate::settings::values::shown;
+use crate::vocab::Check;
 
 pub(super) fn told_twice(reader: &mut Reader<'_>, file: &BackupsFile) {
     let files = file.files.iter().flatten().map(|one| one.name.clone());
@@ -41,6 +43,34 @@ pub(super) fn adopted(reader: &mut Reader<'_>, file: &BackupsFile) -> BTreeMap<&
             Some(format!("first named on line {line}"));
     }
     adopted
+}
+
+/// What something was called before, each name once.
+pub(super) fn previous<T>(
+    reader: &mut Reader<'_>,
+    list: &'static str,
+    check: Check,
+    names: &[String],
+) -> Vec<Previous<T>>
+where
+    T: FromStr + PartialEq,
+    T::Err: std::fmt::Display,
+{
+    let mut read: Vec<Previous<T>> = Vec::new();
+    for (at, text) in names.iter().enumerate() {
+        let index = at.to_string();
+        let path = [list, index.as_str()];
+        let Some(name) = reader.name::<T>(check, &path, text) else { continue };
+        let Some(first) = read.iter().find(|one| one.name == name) else {
+            read.push(Previous { at, name });
+            continue;
+        };
+        let line = reader.line(&[list, &first.at.to_string()]);
+        let message = format!("`{}` is named twice, and once is enough", shown(text));
+        reader.problem(table::DUPLICATE_NAME, &path, message).label =
+            Some(format!("first named on line {line}"));
+    }
+    read
 }
 
 fn list(

@@ -18,6 +18,18 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> (Declared, 
     let declared = Declared {
         break_glass: access::break_glass(&mut reader, file.break_glass.as_deref().unwrap_or_default()),
         adopt: names::adopted(&mut reader, file),
+        previous_names: names::previous(
+            &mut reader,
+            "previous_names",
+            table::BAD_NAME,
+            file.previous_names.as_deref().unwrap_or_default(),
+        ),
+        previous_buckets: names::previous(
+            &mut reader,
+            "previous_buckets",
+            table::BAD_BUCKET_NAME,
+            file.previous_buckets.as_deref().unwrap_or_default(),
+        ),
         objectives: objectives(file.objectives.as_ref()),
         identities: access::identities(&mut reader, file.identities.as_deref().unwrap_or_default()),
         databases: sources::databases(&mut reader, file.databases.as_deref().unwrap_or_default()),

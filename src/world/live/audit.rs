@@ -126,7 +126,7 @@ impl LiveWorld {
         let client = self.aws.s3(region.as_ref().or(hint));
         let target = self.target(&client, name);
         let mark = fact(&subject, Box::pin(target.mark()).await);
-        let is_marked = mark.known().is_some_and(|mark| mark.as_ref() == Some(&terms.environment));
+        let is_marked = mark.known().is_some_and(|mark| terms.is_ours(mark.as_ref()));
         if !declared && !is_marked {
             // Whose mark cannot be read may be ours.
             return match mark {

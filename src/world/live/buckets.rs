@@ -146,6 +146,10 @@ impl LiveWorld {
                 Sighting::Ours(Resource::Bucket(found.thing))
             }
             Ok(found) => match found.mark {
+                // An earlier name of this environment's: the plan shows whose it was and becomes.
+                Some(other) if self.previous.contains(&other) => {
+                    Sighting::Unmarked(Resource::Bucket(found.thing))
+                }
                 Some(other) => Sighting::Foreign(Owner::Environment(other)),
                 // A store without tags cannot mark: what is there is ours to manage.
                 None if found.thing.owner.is_none() => Sighting::Ours(Resource::Bucket(found.thing)),
@@ -199,10 +203,11 @@ impl LiveWorld {
             return Err(format!("{} is no bucket that may be written", change.id));
         };
         let present = match &change.observed {
-            Some(Resource::Bucket(present)) => present.region.as_ref(),
+            Some(Resource::Bucket(present)) => Some(present),
             _ => None,
         };
-        let region = present.or(wanted.region.as_ref());
+        let earlier = present.and_then(|present| present.owner.as_ref()?.as_ref());
+        let region = present.and_then(|present| present.region.as_ref()).or(wanted.region.as_ref());
         let s3 = self.aws.s3(region);
         let target = self.target(&s3, &name);
         let just_made = change.action == Action::Create;
@@ -210,7 +215,7 @@ impl LiveWorld {
             bucket::create(&target, region).await.map_err(|error| error.to_string())?;
         }
         let fields: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
-        bucket::write(&target, wanted, &fields, just_made).await.map_err(|error| error.to_string())
+        bucket::write(&target, wanted, &fields, just_made, earlier).await.map_err(|error| error.to_string())
     }
 
     /// Which versions a shorter rule would remove: the listing is read as it comes and not kept.

@@ -46,6 +46,9 @@ impl LiveWorld {
         match found {
             Ok(None) => Sighting::Absent,
             Ok(Some((Some(mark), resource))) if mark == self.environment => Sighting::Ours(resource),
+            Ok(Some((Some(other), resource))) if self.previous.contains(&other) => {
+                Sighting::Unmarked(resource)
+            }
             Ok(Some((Some(other), _))) => Sighting::Foreign(Owner::Environment(other)),
             Ok(Some((None, resource))) => Sighting::Unmarked(resource),
             Err(error) => Sighting::Unknown(error.to_string()),

@@ -110,3 +110,38 @@ async fn buckets_that_are_marked_or_missing_are_told() {
     assert!(found.contains(&("versioning-off", "bucket/forgotten")), "{found:?}");
     assert!(evidence.absent.contains_key(&bucket()));
 }
+
+/// What an environment was called and where it uploaded before is looked at as what it is and where it uploads now.
+#[tokio::test]
+async fn earlier_names_and_buckets_are_judged_too() {
+    let sandbox = sandbox("", &["backups", "marked", "left-behind"]).await;
+    let aws = Aws::load(sandbox.aws_settings()).await;
+    let mark =
+        aws_sdk_s3::types::Tag::builder().key("reconcile:environment").value("old").build().expect("a tag");
+    let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(mark).build().expect("tags");
+    aws.s3(None).put_bucket_tagging().bucket("marked").tagging(tagging).send().await.expect("marked");
+    let (_, before) = seen(&sandbox, &terms()).await;
+    let of = |audit: &Audit, subject: &str| -> Vec<&'static str> {
+        audit.findings.iter().filter(|one| one.subject == subject).map(|one| one.id).collect()
+    };
+    assert!(of(&before, "bucket/marked").is_empty() && of(&before, "bucket/left-behind").is_empty());
+    let can_destroy = |audit: &Audit, bucket: &str| {
+        audit.abilities.iter().any(|one| format!("{one:?}").contains(&format!("bucket/{bucket}")))
+    };
+    assert!(!can_destroy(&before, "left-behind"));
+
+    let names = ["old".parse().expect("a name")];
+    let buckets = ["left-behind", "nowhere"].map(|name| name.parse().expect("a bucket"));
+    let (_, audit) = seen(&sandbox, &terms().with_previous(names, buckets)).await;
+    let marked = of(&audit, "bucket/marked");
+    assert!(marked.contains(&"undeclared-bucket"), "{marked:?}");
+    let undeclared = audit.findings.iter().find(|one| one.id == "undeclared-bucket").expect("found");
+    assert_eq!(undeclared.evidence, ["tag reconcile:environment=old"]);
+    // What can happen to what is in it is told as of any other.
+    assert!(!of(&audit, "bucket/left-behind").contains(&"undeclared-bucket"));
+    assert!(of(&audit, "bucket/left-behind").contains(&"lock-absent"));
+    assert!(can_destroy(&audit, "left-behind"));
+    let gone = audit.findings.iter().find(|one| one.subject == "bucket/nowhere").expect("found");
+    assert_eq!(gone.id, "bucket-absent");
+    assert!(gone.title.contains("previous bucket"), "{}", gone.title);
+}

@@ -107,6 +107,8 @@ pub fn terms() -> Terms {
         databases: BTreeSet::new(),
         region: None,
         copied: BTreeSet::from([bucket()]),
+        earlier: BTreeSet::new(),
+        previous: BTreeSet::new(),
         without_host: BTreeMap::new(),
         named: BTreeSet::from([BUCKET.to_owned()]),
     }

@@ -75,7 +75,7 @@ async fn a_failed_dump_leaves_the_old_ones_and_a_note_until_the_next_success() {
         let note = std::fs::read(host.path("last-failure.json")).expect("a note");
         let note: LastFailure = serde_json::from_slice(&note).expect("a note");
         assert_eq!((note.message.as_str(), note.at), (message, host.context.clock.now()));
-        let listing = jobs::list(&host.context).await.expect("a list");
+        let listing = jobs::list(&host.context, &[]).await.expect("a list");
         assert_eq!(listing.last_failure, Some(note));
         let after: Vec<String> =
             host.files().into_iter().filter(|file| file != "last-failure.json").collect();
@@ -105,7 +105,7 @@ async fn a_manifest_of_another_file_proves_nothing() {
     let report =
         jobs::backup_with(&host.context, Tier::Daily, Made::open(SMALL, End::Whole)).await.expect("a backup");
     std::fs::write(host.path(&report.manifest.name), "cut off").expect("file");
-    let listing = jobs::list(&host.context).await.expect("a list");
+    let listing = jobs::list(&host.context, &[]).await.expect("a list");
     assert_eq!(listing.backups[0].proven, None);
 }
 

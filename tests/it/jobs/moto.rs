@@ -59,7 +59,7 @@ async fn backups_arrive_and_are_listed() {
         let body = object.body.collect().await.expect("a body").into_bytes();
         assert!(body == std::fs::read(host.path(&report.manifest.name)).expect("file"));
     }
-    let listing = jobs::list(&host.context).await.expect("a list");
+    let listing = jobs::list(&host.context, &[]).await.expect("a list");
     assert_eq!(listing.unseen, Vec::<String>::new());
     assert!(listing.backups.iter().all(|row| row.here.is_some() && row.remote.is_some()), "{listing:?}");
     assert_eq!(listing.backups.len(), 2);

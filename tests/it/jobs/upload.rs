@@ -179,7 +179,7 @@ async fn the_list_shows_each_backup_once_wherever_it_lies() {
         jobs::backup_with(&host.context, Tier::Daily, Made::open(SMALL, End::Whole)).await.expect("a backup");
         host.pass(TimeDelta::days(1));
     }
-    let listing = jobs::list(&host.context).await.expect("a list");
+    let listing = jobs::list(&host.context, &[]).await.expect("a list");
     assert_eq!((listing.unseen.len(), &listing.last_failure), (0, &None));
     let shown: Vec<(bool, bool, Option<bool>)> =
         listing.backups.iter().map(|row| (row.here.is_some(), row.remote.is_some(), row.proven)).collect();
@@ -192,7 +192,7 @@ async fn the_list_shows_each_backup_once_wherever_it_lies() {
     );
 
     storage.state().fault = Fault::Denied;
-    let listing = jobs::list(&host.context).await.expect("a list");
+    let listing = jobs::list(&host.context, &[]).await.expect("a list");
     assert_eq!(listing.backups.len(), 3);
     assert!(listing.unseen[0].contains("AccessDenied"), "{:?}", listing.unseen);
 }

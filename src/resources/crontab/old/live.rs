@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Doubtful, Found, OldLine, SPOOLS, SYSTEM_TABLE, Seen, Table, is_empty, keepsake, kept_in, lines, listed,
-    without,
+    Doubtful, Found, OldLine, SPOOLS, SYSTEM_TABLE, Seen, Table, earlier_lines, is_empty, is_spent, keepsake,
+    kept_in, lines, listed, without,
 };
 use crate::clients::host::{self, Contents, EntryKind, InTable, Question, Taking, View};
 use crate::resources::crontab::{DIRECTORY, mark};
@@ -25,6 +25,25 @@ struct SeenTable<'a> {
     table: Table,
     path: &'a str,
     seen: &'a host::Seen,
+    /// It is a file of ours, of an earlier name.
+    earlier: bool,
+}
+
+impl SeenTable<'_> {
+    /// What of its bytes is somebody's.
+    fn body(&self) -> &[u8] {
+        match &self.table {
+            Table::System(_) => &self.seen.bytes,
+            Table::User(_) => listed(&self.seen.bytes),
+        }
+    }
+
+    fn lines(&self) -> Vec<Found> {
+        match self.earlier {
+            true => earlier_lines(self.body(), &self.table),
+            false => lines(self.body(), &self.table),
+        }
+    }
 }
 
 /// Every table that cron reads.
@@ -37,10 +56,10 @@ pub fn ask(question: &mut Question) {
 }
 
 /// What was seen of older tools. Without one of the tables nobody knows whether there is more.
-pub fn read(view: &View) -> Result<Reading, String> {
+pub fn read(view: &View, previous: &BTreeSet<Environment>) -> Result<Reading, String> {
     let mut reading = Reading::default();
-    for SeenTable { table, seen, .. } in tables(view)? {
-        for Found { seen, .. } in lines(body(&table, &seen.bytes), &table) {
+    for table in tables(view, previous)? {
+        for Found { seen, .. } in table.lines() {
             match seen {
                 Seen::Backup(line) => reading.old.push(line),
                 Seen::Doubtful(line) => reading.doubtful.push(line),
@@ -53,9 +72,9 @@ pub fn read(view: &View) -> Result<Reading, String> {
     Ok(reading)
 }
 
-/// The tables that cron reads and that are not ours. Debian's cron takes names of letters, digits, `-` and `_`; where
+/// The tables that cron reads and that are not ours under our present name. Debian's cron takes names of letters, digits, `-` and `_`; where
 /// another takes more, a copy with a suffix is left alone.
-fn tables(view: &View) -> Result<Vec<SeenTable<'_>>, String> {
+fn tables<'a>(view: &'a View, previous: &BTreeSet<Environment>) -> Result<Vec<SeenTable<'a>>, String> {
     let is_read = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
         name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -63,13 +82,18 @@ fn tables(view: &View) -> Result<Vec<SeenTable<'_>>, String> {
     let system = |path: &str| Table::System(path.to_owned());
     let mut tables = Vec::new();
     let alone = view.at(SYSTEM_TABLE).map_err(|error| error.to_string())?;
-    tables.extend(alone.map(|seen| SeenTable { table: system(SYSTEM_TABLE), path: SYSTEM_TABLE, seen }));
+    let of = |table, path, seen| SeenTable { table, path, seen, earlier: false };
+    tables.extend(alone.map(|seen| of(system(SYSTEM_TABLE), SYSTEM_TABLE, seen)));
     if let Some((path, why)) = view.unread_within(DIRECTORY).find(|(path, _)| is_read(path)) {
         return Err(format!("cannot read {path}: {why}"));
     }
     for (path, seen) in view.within(DIRECTORY).filter(|(path, _)| is_read(path)) {
-        if mark(&String::from_utf8_lossy(&seen.bytes)).is_none() {
-            tables.push(SeenTable { table: system(path), path, seen });
+        match mark(&String::from_utf8_lossy(&seen.bytes)) {
+            None => tables.push(of(system(path), path, seen)),
+            Some(mark) if previous.contains(&mark.environment) => {
+                tables.push(SeenTable { earlier: true, ..of(system(path), path, seen) });
+            }
+            Some(_) => {}
         }
     }
     for spool in SPOOLS {
@@ -79,33 +103,26 @@ fn tables(view: &View) -> Result<Vec<SeenTable<'_>>, String> {
         }
         for (path, seen) in view.within(spool).filter(|(path, _)| is_users(path)) {
             let user = path.rsplit('/').next().unwrap_or_default().parse();
-            tables.extend(user.ok().map(|user| SeenTable { table: Table::User(user), path, seen }));
+            tables.extend(user.ok().map(|user| of(Table::User(user), path, seen)));
         }
     }
     tables.retain(|table| table.seen.kind == EntryKind::File);
     Ok(tables)
 }
 
-/// What of a table's bytes is somebody's.
-fn body<'a>(table: &Table, bytes: &'a [u8]) -> &'a [u8] {
-    match table {
-        Table::System(_) => bytes,
-        Table::User(_) => listed(bytes),
-    }
-}
-
 /// How old entries leave their tables; `None` where one of them is no longer there.
 pub fn takings(
     view: &View,
     environment: &Environment,
+    previous: &BTreeSet<Environment>,
     id: &Id,
     old: &[OldLine],
 ) -> Result<Option<Vec<Taking>>, String> {
     let mut missing: BTreeSet<&OldLine> = old.iter().collect();
     let mut takings = Vec::new();
-    for SeenTable { table, path, seen } in tables(view)? {
-        let text = body(&table, &seen.bytes);
-        let found = lines(text, &table);
+    for one in tables(view, previous)? {
+        let (text, found) = (one.body(), one.lines());
+        let SeenTable { table, path, seen, earlier } = &one;
         let gone: Vec<&Found> = found
             .iter()
             .filter(|found| matches!(&found.seen, Seen::Backup(line) if old.contains(line)))
@@ -113,17 +130,18 @@ pub fn takings(
         if gone.is_empty() {
             continue;
         }
-        missing.retain(|line| line.table != table || !gone.iter().any(|found| is(found, line)));
+        missing.retain(|line| line.table != *table || !gone.iter().any(|found| is(found, line)));
         let taken: Vec<u8> = gone.iter().flat_map(|found| &text[found.range.clone()]).copied().collect();
         let left = without(text, gone.iter().copied());
-        let goes = is_empty(&left) && path != SYSTEM_TABLE;
+        let is_left = if *earlier { !is_spent(&left) } else { !is_empty(&left) };
+        let goes = !is_left && *path != SYSTEM_TABLE;
         let name = format!("{}-{:.12}", table.slug(), hex::encode(Sha256::digest(&taken)));
         let kept = if goes { text } else { taken.as_slice() };
         takings.push(Taking {
-            path: path.to_owned(),
+            path: (*path).to_owned(),
             sum: hex::encode(Sha256::digest(&seen.bytes)),
             to: format!("{}/{name}", kept_in(environment)),
-            kept: keepsake(environment, &table, id.name(), kept),
+            kept: keepsake(environment, table, id.name(), kept),
             left: (!goes).then_some(left),
             table: match table {
                 Table::System(_) => InTable::File(seen.access.clone()),

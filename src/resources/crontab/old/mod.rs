@@ -220,6 +220,41 @@ pub fn lines(text: &[u8], table: &Table) -> Vec<Found> {
     found
 }
 
+/// The lines of a file of ours that an earlier name of the environment left: each of its entries makes a backup that ours
+/// make in its place.
+pub fn earlier_lines(text: &[u8], table: &Table) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for whole in text.split_inclusive(|byte| *byte == b'\n') {
+        let range = start..start + whole.len();
+        start = range.end;
+        let Ok(line) = std::str::from_utf8(whole) else { continue };
+        let Some(super::Entry { schedule, user, command }) = line.strip_suffix('\n').and_then(super::entry)
+        else {
+            continue;
+        };
+        let seen = Seen::Backup(OldLine {
+            table: table.clone(),
+            text: line.to_owned(),
+            schedule,
+            user,
+            runs: command.to_shell(),
+            datastore: command.datastore,
+            tier: command.tier.unwrap_or(Tier::Daily),
+            // Its backups have another name, and our job lets them be.
+            keeps: Keeps::AsScripted,
+        });
+        found.push(Found { range, seen });
+    }
+    found
+}
+
+/// Whether nothing is left of a file of ours but its mark and its variables.
+pub fn is_spent(text: &[u8]) -> bool {
+    let lines = super::parse(&String::from_utf8_lossy(text));
+    lines.entries.is_empty() && lines.other.is_empty()
+}
+
 /// What stays of a text without some of its lines: everything else, byte for byte.
 pub fn without<'a>(text: &[u8], lines: impl IntoIterator<Item = &'a Found>) -> Vec<u8> {
     let gone: Vec<&Range<usize>> = lines.into_iter().map(|found| &found.range).collect();

@@ -80,7 +80,7 @@ impl LiveWorld {
         let sighting = match look {
             Ok((view, facts)) => {
                 observed.sightings.extend(self.marked_on(host, &view));
-                if let Ok(reading) = old::live::read(&view)
+                if let Ok(reading) = old::live::read(&view, &self.previous)
                     && !reading.doubtful.is_empty()
                 {
                     observed.doubtful.insert(host.clone(), reading.doubtful);
@@ -127,9 +127,10 @@ impl LiveWorld {
     fn question(&self, wanted: &[(&Id, &Resource)]) -> Question {
         let mut question = Question { facts: true, ..Question::default() };
         old::live::ask(&mut question);
-        question
-            .directories
-            .insert(host_file::directory(&self.environment), Contents::Ending(JOB_FILE_ENDING));
+        for environment in self.names() {
+            let directory = host_file::directory(environment);
+            question.directories.insert(directory, Contents::Ending(JOB_FILE_ENDING));
+        }
         for (id, like) in wanted {
             question.paths.extend(self.paths(id, like));
             question.paths.extend(failure_path(like));
@@ -163,6 +164,19 @@ impl LiveWorld {
         })
     }
 
+    /// The environment's name, and its earlier ones.
+    fn names(&self) -> impl Iterator<Item = &Environment> {
+        std::iter::once(&self.environment).chain(&self.previous)
+    }
+
+    /// The id of a thing with this mark on a host, where the mark is ours.
+    fn id_of(&self, kind: Kind, host: &HostName, name: &str, mark: &Environment) -> Option<Id> {
+        match mark == &self.environment {
+            true => Some(Id::on_host(kind, host.clone(), name)),
+            false => self.previous.contains(mark).then(|| Id::of_earlier(kind, host.clone(), name, mark)),
+        }
+    }
+
     /// What carries this environment's mark on a host, whether anybody still wants it or not.
     fn marked_on(&self, host: &HostName, view: &View) -> BTreeMap<Id, Sighting> {
         let mut found = BTreeMap::new();
@@ -173,17 +187,20 @@ impl LiveWorld {
                 continue;
             }
             // A copy of our file under another name is not ours.
-            let id = Id::on_host(Kind::Crontab, host.clone(), id.name());
-            if mark.environment == self.environment
-                && crontab::live::path(&self.environment, &id) == path
+            let Some(id) = self.id_of(Kind::Crontab, host, id.name(), &mark.environment) else { continue };
+            if crontab::live::path(&self.environment, &id) == path
                 && let Ok(Some(Found { thing, .. })) = crontab::live::read(view, path)
-                && let Ok(old) = old_of(view, &id)
+                && let Ok(old) = self.old_of(view, &id)
             {
                 found.insert(id, Sighting::Ours(Resource::Crontab(Crontab { old, ..thing })));
             }
         }
-        let directory = host_file::directory(&self.environment);
-        for (path, seen) in view.within(&directory) {
+        let directories = self.names().map(|environment| (environment, host_file::directory(environment)));
+        let directories: Vec<(&Environment, String)> = directories.collect();
+        let files = directories.iter().flat_map(|(environment, directory)| {
+            view.within(directory).map(move |(path, seen)| (*environment, path, seen))
+        });
+        for (environment, path, seen) in files {
             let name = path.rsplit('/').next().unwrap_or_default();
             let Some(stem) = name.strip_suffix(JOB_FILE_ENDING) else { continue };
             let id = host_file::marked_id(&String::from_utf8_lossy(&seen.bytes));
@@ -191,9 +208,15 @@ impl LiveWorld {
                 continue;
             }
             if let Ok(Some(Found { mark: Some(mark), thing })) = host_file::live::read(view, path)
-                && mark == self.environment
+                && mark == *environment
+                && let Some(id) = self.id_of(Kind::HostFile, host, stem, environment)
             {
-                let id = Id::on_host(Kind::HostFile, host.clone(), stem);
+                let calling = Id::on_host(Kind::Crontab, host.clone(), id.name());
+                let entries = crontab::live::path(&self.environment, &calling);
+                // Whether cron still calls it nobody knows then.
+                if let (Some(_), Err(error)) = (id.earlier(), view.at(&entries)) {
+                    found.insert(calling, Sighting::Unknown(error.to_string()));
+                }
                 found.insert(id, Sighting::Ours(Resource::HostFile(thing)));
             }
         }
@@ -249,12 +272,12 @@ impl LiveWorld {
                 None => Sighting::Absent,
             },
             Resource::HostFile(like) => {
-                self.marked(host_file::live::read(view, &like.path)?, Resource::HostFile)
+                self.marked(id, host_file::live::read(view, &like.path)?, Resource::HostFile)
             }
             Resource::Crontab(_) => {
                 let path = crontab::live::path(&self.environment, id);
-                let old = old_of(view, id)?;
-                match self.marked(crontab::live::read(view, &path)?, Resource::Crontab) {
+                let old = self.old_of(view, id)?;
+                match self.marked(id, crontab::live::read(view, &path)?, Resource::Crontab) {
                     Sighting::Ours(Resource::Crontab(crontab)) => {
                         Sighting::Ours(Resource::Crontab(Crontab { old, ..crontab }))
                     }
@@ -271,15 +294,23 @@ impl LiveWorld {
         })
     }
 
-    fn marked<T>(&self, found: Option<Found<T>>, resource: fn(T) -> Resource) -> Sighting {
+    fn marked<T>(&self, id: &Id, found: Option<Found<T>>, resource: fn(T) -> Resource) -> Sighting {
+        let earlier = id.earlier().map(|(_, earlier)| earlier);
+        let own = earlier.filter(|earlier| self.previous.contains(earlier));
+        let own = own.as_ref().unwrap_or(&self.environment);
         match found {
             None => Sighting::Absent,
             Some(Found { mark: None, .. }) => Sighting::Foreign(Owner::Unmarked),
-            Some(Found { mark: Some(mark), thing }) if mark == self.environment => {
-                Sighting::Ours(resource(thing))
-            }
+            Some(Found { mark: Some(mark), thing }) if mark == *own => Sighting::Ours(resource(thing)),
             Some(Found { mark: Some(other), .. }) => Sighting::Foreign(Owner::Environment(other)),
         }
+    }
+
+    /// The entries of older tools, and of earlier names, for the backups of an id.
+    fn old_of(&self, view: &View, id: &Id) -> Result<Vec<OldLine>, String> {
+        let mut reading = old::live::read(view, &self.previous)?;
+        reading.old.retain(|line| line.datastore.as_str() == id.name());
+        Ok(reading.old)
     }
 
     pub(super) async fn write_on_host(&self, change: &Change) -> Result<(), String> {
@@ -317,13 +348,6 @@ impl LiveWorld {
         };
         removed.map_err(|error| error.to_string())
     }
-}
-
-/// The entries of older tools for the backups of an id.
-fn old_of(view: &View, id: &Id) -> Result<Vec<OldLine>, String> {
-    let mut reading = old::live::read(view)?;
-    reading.old.retain(|line| line.datastore.as_str() == id.name());
-    Ok(reading.old)
 }
 
 const NOT_LISTED: &str = "it is not in the inventory";

@@ -72,7 +72,8 @@ impl LiveWorld {
         loop {
             let begun = self.clock.now();
             let view = Box::pin(host.look(&question)).await?;
-            let takings = old::live::takings(&view, &self.environment, id, old)?.ok_or_else(moved)?;
+            let takings =
+                old::live::takings(&view, &self.environment, &self.previous, id, old)?.ok_or_else(moved)?;
             // A host that is played has no clock that goes on.
             let Some(now) = view.facts.clock.and_then(|clock| DateTime::<Utc>::from_timestamp(clock, 0))
             else {
