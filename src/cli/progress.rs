@@ -74,7 +74,8 @@ impl Progress {
         }
         let bar = under_way.entry(place.to_owned()).or_insert_with(|| {
             // Drawn once it says something.
-            let mut bar = ProgressBar::new_spinner().with_prefix(place.to_owned()).with_message(what.to_owned());
+            let mut bar =
+                ProgressBar::new_spinner().with_prefix(place.to_owned()).with_message(what.to_owned());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg} {elapsed}") {
                 bar = bar.with_style(style);
             }
