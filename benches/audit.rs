@@ -170,6 +170,8 @@ fn terms() -> Terms {
     let declared = BucketTerms { versioned: true, lock: Some(true), ..BucketTerms::default() };
     Terms {
         root_writes: false,
+        earlier: Default::default(),
+        previous: Default::default(),
         environment: "prod".parse().expect("a name"),
         account: Some(ACCOUNT.parse().expect("an account")),
         buckets: names().map(|name| (name, declared.clone())).collect(),

@@ -139,9 +139,14 @@ fn a_stopped_one_gives_the_lock_back() {
         let holding = Holding::begin(400);
         holding.signal(signal);
         let (stage, stopped) = holding.end();
-        // Refused while it looked once more, failed once something was begun.
-        assert!([1, 3].contains(&stopped.code), "{signal}: {stopped}");
-        stopped.complains(&["stopping: what is under way is finished first", "stopped"]);
+        // Refused while it looked once more, failed once something was begun; the last step is finished all the same.
+        match stopped.code {
+            0 => is_converged(&stage),
+            1 | 3 => {
+                stopped.complains(&["stopping: what is under way is finished first", "stopped"]);
+            }
+            _ => panic!("{signal}: {stopped}"),
+        }
         is_free(&stage);
         stage.reconcile("apply --auto-approve").exits(0);
         is_converged(&stage);

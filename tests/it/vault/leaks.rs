@@ -66,6 +66,8 @@ fn no_verb_says_a_secret() {
         &["permissions", "plan"],
         &["permissions", "apply"],
         &["list", "postgresql"],
+        &["lock", "show"],
+        &["lock", "break", "--auto-approve"],
         &["sandbox", "show"],
         &["vault", "rekey", "vault.yml", "--new-vault-password-file", "./password"],
         &["vault", "decrypt", "vault.yml", "--to", "plain"],
