@@ -244,7 +244,7 @@ fn filled(buckets: u32, latency: u64, retention: &str) -> Sandbox {
                 field::VERSIONING_LOCK,
             ];
             live::create(&target, like.region.as_ref()).await.expect("made");
-            live::write(&target, like, &fields, true).await.expect("written");
+            live::write(&target, like, &fields, true, None).await.expect("written");
         };
         let filling = futures_util::stream::iter(0..buckets).map(fill).buffer_unordered(PARALLEL);
         filling.for_each(|()| async {}).await;
