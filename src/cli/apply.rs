@@ -110,7 +110,8 @@ fn run(
         let world = connect(global, &place, &settings).await.with_programs(programs.files);
         let progress = Progress::new();
         let world = world.watched_by(progress.watcher());
-        let (plan, reached) = plan(&world, &desired, &selection).await;
+        let plan = plan(&world, &desired, &selection, global.parallel).await;
+        let reached = plan.reached();
         if out.format() == Format::Text {
             show(&plan, &place, global, None, out);
         }
@@ -151,12 +152,18 @@ fn run(
         let shown = granted.into_plan().fingerprint;
         let applied = async {
             // Whoever held the lock until now may have changed what the plan was made of.
-            let (plan, _) = super::environment::plan(&world, &desired, &selection).await;
+            let plan = super::environment::plan(&world, &desired, &selection, global.parallel).await;
             if stop.is_told() {
                 return Err(Failure::refused("stopped: nothing was touched", "apply again"));
             }
             if plan.fingerprint != shown {
-                let message = "reality moved while this apply waited for its turn: nothing was touched";
+                let gone = reached.difference(&plan.reached()).map(ToString::to_string).collect::<Vec<_>>();
+                let message = match gone.is_empty() {
+                    true => {
+                        "reality moved while this apply waited for its turn: nothing was touched".to_owned()
+                    }
+                    false => format!("{} can no longer be reached: nothing was touched", gone.join(", ")),
+                };
                 return Err(Failure::refused(message, "plan again, and apply that"));
             }
             let granted = plan.grant(&consent_given).map_err(|why| {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::StreamExt;
+
 use super::place::Place;
 use super::{Failure, Global};
 use crate::clients::aws::{Aws, AwsSettings, Keys};
 use crate::derive;
 use crate::plan::{self, Plan};
 use crate::settings::{self, Secrets, Settings, Vault};
-use crate::state::{Desired, HostSighting, Selection, Tag};
+use crate::state::{Desired, Selection, Tag};
 use crate::vocab::HostName;
 use crate::world::{LiveWorld, WorldRead};
 
@@ -65,20 +67,18 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     world.with_job_key(job_key).with_previous(previous)
 }
 
-/// Looks at reality and compares: the plan with everything that it would lose, and the hosts that were reached.
-pub async fn plan(world: &LiveWorld, desired: &Desired, selection: &Selection) -> (Plan, BTreeSet<HostName>) {
+/// Looks at reality and compares: the plan with everything that it would lose.
+pub async fn plan(world: &LiveWorld, desired: &Desired, selection: &Selection, parallel: u16) -> Plan {
     let selected = desired.select(selection);
     let observed = world.observe(&selected.scope()).await;
     let plan = plan::between(&selected, selection, &observed);
-    let mut answers = Vec::new();
-    for question in plan.questions() {
-        let answer = world.answer(&question).await;
-        answers.push((question, answer));
-    }
-    let is_reached = |sighting: &HostSighting| matches!(sighting, HostSighting::Reached(_));
-    let reached = observed.hosts.iter().filter(|(_, sighting)| is_reached(sighting));
-    let reached = reached.map(|(host, _)| host.clone()).collect();
-    (plan.with_losses(answers, desired.vault_digest.as_deref()), reached)
+    // Each may wait for another host or bucket.
+    let answers = futures_util::stream::iter(plan.questions()).map(|question| async {
+        let answer = Box::pin(world.answer(&question)).await;
+        (question, answer)
+    });
+    let answers = answers.buffered(usize::from(parallel.max(1))).collect().await;
+    plan.with_losses(answers, desired.vault_digest.as_deref())
 }
 
 /// The whole of `desired` for an environment.

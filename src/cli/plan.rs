@@ -56,7 +56,7 @@ impl PlanArgs {
         let plan = wait(async {
             let world = connect(global, &place, &settings).await.with_programs(programs.files);
             let world = world.watched_by(Progress::new().watcher());
-            plan(&world, &desired, &selection).await.0
+            plan(&world, &desired, &selection, global.parallel).await
         })?;
         let command = apply_command(global, &self.part, self.out.as_deref());
         show(&plan, &place, global, Some(&command), out);

@@ -4,15 +4,18 @@ use std::fs;
 
 use chrono_tz::Tz;
 
-/// The zone in which this machine's cron fires: what `/etc/localtime` points to, else what `/etc/timezone` says, else
-/// UTC, as systemd and Debian have it.
+/// The zone in which this machine's cron fires.
 pub fn zone() -> Tz {
-    let linked = fs::canonicalize("/etc/localtime").ok().and_then(|path| {
-        let path = path.to_str()?.to_owned();
-        path.split_once("/zoneinfo/")?.1.parse().ok()
-    });
-    let written = || fs::read_to_string("/etc/timezone").ok()?.trim().parse().ok();
-    linked.or_else(written).unwrap_or(Tz::UTC)
+    let localtime = fs::canonicalize("/etc/localtime").ok();
+    let timezone = fs::read_to_string("/etc/timezone").ok();
+    zone_of(localtime.as_deref().and_then(|path| path.to_str()), timezone.as_deref())
+}
+
+/// The zone of a machine: what its `/etc/localtime` leads to, else what its `/etc/timezone` says, else UTC, as systemd and
+/// Debian have it.
+pub fn zone_of(localtime: Option<&str>, timezone: Option<&str>) -> Tz {
+    let linked = localtime.and_then(|path| path.split_once("/zoneinfo/")?.1.parse().ok());
+    linked.or_else(|| timezone?.trim().parse().ok()).unwrap_or(Tz::UTC)
 }
 
 /// The machine's own name, as `hostname` prints it.

@@ -182,6 +182,12 @@ impl Plan {
         self.changes.is_empty()
     }
 
+    /// The hosts that answered.
+    pub fn reached(&self) -> BTreeSet<HostName> {
+        let answered = |sighting: &HostSighting| matches!(sighting, HostSighting::Reached(_));
+        self.hosts.iter().filter(|(_, sighting)| answered(sighting)).map(|(host, _)| host.clone()).collect()
+    }
+
     /// Whether something in scope could not be seen.
     pub fn saw_everything(&self) -> bool {
         !self.held.iter().any(|held| held.code == HeldCode::Unknown)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::condition::{Condition, ConditionValue};
+use super::condition::{Condition, ConditionValue, Operator};
 use super::pattern::Pattern;
 use super::principals::Principals;
 
@@ -151,6 +151,14 @@ impl Document {
 }
 
 impl Statement {
+    /// The first operator of its conditions that is none of the language's.
+    pub fn unmodelled_operator(&self) -> Option<&str> {
+        self.conditions.iter().find_map(|condition| match &condition.operator {
+            Operator::Unmodelled(name) => Some(name.as_str()),
+            Operator::Known { .. } => None,
+        })
+    }
+
     /// Whether the statement speaks of the action, on whatever resource and condition.
     pub fn may_concern(&self, action: &str) -> bool {
         self.actions.contain(action)

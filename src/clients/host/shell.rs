@@ -106,8 +106,7 @@ impl Shell {
     }
 
     pub(super) async fn write(&self, path: &str, bytes: &[u8], access: &Access) -> Result<(), HostError> {
-        let mut words = vec![plain(path)?.to_owned()];
-        words.extend([access.owner.clone(), access.group.clone(), format!("{:o}", access.mode)]);
+        let words = script::given(plain(path)?, access);
         self.change("cannot write", "replace", path, &words, Some(coded(bytes).as_bytes()), LIMIT).await
     }
 

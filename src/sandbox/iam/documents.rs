@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Iam, Kind};
-use crate::policy::{Document, Effect, Operator, Principals, Statement, Who};
+use crate::policy::{Document, Effect, Principals, Statement, Who};
 use crate::sandbox::http::Refusal;
 
 /// What IAM leaves of a document that it answers (RFC 3986, 2.3).
@@ -33,11 +33,7 @@ fn parse(text: &str) -> Result<Document, Refusal> {
         if let Some(element) = statement.unmodelled.keys().next() {
             return Err(malformed(format!("Syntax errors in policy. (unknown element {element})")));
         }
-        let unknown = statement.conditions.iter().find_map(|condition| match &condition.operator {
-            Operator::Unmodelled(name) => Some(name),
-            Operator::Known { .. } => None,
-        });
-        if let Some(operator) = unknown {
+        if let Some(operator) = statement.unmodelled_operator() {
             return Err(malformed(format!("Invalid Condition type : {operator}.")));
         }
         if let Some(sid) = &statement.sid {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::records::Key;
 use super::{Outcome, Request, keys, not_found};
-use crate::policy::{Document, Operator};
+use crate::policy::Document;
 use crate::sandbox::http::Refusal;
 use crate::sandbox::iam::{Account, check_principals};
 
@@ -87,11 +87,7 @@ pub fn check(request: &Request<'_>, key: &Key, text: &str) -> Result<(), Refusal
         if let Some(element) = statement.unmodelled.keys().next() {
             return Err(malformed(format!("Syntax errors in policy. (unknown element {element})")));
         }
-        let unknown = statement.conditions.iter().find_map(|condition| match &condition.operator {
-            Operator::Unmodelled(name) => Some(name),
-            Operator::Known { .. } => None,
-        });
-        if let Some(operator) = unknown {
+        if let Some(operator) = statement.unmodelled_operator() {
             return Err(malformed(format!("Invalid Condition type : {operator}.")));
         }
         let Some(principals) = &statement.principals else {

@@ -136,17 +136,13 @@ fn a_killed_one_is_followed_on_its_machine() {
 #[test]
 fn a_stopped_one_gives_the_lock_back() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let holding = Holding::begin(400);
+        // Long enough that the signal comes before the last step, on a slow machine too.
+        let holding = Holding::begin(1500);
         holding.signal(signal);
         let (stage, stopped) = holding.end();
-        // Refused while it looked once more, failed once something was begun; the last step is finished all the same.
-        match stopped.code {
-            0 => is_converged(&stage),
-            1 | 3 => {
-                stopped.complains(&["stopping: what is under way is finished first", "stopped"]);
-            }
-            _ => panic!("{signal}: {stopped}"),
-        }
+        // Refused while it looked once more, failed once something was begun.
+        assert!([1, 3].contains(&stopped.code), "{signal}: {stopped}");
+        stopped.complains(&["stopping: what is under way is finished first", "stopped"]);
         is_free(&stage);
         stage.reconcile("apply --auto-approve").exits(0);
         is_converged(&stage);

@@ -1,9 +1,9 @@
 //! What a machine says of itself -> what the plan must know of it.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use crate::clients::host::{Facts, Question};
+use crate::clients::machine;
 use crate::resources::Resource;
 use crate::state::{Cron, HostFacts, Room};
 use crate::vocab::JobCommand;
@@ -33,7 +33,7 @@ pub(super) fn of(facts: &Facts, begun: DateTime<Utc>, ended: DateTime<Utc>) -> H
     // It read its clock somewhere in between.
     let ours = (begun + (ended - begun) / 2).timestamp();
     HostFacts {
-        zone: zone(facts),
+        zone: machine::zone_of(facts.localtime.as_deref(), facts.timezone.as_deref()),
         cron: cron(facts),
         hostname: facts.hostname.clone(),
         architecture: facts.architecture.clone(),
@@ -47,15 +47,6 @@ pub(super) fn of(facts: &Facts, begun: DateTime<Utc>, ended: DateTime<Utc>) -> H
             .map(|(directory, space)| (directory.clone(), Room { free: space.free, total: space.total }))
             .collect(),
     }
-}
-
-/// The zone in which cron fires: what `/etc/localtime` leads to, else what `/etc/timezone` says, else UTC, as systemd and
-/// Debian have it.
-fn zone(facts: &Facts) -> Tz {
-    let linked = facts.localtime.as_deref().and_then(|path| path.split_once("/zoneinfo/"));
-    let linked = linked.and_then(|(_, name)| name.parse().ok());
-    let written = || facts.timezone.as_deref()?.parse().ok();
-    linked.or_else(written).unwrap_or(Tz::UTC)
 }
 
 fn cron(facts: &Facts) -> Cron {
