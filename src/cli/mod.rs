@@ -17,6 +17,7 @@ mod list;
 mod lock;
 mod locked;
 mod manual;
+mod on_host;
 mod output;
 mod permissions;
 mod place;
@@ -24,6 +25,7 @@ mod plan;
 mod programs;
 mod progress;
 mod prompt;
+mod restore;
 mod retention;
 mod run;
 mod sandbox;
@@ -35,6 +37,7 @@ mod stop;
 mod surroundings;
 mod validate;
 mod vault;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -80,6 +83,10 @@ pub enum Command {
     Permissions(permissions::Permissions),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
+    /// Take a backup back: here, or into a directory; from S3 with no environment at all
+    Restore(restore::Restore),
+    /// Prove a backup: restore it to a scratch place, ask what it holds, keep the evidence
+    Verify(verify::Verify),
     /// Run a job on this host, as cron does
     Run(run::Run),
     /// Show, encrypt and decrypt files of an Ansible vault
@@ -122,6 +129,8 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => args.run(&cli.global, &mut out),
         Command::Permissions(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
+        Command::Restore(args) => args.run(&cli.global, &mut out),
+        Command::Verify(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
         Command::Vault(args) => args.run(&cli.global, &mut out),
         Command::Sandbox(args) => args.run(&cli.global, &mut out),

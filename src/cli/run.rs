@@ -6,6 +6,7 @@ use super::place::Place;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
+use crate::jobs::restore::Wanted;
 use crate::report;
 use crate::vocab::{JobCommand, JobKind, Tier};
 
@@ -27,6 +28,7 @@ impl Run {
         match self.command.job {
             _ if self.preflight => block_on(self.try_out(&host, out))?,
             JobKind::Backup => block_on(self.backup(&host, global, out))?,
+            JobKind::Verify => block_on(self.verify(&host, out))?,
         }
     }
 
@@ -41,6 +43,14 @@ impl Run {
             _ => out.result(&report::jobs::preflight(&checks)),
         }
         Ok(if checks.iter().all(|check| check.wrong.is_none()) { Exit::Ok } else { Exit::Failed })
+    }
+
+    async fn verify(&self, host: &Surroundings, out: &mut Output) -> Result<Exit, Failure> {
+        let named = self.command.job_file.as_deref();
+        let context = Box::pin(host.context(named, &self.command.datastore)).await?;
+        let earlier = Box::pin(host.earlier(named, &self.command.datastore)).await?;
+        let evidence = Box::pin(jobs::verify::verify(&context, &earlier, &Wanted::Newest, None)).await?;
+        Ok(super::verify::show(&evidence, out))
     }
 
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {

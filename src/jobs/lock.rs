@@ -5,13 +5,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::error::{JobError, Stage};
-use crate::vocab::Tier;
 
 /// Held until dropped. The file stays: removing it would let two jobs lock two files of the same name.
 #[derive(Debug)]
@@ -33,10 +33,15 @@ struct Holder {
     began: chrono::DateTime<chrono::Utc>,
 }
 
-/// Takes the lock in `directory`, or refuses with the name of the job that holds it.
-pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, JobError> {
-    let path =
-        directory.join(format!(".reconcile-{}-{}.lock", context.job.environment, context.job.datastore));
+/// What a job's lock is called that only reads backups: it holds up no backup.
+pub const VERIFY: &str = "-verify";
+/// What the lock of backups and restores is called.
+pub const BACKUP: &str = "";
+
+/// Takes the lock of that kind in `directory`, or refuses with the name of the job that holds it.
+pub fn take(context: &Context, directory: &Path, kind: &str, title: String) -> Result<Lock, JobError> {
+    let path = directory
+        .join(format!(".reconcile-{}-{}{kind}.lock", context.job.environment, context.job.datastore));
     let failed = |error: std::io::Error| {
         let shown = path.display();
         JobError::new(
@@ -48,6 +53,12 @@ pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, Job
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(&path).map_err(failed)?;
+    // What root made the directory's owner could not open the next night.
+    if nix::unistd::geteuid().is_root()
+        && let Ok(owner) = directory.metadata()
+    {
+        let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(held(file)),
@@ -56,7 +67,7 @@ pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, Job
     let holder = Holder {
         pid: std::process::id(),
         host: context.hostname.clone(),
-        job: context.title(tier),
+        job: title,
         began: context.clock.now(),
     };
     let text = serde_json::to_string(&holder).unwrap_or_default();

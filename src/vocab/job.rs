@@ -14,12 +14,15 @@ pub enum JobKind {
     // A plain comment: help would show a doc comment on many lines.
     // Dump, upload, read back, record, expire.
     Backup,
+    // Restore to a scratch place, ask what is there, keep the evidence.
+    Verify,
 }
 
 impl JobKind {
     pub fn name(self) -> &'static str {
         match self {
             JobKind::Backup => "backup",
+            JobKind::Verify => "verify",
         }
     }
 }
@@ -181,12 +184,13 @@ mod tests {
         /// Law 7: job commands survive being rendered and parsed.
         #[test]
         fn a_job_command_survives_cron(
+            job in prop::sample::select(JobKind::value_variants().to_vec()),
             datastore in "[a-z0-9][a-z0-9_-]{0,20}",
             tier in prop::option::of(prop::sample::select(Tier::ALL.to_vec())),
             job_file in prop::option::of("[^\\p{Cc}]{0,40}"),
         ) {
             let command = JobCommand {
-                job: JobKind::Backup,
+                job,
                 datastore: datastore.parse().expect("valid"),
                 tier,
                 job_file,
