@@ -7,12 +7,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::couchdb::settings::CouchdbSource;
 use super::postgresql::settings::PostgresqlSource;
+use super::tree::settings::TreeSource;
 use crate::retention::local::Policy;
 use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName};
 
 /// The version of the format that this program writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The oldest version that it still reads.
+pub const OLDEST: u32 = 1;
 
 /// Member of `secrets`: the access key of the identity that uploads.
 pub const SECRET_ACCESS_KEY: &str = "access_key";
@@ -59,6 +63,18 @@ impl Previous {
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Postgresql(PostgresqlSource),
+    Couchdb(CouchdbSource),
+    Tree(TreeSource),
+}
+
+impl Source {
+    /// How it is dumped, as manifests name it.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Source::Postgresql(source) => source.method.name(),
+            Source::Couchdb(_) | Source::Tree(_) => "tree",
+        }
+    }
 }
 
 /// How the bytes of a dump are compressed.

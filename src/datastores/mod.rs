@@ -4,15 +4,57 @@
 //! Place on the data's path: settings become resources here, and the job that `apply` installed becomes a dump. Must
 //! never know the planner; no kind of resource knows a datastore.
 
+pub mod backed;
+pub mod blobdb;
+pub mod couchdb;
 pub mod dump;
+pub mod files;
+pub mod job;
 pub mod job_file;
 pub mod names;
 pub mod postgresql;
+pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::backed::Backed;
+use self::blobdb::settings::Blobdb;
+use self::couchdb::settings::Couchdb;
+use self::files::settings::Files;
+use self::postgresql::settings::Postgresql;
 use crate::resources::{Resource, host_file};
 use crate::vocab::{AccountId, BucketName, Environment, Id, RegionName, SecretDigest};
+
+/// The list of datastores that hosts' cron backs up.
+#[derive(Clone, Copy, Debug)]
+pub enum BackedUp<'a> {
+    Postgresql(&'a Postgresql),
+    Couchdb(&'a Couchdb),
+    Blobdb(&'a Blobdb),
+    Files(&'a Files),
+}
+
+impl<'a> BackedUp<'a> {
+    /// What it has in common with the others.
+    pub fn backed(self) -> &'a Backed {
+        match self {
+            BackedUp::Postgresql(own) => &own.backed,
+            BackedUp::Couchdb(own) => &own.backed,
+            BackedUp::Blobdb(own) => &own.backed,
+            BackedUp::Files(own) => &own.backed,
+        }
+    }
+
+    /// What its hosts need. Empty while it is off.
+    pub fn pieces(self, terms: &JobTerms<'_>) -> Vec<Piece> {
+        match self {
+            BackedUp::Postgresql(own) => postgresql::desired::pieces(own, terms),
+            BackedUp::Couchdb(own) => couchdb::desired::pieces(own, terms),
+            BackedUp::Blobdb(own) => blobdb::desired::pieces(own, terms),
+            BackedUp::Files(own) => files::desired::pieces(own, terms),
+        }
+    }
+}
 
 /// One resource that a datastore asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

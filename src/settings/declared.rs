@@ -11,7 +11,7 @@ mod sources;
 use std::collections::BTreeMap;
 
 use crate::datastores::postgresql::settings::Method;
-use crate::vocab::{AccountId, BucketName, Environment, HostName, Place, RegionName, Schedule};
+use crate::vocab::{AccountId, BucketName, Environment, HostName, OsUser, Place, RegionName, Schedule};
 
 pub use crate::vocab::Network;
 
@@ -158,6 +158,8 @@ pub struct Files {
     pub schedule: Schedule,
     pub keep_days: Option<u32>,
     pub bucket: Option<BucketName>,
+    pub directory: Option<String>,
+    pub user: Option<OsUser>,
     pub objectives: Objectives,
 }
 

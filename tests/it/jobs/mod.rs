@@ -3,10 +3,13 @@
 // clippy.toml lets test functions panic; what they share is outside of its sight.
 
 mod cli;
+mod couchdb;
 mod dump;
 mod host;
 mod local;
 mod moto;
 mod postgresql;
 mod store;
+mod tree_faults;
+mod trees;
 mod upload;
