@@ -129,6 +129,16 @@ async fn the_second_host_has_what_the_policy_keeps_and_what_is_not_ours() {
         );
     }
 
+    // The files' times are the machine's, and the nights of this test are not: as if each had been written in its own.
+    let midnight = |day: u32| {
+        format!("2026-11-{day}T00:00:00Z").parse::<chrono::DateTime<chrono::Utc>>().expect("an instant")
+    };
+    for day in 26..29 {
+        let name = there.join(format!("couchdb_daily_2026_11_{day}.tar.gz"));
+        let file = fs::File::options().write(true).open(name).expect("opened");
+        file.set_modified(midnight(day).into()).expect("given");
+    }
+
     // The disk here is lost: what is there stays until it is over.
     fs::remove_dir_all(host.context.directory()).expect("removed");
     fs::create_dir(host.context.directory()).expect("made");
