@@ -74,10 +74,8 @@ impl List {
         settings: &Settings,
         directory: &Path,
     ) -> Result<(Vec<Listing>, Vec<String>), Failure> {
-        let hosts: &[HostName] = match self.datastore.as_str() {
-            "postgresql" => &settings.postgresql.hosts,
-            _ => &[],
-        };
+        let own = settings.backed_up().find(|one| one.backed().datastore == self.datastore);
+        let hosts = own.map_or(&[] as &[HostName], |one| &one.backed().hosts);
         if hosts.is_empty() {
             return Err(Failure::failed_with_help(
                 format!("no host of environment {} backs up {}", settings.environment, self.datastore),

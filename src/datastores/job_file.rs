@@ -7,13 +7,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::couchdb::settings::CouchdbSource;
 use super::postgresql::settings::PostgresqlSource;
 use super::prove::SqlCheck;
+use super::tree::settings::TreeSource;
 use crate::retention::local::Policy;
 use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName};
 
 /// The version of the format that this program writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The oldest version that it still reads.
+pub const OLDEST: u32 = 1;
 
 /// Member of `secrets`: the access key of the identity that uploads.
 pub const SECRET_ACCESS_KEY: &str = "access_key";
@@ -39,6 +43,9 @@ pub struct JobFile {
     /// What proves a restored backup.
     #[serde(default, skip_serializing_if = "Verify::is_default")]
     pub verify: Verify,
+    /// Who is stopped and started around a restore; `None`: a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
     /// What there was before: listed, never written to. Programs that know nothing of it wrote files without it.
     #[serde(default, skip_serializing_if = "Previous::is_empty")]
     pub previous: Previous,
@@ -76,11 +83,31 @@ impl Verify {
     }
 }
 
+/// The commands that stop and start whoever uses the data, as `/bin/sh` reads them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Services {
+    pub stop: String,
+    pub start: String,
+}
+
 /// How to dump, per datastore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Postgresql(PostgresqlSource),
+    Couchdb(CouchdbSource),
+    Tree(TreeSource),
+}
+
+impl Source {
+    /// How it is dumped, as manifests name it.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Source::Postgresql(source) => source.method.name(),
+            Source::Couchdb(_) | Source::Tree(_) => "tree",
+        }
+    }
 }
 
 /// How the bytes of a dump are compressed.

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 
 use super::error::{JobError, Stage};
-use crate::datastores::job_file::{JobFile, SECRET_ACCESS_KEY, SECRET_SECRET_KEY, VERSION};
+use crate::datastores::job_file::{JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_SECRET_KEY, VERSION};
 use crate::vocab::Secret;
 
 /// What no job file reaches.
@@ -75,9 +75,10 @@ fn parse(text: &[u8]) -> Result<Loaded, String> {
         .and_then(Value::as_str)
         .ok_or("its first member is not the mark of reconcile")?;
     let version = members.get("version").and_then(Value::as_u64).ok_or("it says no version")?;
-    if version != u64::from(VERSION) {
+    if !(u64::from(OLDEST)..=u64::from(VERSION)).contains(&version) {
         return Err(format!(
-            "it has version {version} and this program reads {VERSION}: program and job file are of different applies"
+            "it has version {version} and this program reads {OLDEST} to {VERSION}: program and job file are of different \
+             applies"
         ));
     }
     let job: JobFile = serde_json::from_value(Value::Object(members)).map_err(|error| error.to_string())?;

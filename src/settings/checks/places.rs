@@ -34,8 +34,13 @@ pub(super) fn directories_inside_of_sources(context: &Context<'_>) -> Vec<Proble
         let around = stores.iter().find_map(|other| {
             let (source, _) = other.source.as_ref()?;
             let shares_a_host = other.hosts.iter().any(|host| store.hosts.contains(host));
-            let is_inside = directory == source || directory.starts_with(&format!("{source}/"));
-            (shares_a_host && is_inside && !excluded(context, &other.name, source, directory))
+            let is_below = directory.starts_with(&format!("{}/", source.trim_end_matches('/')));
+            // A job leaves its own backup directory out.
+            let is_read = match other.name == store.name {
+                true => directory == source,
+                false => directory == source || is_below,
+            };
+            (shares_a_host && is_read && !excluded(context, &other.name, source, directory))
                 .then_some((other, source))
         });
         if let Some((other, source)) = around {

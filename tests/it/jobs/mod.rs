@@ -3,6 +3,7 @@
 // clippy.toml lets test functions panic; what they share is outside of its sight.
 
 mod cli;
+mod couchdb;
 mod dump;
 mod host;
 mod local;
@@ -10,5 +11,7 @@ mod moto;
 mod postgresql;
 mod restore;
 mod store;
+mod tree_faults;
+mod trees;
 mod upload;
 mod verify;

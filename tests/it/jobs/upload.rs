@@ -50,7 +50,8 @@ async fn small_and_large_backups_arrive_whole_under_their_undated_key() {
         assert_eq!(object.metadata["reconcile-environment"], "production");
         assert!(state.uploads.is_empty());
         let manifest: Manifest =
-            serde_json::from_slice(&state.manifests[&format!("{UNDATED}.manifest.json")]).expect("a manifest");
+            serde_json::from_slice(&state.manifests[&format!("{UNDATED}.manifest.json")])
+                .expect("a manifest");
         assert_eq!(manifest, report.manifest);
         assert_eq!(state.without_owner, 0, "{:?}", state.requests);
         let writes = state.requests.iter().filter(|request| request.starts_with('P')).count();
