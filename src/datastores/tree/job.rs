@@ -39,8 +39,9 @@ const SSH_FAILED: i32 = 255;
 const NO_PROGRAM: i32 = 127;
 
 /// The form of every archive. pax(1)'s own knows names and files of any length and attributes of any kind; without times
-/// to the nanosecond it needs no second header for each file. The archive is written in pieces of 64 KiB.
-const FORM: [&str; 8] = [
+/// to the nanosecond it needs no second header for each file. Its records are as long as every tar reads them: one that
+/// stops at the archive's end would otherwise leave some of the last one unread, and its unpacker with a broken pipe.
+const FORM: [&str; 7] = [
     "--create",
     "--file=-",
     "--format=posix",
@@ -48,7 +49,6 @@ const FORM: [&str; 8] = [
     "--sparse",
     "--acls",
     "--xattrs",
-    "--blocking-factor=128",
 ];
 
 /// Looks whether the tree is there, and makes ready to read it.
