@@ -2,7 +2,9 @@
 
 use super::settings::Files;
 use crate::datastores::job_file::Source;
+use crate::datastores::tree::settings::TreeSource;
 use crate::datastores::{JobTerms, Piece, backed};
+use crate::vocab::HostName;
 
 /// The datastore's name, in ids and on the command line, for the tree of this name.
 pub fn name(tree: &str) -> String {
@@ -11,5 +13,10 @@ pub fn name(tree: &str) -> String {
 
 /// What each host needs.
 pub fn pieces(settings: &Files, terms: &JobTerms<'_>) -> Vec<Piece> {
-    backed::pieces(&settings.backed, terms, &[], |_| Source::Tree(settings.source.clone()))
+    let source = |host: &HostName| {
+        // A host that holds the tree itself reads it where it is.
+        let elsewhere = settings.source.host.clone().filter(|other| other != host);
+        Source::Tree(TreeSource { host: elsewhere, ..settings.source.clone() })
+    };
+    backed::pieces(&settings.backed, terms, &[], source)
 }

@@ -28,7 +28,7 @@ use walk::Walk;
 use super::settings::TreeSource;
 use crate::clients::process::{ProcessError, Program, Running, Talk};
 use crate::datastores::dump::{Dump, DumpError, Facts, unpacker};
-use crate::datastores::job::Around;
+use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::Compression;
 use crate::datastores::names::Content;
 use crate::vocab::HostName;
@@ -41,8 +41,9 @@ const SSH_FAILED: i32 = 255;
 const NO_PROGRAM: i32 = 127;
 
 /// The form of every archive. pax(1)'s own knows names and files of any length and attributes of any kind; without times
-/// to the nanosecond it needs no second header for each file. The archive is written in pieces of 64 KiB.
-const FORM: [&str; 8] = [
+/// to the nanosecond it needs no second header for each file. Its records are as long as every tar reads them: one that
+/// stops at the archive's end would otherwise leave some of the last one unread, and its unpacker with a broken pipe.
+const FORM: [&str; 7] = [
     "--create",
     "--file=-",
     "--format=posix",
@@ -50,7 +51,6 @@ const FORM: [&str; 8] = [
     "--sparse",
     "--acls",
     "--xattrs",
-    "--blocking-factor=128",
 ];
 
 /// Looks whether the tree is there, and makes ready to read it.
@@ -60,7 +60,7 @@ pub fn open(source: &TreeSource, around: &Around) -> Result<Box<dyn Dump>, DumpE
         None => here(&source.path, &around.inside(&source.path), around, &left_out)?,
         Some(host) => match around.elsewhere.way(host) {
             Way::Folder(root) => {
-                let path = crate::datastores::job::below(&root, &source.path);
+                let path = below(&root, &source.path);
                 Archive::of(tar_in(&path, &left_out, None), shown(source)).checked(&path)?
             }
             Way::Ssh(ssh) => {
@@ -88,12 +88,13 @@ pub fn try_out(source: &TreeSource, around: &Around) -> Result<String, DumpError
             gnu(tar_version(), None)?;
         }
         Some(host) => match around.elsewhere.way(host) {
-            Way::Folder(root) => look_at(&crate::datastores::job::below(&root, &source.path), &place)?,
+            Way::Folder(root) => look_at(&below(&root, &source.path), &place)?,
             Way::Ssh(ssh) => {
                 // One connection for all of it; what stands in quotes is data.
                 let path = quoted(&source.path)?;
                 let ask = format!(
-                    "cd {path} && tar --version | head -n 1 && {{ ls -A . | head -n 1 | grep -q . || echo empty; }}"
+                    "cd {path} && {{ test -r . || {{ echo 'it is not readable' >&2; false; }}; }} && tar --version | head -n 1 \
+                     && {{ ls -A . | head -n 1 | grep -q . || echo empty; }}"
                 );
                 let answer =
                     ssh.program(&ask).output(QUESTION).map_err(|error| far_failure(host, &place, &error))?;
@@ -190,14 +191,20 @@ fn tar_version() -> Result<String, ProcessError> {
 
 /// Whether tar is that of GNU; the others know other options.
 fn gnu(version: Result<String, ProcessError>, host: Option<&HostName>) -> Result<(), DumpError> {
+    match version {
+        Ok(text) if text.contains("GNU tar") => Ok(()),
+        Ok(text) => {
+            let other = text.lines().next().unwrap_or_default().trim();
+            Err(no_gnu_tar(&format!("tar is `{other}`"), host))
+        }
+        Err(error) => Err(no_gnu_tar(&format!("tar cannot be used ({error})"), host)),
+    }
+}
+
+fn no_gnu_tar(what: &str, host: Option<&HostName>) -> DumpError {
     let place = host.map_or_else(|| "here".to_owned(), |host| format!("on {host}"));
-    let wrong = match version {
-        Ok(text) if text.contains("GNU tar") => return Ok(()),
-        Ok(text) => format!("tar {place} is `{}`", text.lines().next().unwrap_or_default().trim()),
-        Err(error) => format!("tar cannot be used {place}: {error}"),
-    };
-    Err(DumpError::new(format!("{wrong}, and trees are archived by GNU tar"))
-        .help("install it, on Debian and its relatives `apt install tar`"))
+    DumpError::new(format!("{what} {place}, and trees are archived by GNU tar"))
+        .help("install it, on Debian and its relatives `apt install tar`")
 }
 
 pub fn here_is_gnu_tar() -> Result<(), DumpError> {
@@ -323,11 +330,7 @@ impl Dump for Archive {
         };
         match (&self.host, ended.code) {
             (Some(host), Some(SSH_FAILED) | None) => return Err(unreachable(host, &ended.stderr)),
-            (_, Some(NO_PROGRAM)) => {
-                return Err(gnu(Ok("not there".to_owned()), self.host.as_ref())
-                    .err()
-                    .unwrap_or_else(|| self.failed("tar is not there")));
-            }
+            (Some(host), Some(NO_PROGRAM)) => return Err(no_gnu_tar("there is no tar", Some(host))),
             _ => {}
         }
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
