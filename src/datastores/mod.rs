@@ -8,6 +8,7 @@ pub mod dump;
 pub mod job_file;
 pub mod names;
 pub mod postgresql;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +44,8 @@ pub struct JobTerms<'a> {
     pub previous_buckets: Vec<BucketName>,
     /// Digests of the secrets that jobs upload with; empty where they find credentials themselves.
     pub secrets: BTreeMap<String, SecretDigest>,
+    /// Who is told of the backups, and what they are held to.
+    pub watching: watch::Watching,
 }
 
 /// Where the job file of a datastore lies on a host.

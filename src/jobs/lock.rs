@@ -5,12 +5,14 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::error::{JobError, Stage};
+use crate::clients::machine;
+use crate::freshness::Running;
 use crate::vocab::Tier;
 
 /// Held until dropped. The file stays: removing it would let two jobs lock two files of the same name.
@@ -31,12 +33,29 @@ struct Holder {
     host: String,
     job: String,
     began: chrono::DateTime<chrono::Utc>,
+    /// Which backup it makes, and when the kernel started it, in its ticks: a number may be another process's by now.
+    #[serde(default)]
+    tier: Option<Tier>,
+    #[serde(default)]
+    started: Option<u64>,
+}
+
+/// The backup that is being made, as the lock tells. The lock itself is left alone: a backup that begins in that moment
+/// would be refused for it.
+pub fn running(context: &Context) -> Option<Running> {
+    let text = std::fs::read(path(context, &context.directory())).ok()?;
+    let holder: Holder = serde_json::from_slice(&text).ok()?;
+    let is_here = holder.host == context.hostname && machine::runs(holder.pid, holder.started);
+    holder.tier.filter(|_| is_here).map(|tier| Running { tier, began: holder.began })
+}
+
+fn path(context: &Context, directory: &Path) -> PathBuf {
+    directory.join(format!(".reconcile-{}-{}.lock", context.job.environment, context.job.datastore))
 }
 
 /// Takes the lock in `directory`, or refuses with the name of the job that holds it.
 pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, JobError> {
-    let path =
-        directory.join(format!(".reconcile-{}-{}.lock", context.job.environment, context.job.datastore));
+    let path = path(context, directory);
     let failed = |error: std::io::Error| {
         let shown = path.display();
         JobError::new(
@@ -58,6 +77,8 @@ pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, Job
         host: context.hostname.clone(),
         job: context.title(tier),
         began: context.clock.now(),
+        tier: Some(tier),
+        started: machine::started(std::process::id()),
     };
     let text = serde_json::to_string(&holder).unwrap_or_default();
     // The text is for people: a full disk must not keep a job from finding out about it where it matters.

@@ -7,6 +7,7 @@
 //!
 //!     lock -> dump -> seal -> upload -> read back -> record -> expire -> tell
 
+pub mod check;
 mod compress;
 mod context;
 mod directory;
@@ -21,9 +22,11 @@ mod preflight;
 mod sequence;
 mod slice;
 mod stream;
+pub mod tell;
 mod upload;
 
-pub use context::{Context, Store};
+pub use check::CheckReport;
+pub use context::{Channels, Context, Store};
 pub use error::{JobError, Stage};
 pub use failure::{LastFailure, log as log_failure};
 pub use list::{Copy, Earlier, Here, Keep, Listing, Row, list};

@@ -18,7 +18,7 @@ use super::error::{JobError, Stage};
 use super::manifest::{FORMAT, Manifest, Remote};
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::{directory, expire, failure, lock, manifest};
+use super::{directory, expire, failure, lock, manifest, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job_file::Source;
 use crate::datastores::names::Name;
@@ -54,10 +54,16 @@ where
 {
     let result = Box::pin(attempt(context, tier, open)).await;
     match &result {
-        Ok(_) => failure::clear(context),
+        Ok(report) => {
+            failure::clear(context);
+            Box::pin(tell::succeeded(context, &report.manifest)).await;
+        }
         // The job that holds the lock is about to say how it went; this one has nothing to add.
         Err(error) if error.is_refusal() => {}
-        Err(error) => failure::record(context, tier, error),
+        Err(error) => {
+            failure::record(context, tier, error);
+            Box::pin(tell::failed(context, tier, error)).await;
+        }
     }
     result
 }

@@ -20,5 +20,6 @@ pub mod problems;
 pub mod reference;
 pub mod sarif;
 pub mod settings;
+pub mod status;
 pub mod text;
 pub mod times;

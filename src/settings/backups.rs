@@ -2,7 +2,7 @@
 //! tree of the right shape becomes.
 //!
 //! What this version carries out is `account`, `buckets`, `break_glass`, `adopt`, `previous_names`, `previous_buckets`,
-//! `identities` and `postgresql`; the rest is read and checked all the same.
+//! `identities`, `objectives`, `alerts` and `postgresql`; the rest is read and checked all the same.
 
 mod access;
 mod alerts;
@@ -233,23 +233,21 @@ impl BackupsFile {
             adopt: _,
             previous_names: _,
             previous_buckets: _,
-            objectives,
+            objectives: _,
             identities: _,
             databases,
             files,
             dokku,
-            alerts,
+            alerts: _,
             postgresql: _,
             couchdb,
             blobdb,
             elasticsearch,
         } = self;
         let members = [
-            ("objectives", objectives.is_some(), "backups are not held to objectives by this version yet"),
             ("databases", databases.is_some(), "Amazon RDS is not managed by this version yet"),
             ("files", files.is_some(), "directory trees are not backed up by this version yet"),
             ("dokku", dokku.is_some(), "dokku's backups are not managed by this version yet"),
-            ("alerts", alerts.is_some(), "nobody is alerted by this version yet"),
             ("couchdb", couchdb.is_some(), "CouchDB backups are not carried out by this version yet"),
             (
                 "blobdb",

@@ -14,12 +14,17 @@ pub enum JobKind {
     // A plain comment: help would show a doc comment on many lines.
     // Dump, upload, read back, record, expire.
     Backup,
+    // Look whether the newest backups are as new as they should be, and tell somebody.
+    Check,
 }
 
 impl JobKind {
+    pub const ALL: [JobKind; 2] = [JobKind::Backup, JobKind::Check];
+
     pub fn name(self) -> &'static str {
         match self {
             JobKind::Backup => "backup",
+            JobKind::Check => "check",
         }
     }
 }
@@ -67,7 +72,7 @@ impl fmt::Display for Tier {
 /// One job as it stands in a cron entry or is typed by a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Args)]
 pub struct JobCommand {
-    /// What to do; a backup is dumped, uploaded, read back, recorded
+    /// What to do: make a backup, or check whether there is one and tell somebody
     #[arg(value_enum)]
     pub job: JobKind,
 
@@ -181,12 +186,13 @@ mod tests {
         /// Law 7: job commands survive being rendered and parsed.
         #[test]
         fn a_job_command_survives_cron(
+            job in prop::sample::select(JobKind::ALL.to_vec()),
             datastore in "[a-z0-9][a-z0-9_-]{0,20}",
             tier in prop::option::of(prop::sample::select(Tier::ALL.to_vec())),
             job_file in prop::option::of("[^\\p{Cc}]{0,40}"),
         ) {
             let command = JobCommand {
-                job: JobKind::Backup,
+                job,
                 datastore: datastore.parse().expect("valid"),
                 tier,
                 job_file,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{Method, Postgresql, PostgresqlSource};
 use crate::datastores::job_file::{self, JobFile, Previous, Source, Upload};
-use crate::datastores::{JobTerms, Piece, job_path};
+use crate::datastores::{JobTerms, Piece, job_path, watch};
 use crate::resources::{Crontab, HostDirectory, HostFile, Resource, crontab, host_file};
 use crate::vocab::{BucketName, Datastore, HostName, Id, JobCommand, JobKind, Kind, OsUser, Value};
 
@@ -48,7 +48,8 @@ impl HostPieces<'_> {
             programs: &[],
         };
         let file = self.job_file(host, source);
-        let secret = file.upload.is_some();
+        // A locked vault may hold what alerts need, whatever is uploaded.
+        let secret = true;
         let mut pieces = vec![
             piece(job_files.clone(), Resource::HostDirectory(self.job_files()), &[], false),
             piece(backups.clone(), Resource::HostDirectory(self.backups()), &[], false),
@@ -85,7 +86,7 @@ impl HostPieces<'_> {
             versioned: terms.versioned_keys,
         };
         let earlier = terms.previous_buckets.iter().filter(|name| !s3 || *name != bucket);
-        JobFile {
+        let file = JobFile {
             version: job_file::VERSION,
             environment: terms.environment.clone(),
             host: host.clone(),
@@ -100,7 +101,11 @@ impl HostPieces<'_> {
                 // Where one lives whose settings say nothing, the store tells.
                 buckets: earlier.map(|name| upload(name, terms.regions.get(name).cloned())).collect(),
             },
-        }
+            schedules: BTreeMap::new(),
+            alerts: job_file::Alerts::default(),
+            objectives: job_file::Objectives::default(),
+        };
+        terms.watching.fill(file, &self.settings.schedules)
     }
 
     fn file(&self, file: &JobFile) -> HostFile {
@@ -109,10 +114,11 @@ impl HostPieces<'_> {
             Ok(serde_json::Value::Object(members)) => members,
             _ => serde_json::Map::new(),
         };
-        let secrets = match file.upload {
+        let mut secrets = match file.upload {
             Some(_) => self.terms.secrets.clone(),
             None => BTreeMap::new(),
         };
+        secrets.extend(self.terms.watching.secrets.clone());
         HostFile {
             path: job_path(self.terms.environment, NAME),
             owner: self.settings.user.clone(),
@@ -139,6 +145,8 @@ impl HostPieces<'_> {
                 job_file: Some(job_path(self.terms.environment, NAME)),
             },
         };
-        self.settings.schedules.iter().map(|(tier, schedule)| entry(*tier, schedule)).collect()
+        let backups = self.settings.schedules.iter().map(|(tier, schedule)| entry(*tier, schedule));
+        let check = watch::entry(self.terms.environment, &self.datastore, &self.settings.user);
+        backups.chain(check).collect()
     }
 }
