@@ -17,6 +17,7 @@ use crate::clients::host::Host;
 use crate::clients::machine;
 use crate::datastores::job_path;
 use crate::jobs::tell::test::{self, Tested};
+use crate::jobs::{Context, JobError};
 use crate::report::text::{ALARM, BOLD, GREEN, one_line, styled, wrapped};
 use crate::settings::Settings;
 use crate::vocab::{Datastore, Environment, HostName};
@@ -214,62 +215,62 @@ impl All {
     }
 
     fn send(&self, place: &Place, code: &str, by: &str) -> Result<Vec<Part>, Failure> {
-        let one = |(host, datastore, way): &(HostName, Datastore, Way)| {
-            let (host, datastore) = (host.clone(), datastore.clone());
-            let (code, by) = (code.to_owned(), by.to_owned());
-            async move {
-                let result = match way {
-                    Way::Near(file) => {
-                        Box::pin(near(place, &host, &datastore, file.as_deref(), async |context| {
-                            test::send(&context, &code, &by).await.map_err(|error| told(&error))
-                        }))
-                        .await
-                    }
-                    Way::Far(watched, path) => {
-                        let rest = ["--send", &code, "--by", &by, "--output", "json"];
-                        let words = watched.words(&["alerts", "test"], path, &rest);
-                        let ran = fleet::host_run(self.hosts.get(&host), &watched.user, &words).await;
-                        ran.and_then(|ran| sent(&ran.output))
-                    }
-                };
-                Part { host, datastore, result }
+        let parts = self.watched.iter().map(|one| Box::pin(self.send_one(place, one, code, by)));
+        block_on(futures_util::stream::iter(parts).buffered(self.parallel.max(1)).collect())
+    }
+
+    async fn send_one(
+        &self,
+        place: &Place,
+        (host, datastore, way): &(HostName, Datastore, Way),
+        code: &str,
+        by: &str,
+    ) -> Part {
+        let result = match way {
+            Way::Near(file) => match near(place, host, datastore, file.as_deref()).await {
+                Ok(context) => Box::pin(test::send(&context, code, by)).await.map_err(|error| told(&error)),
+                Err(why) => Err(why),
+            },
+            Way::Far(watched, path) => {
+                let rest = ["--send", code, "--by", by, "--output", "json"];
+                let words = watched.words(&["alerts", "test"], path, &rest);
+                let ran = fleet::host_run(self.hosts.get(host), &watched.user, &words).await;
+                ran.and_then(|ran| sent(&ran.output))
             }
         };
-        block_on(futures_util::stream::iter(self.watched.iter().map(one)).buffered(self.parallel.max(1)).collect())
+        Part { host: host.clone(), datastore: datastore.clone(), result }
+    }
+
+    async fn confirm_one(
+        &self,
+        place: &Place,
+        (host, datastore, way): &(HostName, Datastore, Way),
+        code: &str,
+        by: &str,
+    ) -> Result<(), String> {
+        match way {
+            Way::Near(file) => {
+                let context = near(place, host, datastore, file.as_deref()).await?;
+                let confirmed = Box::pin(test::confirm(&context, code, by)).await;
+                confirmed.map(|_| ()).map_err(|error| told(&error))
+            }
+            Way::Far(watched, path) => {
+                let words = watched.words(&["alerts", "test"], path, &["--code", code, "--by", by]);
+                let ran = fleet::host_run(self.hosts.get(host), &watched.user, &words).await?;
+                if ran.succeeded { Ok(()) } else { Err(one_line(ran.output.trim())) }
+            }
+        }
     }
 
     /// Records that a test arrived, wherever this code was sent from.
     fn confirm(&self, place: &Place, code: &str, by: &str, out: &mut Output) -> Result<Exit, Failure> {
-        let one = |(host, datastore, way): &(HostName, Datastore, Way)| {
-            let (host, datastore) = (host.clone(), datastore.clone());
-            let (code, by) = (code.to_owned(), by.to_owned());
-            async move {
-                let result: Result<(), String> = match way {
-                    Way::Near(file) => {
-                        Box::pin(near(place, &host, &datastore, file.as_deref(), async |context| {
-                            test::confirm(&context, &code, &by).await.map(|_| ()).map_err(|error| told(&error))
-                        }))
-                        .await
-                    }
-                    Way::Far(watched, path) => {
-                        let words = watched.words(&["alerts", "test"], path, &["--code", &code, "--by", &by]);
-                        match fleet::host_run(self.hosts.get(&host), &watched.user, &words).await {
-                            Ok(ran) if ran.succeeded => Ok(()),
-                            Ok(ran) => Err(one_line(ran.output.trim())),
-                            Err(why) => Err(why),
-                        }
-                    }
-                };
-                (host, datastore, result)
-            }
-        };
-        let confirmed: Vec<_> = block_on(
-            futures_util::stream::iter(self.watched.iter().map(one)).buffered(self.parallel.max(1)).collect(),
-        )?;
+        let each = self.watched.iter().map(|one| Box::pin(self.confirm_one(place, one, code, by)));
+        let confirmed: Vec<Result<(), String>> =
+            block_on(futures_util::stream::iter(each).buffered(self.parallel.max(1)).collect())?;
         let mut exit = Exit::Ok;
         let mut parts = Vec::new();
         let mut text = String::new();
-        for (host, datastore, result) in confirmed {
+        for ((host, datastore, _), result) in self.watched.iter().zip(confirmed) {
             let about = format!("{datastore} on {host}");
             match &result {
                 Ok(()) => text.push_str(&format!("{} {about}: the alert arrived\n", styled(GREEN, "+"))),
@@ -297,19 +298,18 @@ fn nothing(environment: &Environment) -> Failure {
     )
 }
 
-async fn near<T>(
+async fn near(
     place: &Place,
     host: &HostName,
     datastore: &Datastore,
     file: Option<&str>,
-    deed: impl AsyncFnOnce(crate::jobs::Context) -> Result<T, String>,
-) -> Result<T, String> {
+) -> Result<Context, String> {
     let surroundings = Surroundings::of(place, Some(host)).map_err(|failure| failure.to_text())?;
     let context = Box::pin(surroundings.context(file, datastore)).await;
-    Box::pin(deed(context.map_err(|failure| failure.to_text())?)).await
+    context.map_err(|failure| failure.to_text())
 }
 
-fn told(error: &crate::jobs::JobError) -> String {
+fn told(error: &JobError) -> String {
     let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
     format!("{}{help}", error.message)
 }

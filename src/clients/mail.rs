@@ -22,8 +22,8 @@ use crate::vocab::Secret;
 
 /// How long one letter to one address may take.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long one step of it may take.
-const STEP: Duration = Duration::from_secs(20);
+/// How long one step of it should take at most.
+pub const STEP: Duration = Duration::from_secs(20);
 
 /// Where `sendmail` lies (Filesystem Hierarchy Standard 3.0, 4.6); cron's PATH need not lead there.
 const SENDMAIL: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
@@ -58,6 +58,8 @@ pub struct Server {
     pub login: Option<(Secret, Secret)>,
     /// What this machine calls itself.
     pub hello: String,
+    /// How long one step may take.
+    pub step: Duration,
 }
 
 /// How the connection is kept private.
@@ -132,7 +134,7 @@ pub fn render(letter: &Letter) -> Result<Vec<u8>, String> {
 }
 
 async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<(), String> {
-    let Server { host, port, security, login, hello } = server;
+    let Server { host, port, security, login, hello, step } = server;
     let address = |text: &str| text.parse::<Address>().map_err(|error| format!("{text}: {error}"));
     let envelope = Envelope::new(Some(address(from)?), vec![address(to)?]).map_err(|error| error.to_string())?;
     if login.is_some() && *security == Security::None && !is_here(host) {
@@ -150,7 +152,7 @@ async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(*port)
         .tls(tls)
-        .timeout(Some(STEP))
+        .timeout(Some(*step))
         .hello_name(ClientId::Domain(hello.clone()));
     if let Some((user, password)) = login {
         builder = builder
@@ -292,6 +294,7 @@ mod tests {
             security: Security::None,
             login: Some((Secret::new("user"), Secret::new("canary"))),
             hello: "db1".to_owned(),
+            step: STEP,
         };
         let errors = send(&Way::Smtp(server), &letter("x")).await;
         assert_eq!(errors.len(), 2);

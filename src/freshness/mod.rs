@@ -265,7 +265,7 @@ pub fn judge(facts: &Facts) -> Freshness {
 }
 
 fn tier_freshness(facts: &Facts, tier: Tier, promise: &Promise) -> TierFreshness {
-    let allowance = runs::allowance(&facts.seen, tier);
+    let allowance = allowance(&facts.seen, tier);
     let due = runs::due(promise, facts.zone, facts.now, allowance);
     let next = promise.schedule.next(facts.now.max(promise.since), facts.zone, 1).into_iter().next();
     let places = facts.places.iter().map(|(place, unseen)| {

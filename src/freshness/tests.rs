@@ -288,7 +288,7 @@ proptest! {
         let missed = which.index(all.len());
         let run = all[missed].0 - TimeDelta::seconds(2);
         let made: Vec<_> = all.iter().enumerate().filter(|(n, _)| *n != missed).map(|(_, run)| *run).collect();
-        let now = runs::missed_at(run, zone, runs::allowance(&history(&made, run), Tier::Daily));
+        let now = runs::missed_at(run, zone, allowance(&history(&made, run), Tier::Daily));
         let facts = facts(schedule, zone, since, now, history(&made, now));
         let made_good = facts.seen.iter().any(|seen| seen.ended >= run);
         let judged = judge(&facts);

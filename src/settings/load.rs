@@ -14,12 +14,12 @@ use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
 use super::{
-    Effective, Inventory, Keyring, Origin, Settings, Storage, Unsupported, buckets, secrets, shape, values,
+    Effective, Inventory, Keyring, Origin, Settings, Storage, buckets, secrets, shape, values,
 };
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{
-    BucketName, Check, Environment, HostName, OsUser, Place, Problem, Problems, Schedule, Tier, Value,
+    BucketName, Check, Environment, HostName, OsUser, Problem, Problems, Schedule, Tier, Value,
 };
 
 /// Reads and cross-checks an environment.

@@ -45,7 +45,7 @@ impl Schedule {
             if last.is_some() || from <= since || back > LONGEST {
                 return last;
             }
-            back *= 4;
+            back = back * 4;
         }
         None
     }

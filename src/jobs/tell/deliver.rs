@@ -50,6 +50,7 @@ pub fn way(context: &Context) -> Way {
             },
             login: context.channels.secrets.smtp.clone(),
             hello: context.hostname.clone(),
+            step: mail::STEP,
         }),
         (None, None) => Way::Sendmail(context.channels.sendmail.clone()),
     }

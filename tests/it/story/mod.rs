@@ -13,3 +13,4 @@ mod refusals;
 mod retiring;
 pub mod stage;
 mod takeover;
+mod watch;

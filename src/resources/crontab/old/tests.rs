@@ -142,7 +142,7 @@ fn a_password_on_a_line_is_told_to_nobody() {
     let text =
         "0 0 * * * postgres PGPASSWORD=CANARY /usr/local/sbin/create_postgres_dump.sh daily 2 CANARY\n";
     let found = lines(text.as_bytes(), &system());
-    let [Found { seen: Seen::Backup(line), .. }] = &found[..] else { panic!("{found:?}") };
+    let [Found { seen: Seen::Entry(line), .. }] = &found[..] else { panic!("{found:?}") };
     let shown = Value::from(line).to_json().to_string();
     assert!(!shown.contains("CANARY") && shown.contains("create_postgres_dump.sh daily 2"), "{shown}");
 }
