@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::place::Place;
@@ -158,17 +159,16 @@ pub async fn host_run(reach: Option<&Reach>, user: &OsUser, words: &[String]) ->
     }
 }
 
-/// The report in what a host printed, whatever else it printed.
-fn read(output: &str) -> Option<CheckReport> {
-    let mut documents = output.match_indices('{').map(|(at, _)| {
-        let mut stream = serde_json::Deserializer::from_str(output.get(at..)?).into_iter::<CheckReport>();
+/// The document in what a host printed, whatever else it printed.
+pub fn read<T: DeserializeOwned>(output: &str) -> Option<T> {
+    output.match_indices('{').find_map(|(at, _)| {
+        let mut stream = serde_json::Deserializer::from_str(output.get(at..)?).into_iter::<T>();
         stream.next()?.ok()
-    });
-    documents.find_map(|found| found)
+    })
 }
 
 /// What a host said in place of a report.
-fn silent(output: &str) -> String {
+pub fn silent(output: &str) -> String {
     let said: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match said.is_empty() {
         true => "it gave no answer".to_owned(),

@@ -58,6 +58,7 @@ impl Run {
         let seen = report.saw_everything();
         match out.format() {
             Format::Json => out.json(&report::status::check_json(&report)),
+            _ if good && seen && host.is_under_cron() => {}
             _ => out.result(&report::status::check(&report)),
         }
         for trouble in troubles {
@@ -76,6 +77,7 @@ impl Run {
         let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
+            (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
             (Ok(report), _) => out.result(&report::jobs::backup(&report)),
             (Err(error), format) => {
                 if format == Format::Json {

@@ -79,6 +79,14 @@ impl Surroundings {
         })
     }
 
+    /// Whether cron runs this, where only what is wrong is worth a mail: it gives its jobs neither a terminal nor the name of
+    /// one (crontab(5)). In the sandbox somebody looks on.
+    pub fn is_under_cron(&self) -> bool {
+        use std::io::IsTerminal;
+        let has_terminal = std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
+        self.outbox.is_none() && !has_terminal && std::env::var_os("TERM").is_none()
+    }
+
     /// Reads the job file and makes the context of its job: the one named, else the only one of the datastore.
     pub async fn context(&self, named: Option<&str>, datastore: &Datastore) -> Result<Context, Failure> {
         let path = match named {

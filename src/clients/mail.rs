@@ -20,10 +20,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::vocab::Secret;
 
-/// How long one letter to one address may take.
-const LIMIT: Duration = Duration::from_secs(60);
-/// How long one step of it should take at most.
-pub const STEP: Duration = Duration::from_secs(20);
+/// How long one letter to one address may take, from the first word to the last.
+pub const LIMIT: Duration = Duration::from_secs(45);
 
 /// Where `sendmail` lies (Filesystem Hierarchy Standard 3.0, 4.6); cron's PATH need not lead there.
 const SENDMAIL: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
@@ -58,8 +56,8 @@ pub struct Server {
     pub login: Option<(Secret, Secret)>,
     /// What this machine calls itself.
     pub hello: String,
-    /// How long one step may take.
-    pub step: Duration,
+    /// How long a letter may take.
+    pub limit: Duration,
 }
 
 /// How the connection is kept private.
@@ -100,8 +98,9 @@ pub async fn send(way: &Way, letter: &Letter) -> Vec<MailError> {
                 Way::Outbox(_) => Ok(()),
             }
         };
-        let sent = tokio::time::timeout(LIMIT, Box::pin(sent)).await;
-        let sent = sent.unwrap_or_else(|_| Err(format!("it took longer than {} seconds", LIMIT.as_secs())));
+        let limit = if let Way::Smtp(server) = way { server.limit } else { LIMIT };
+        let sent = tokio::time::timeout(limit, Box::pin(sent)).await;
+        let sent = sent.unwrap_or_else(|_| Err(format!("nothing came of it within {} s", limit.as_secs_f32())));
         errors.extend(sent.err().map(|why| MailError { to: to.clone(), why }));
     }
     errors
@@ -134,7 +133,7 @@ pub fn render(letter: &Letter) -> Result<Vec<u8>, String> {
 }
 
 async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<(), String> {
-    let Server { host, port, security, login, hello, step } = server;
+    let Server { host, port, security, login, hello, limit } = server;
     let address = |text: &str| text.parse::<Address>().map_err(|error| format!("{text}: {error}"));
     let envelope = Envelope::new(Some(address(from)?), vec![address(to)?]).map_err(|error| error.to_string())?;
     if login.is_some() && *security == Security::None && !is_here(host) {
@@ -152,7 +151,7 @@ async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(*port)
         .tls(tls)
-        .timeout(Some(*step))
+        .timeout(Some(*limit))
         .hello_name(ClientId::Domain(hello.clone()));
     if let Some((user, password)) = login {
         builder = builder
@@ -294,7 +293,7 @@ mod tests {
             security: Security::None,
             login: Some((Secret::new("user"), Secret::new("canary"))),
             hello: "db1".to_owned(),
-            step: STEP,
+            limit: LIMIT,
         };
         let errors = send(&Way::Smtp(server), &letter("x")).await;
         assert_eq!(errors.len(), 2);

@@ -22,6 +22,8 @@ pub struct Lock(File);
 impl Drop for Lock {
     /// Closing alone would not do: a child that another thread is just starting holds the file too, until its exec.
     fn drop(&mut self) {
+        // Whoever reads it meanwhile must not take this process for one at work.
+        let _ = self.0.set_len(0);
         let _ = self.0.unlock();
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::documents;
 use super::text::{ALARM, BOLD, DIM, GREEN, YELLOW, WIDTH, bytes, counted, minute, one_line, styled, wrapped};
 use crate::freshness::metrics::{Metrics, Subject};
-use crate::freshness::{Goal, Matter, Place, PlaceFreshness, State, TierFreshness};
+use crate::freshness::{Matter, Place, PlaceFreshness, State, TierFreshness};
 use crate::jobs::CheckReport;
 use crate::vocab::{Datastore, Environment, HostName};
 
@@ -142,7 +142,7 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
                 tier.tier.to_string(),
                 at(Place::Here).map_or_else(|| "-".to_owned(), cell),
                 at(Place::Remote).map_or_else(|| "-".to_owned(), cell),
-                format!("{age} / {}", goal(report, tier)),
+                format!("{age} / {}", goal(tier)),
                 newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes)),
                 proven,
             ],
@@ -164,14 +164,9 @@ fn cell(at: &PlaceFreshness) -> String {
     }
 }
 
-/// What the newest may be old: the goal that settings name, else until the next run's would be missed.
-fn goal(report: &CheckReport, tier: &TierFreshness) -> String {
-    let named = report.freshness.objectives.iter().find(|one| one.goal == Goal::RecoveryPoint);
-    let from_schedule = || Some(tier.limit? - tier.due.or(Some(tier.since))?);
-    match named.and_then(|one| TimeDelta::try_seconds(one.within)).or_else(from_schedule) {
-        Some(within) => span(within),
-        None => "-".to_owned(),
-    }
+/// How old the newest may become: until the next run's would be missed.
+fn goal(tier: &TierFreshness) -> String {
+    tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)))
 }
 
 /// The largest unit that leaves two or more: `26 h`, `3 days`.
@@ -227,7 +222,9 @@ fn wrong(hosts: &[Host]) -> String {
             }
         }
         for matter in matters {
-            if helped.insert(matter) {
+            // The failure that was told says better what to do.
+            let is_told = matter == Matter::Late && report.last_failure.is_some();
+            if !is_told && helped.insert(matter) {
                 text.push_str(&format!("{}\n", wrapped("  = help: ", 10, matter.help())));
             }
         }

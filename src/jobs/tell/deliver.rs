@@ -50,7 +50,7 @@ pub fn way(context: &Context) -> Way {
             },
             login: context.channels.secrets.smtp.clone(),
             hello: context.hostname.clone(),
-            step: mail::STEP,
+            limit: mail::LIMIT,
         }),
         (None, None) => Way::Sendmail(context.channels.sendmail.clone()),
     }

@@ -51,7 +51,7 @@ async fn checked(host: &Host) -> (CheckReport, Vec<String>) {
     (report, troubles)
 }
 
-fn subjects(letters: &[Letter]) -> Vec<&str> {
+fn subjects(letters: &[Letter]) -> Vec<String> {
     letters.iter().map(Letter::subject).collect()
 }
 
@@ -64,7 +64,7 @@ async fn a_night_that_fails_is_one_letter_and_its_end_another() {
     let letters = server.letters();
     assert_eq!(
         subjects(&letters),
-        ["[ALERT] postgresql backups on db1.example.org (production): the daily backup failed at"]
+        ["[ALERT] postgresql backups on db1.example.org (production): the daily backup failed at dump"]
     );
     assert_eq!((letters[0].from.as_str(), letters[0].to.as_slice()), ("backups@example.org", &[OPS.to_owned()][..]));
     let text = letters[0].text.split_once("\n\n").expect("a body").1;
@@ -107,7 +107,7 @@ async fn a_run_that_never_started_is_found_by_the_next_check() {
     let letters = server.letters();
     assert_eq!(letters.len(), 1);
     insta::assert_snapshot!("letter_of_a_missing_backup", letters[0].text.split_once("\n\n").expect("a body").1);
-    let status = jobs::check::status_file::text(&report);
+    let status = check::status_file::text(&report);
     insta::assert_snapshot!(status, @r"
     [ALERT] No daily postgres backup
     [ALERT] no daily backup on the host since the run of 2026-11-21 01:00 UTC; there is none at all
@@ -191,7 +191,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
         security: Security::None,
         login: None,
         hello: "db1".to_owned(),
-        step: Duration::from_millis(200),
+        limit: Duration::from_millis(200),
     });
     let letter = mail::Letter {
         from: "backups@example.org".to_owned(),
@@ -202,7 +202,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     };
     let errors = mail::send(&way, &letter).await;
     assert_eq!(errors.len(), 1);
-    assert!(errors[0].why.contains("timed out"), "{}", errors[0]);
+    assert!(errors[0].why.contains("nothing came of it within 0.2 s"), "{}", errors[0]);
     // Where TLS is asked for nothing is said without it.
     let plain = Smtp::start(Mood::Takes);
     let way = |security| {
@@ -212,7 +212,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
             security,
             login: None,
             hello: "db1".to_owned(),
-            step: Duration::from_secs(5),
+            limit: Duration::from_secs(5),
         })
     };
     for security in [Security::Starttls, Security::Tls] {

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::stage::Stage;
 use crate::support::postgres::Postgres;
+use crate::support::smtp::subject;
 
 /// The example, with somebody who is told; applied at noon of Saturday.
 fn watched(server: Option<&Postgres>) -> Stage {
@@ -13,8 +14,8 @@ fn watched(server: Option<&Postgres>) -> Stage {
     };
     stage.edit(
         "environment/public.yml",
-        "backups:\n",
-        "check_s3_backups_email: ops@example.org\nbackups:\n  objectives: {recovery_point: 26h}\n",
+        "\nbackups:\n",
+        "\ncheck_s3_backups_email: ops@example.org\nbackups:\n  objectives: {recovery_point: 26h}\n",
     );
     stage.reconcile("apply --auto-approve").exits(0);
     stage.reconcile("plan --detailed-exitcode").exits(0);
@@ -31,10 +32,7 @@ fn outbox(stage: &Stage) -> Vec<String> {
         .iter()
         .map(|path| {
             let text = fs::read_to_string(path).expect("a letter");
-            match text.lines().find_map(|line| line.strip_prefix("Subject: ")) {
-                Some(subject) => subject.trim_end().to_owned(),
-                None => text.trim_end().to_owned(),
-            }
+            subject(&text).unwrap_or_else(|| text.trim_end().to_owned())
         })
         .collect()
 }
@@ -56,7 +54,7 @@ fn a_night_without_a_backup_is_told_once() {
 
     // On Sunday the weekly one fails: there is no server. Somebody hears of it at once, and once.
     stage.reconcile("sandbox run db1 --at 2026-11-22T01:00:00Z").exits(1);
-    let failed = "[ALERT] postgresql backups on db1 (commcare-example): the weekly backup failed at";
+    let failed = "[ALERT] postgresql backups on db1 (commcare-example): the weekly backup failed at dump";
     assert_eq!(outbox(&stage), [failed]);
     for hour in ["03", "07", "11", "15", "19", "23"] {
         stage.reconcile(&format!("sandbox run db1 --at 2026-11-22T{hour}:00:00Z")).exits(1);
@@ -115,9 +113,9 @@ fn nights_that_go_well_are_quiet_and_what_is_done_to_them_is_told() {
     stage
         .reconcile("check")
         .exits(2)
-        .says(&["HIDDEN", "the newest daily backup in the bucket is hidden by a delete marker"]);
+        .says(&["HIDDEN", "the newest daily backup in the bucket is hidden by a delete"]);
     stage.reconcile("sandbox run db1 --at 2026-11-25T15:00:00Z").exits(1);
-    let hidden = "[ALERT] postgresql backups on db1 (commcare-example): a backup is hidden in the";
+    let hidden = "[ALERT] postgresql backups on db1 (commcare-example): a backup is hidden in the bucket";
     assert_eq!(outbox(&stage), [hidden]);
     // The next night's lies above the marker.
     stage.reconcile("sandbox run db1 --at 2026-11-26T01:00:00Z").exits(0);
@@ -161,8 +159,8 @@ fn secrets_of_alerts_reach_the_host_and_nothing_else() {
     let stage = Stage::new();
     stage.edit(
         "environment/public.yml",
-        "backups:\n",
-        "backups:\n  alerts:\n    email: ops@example.org\n    smtp: {host: mail.example.org}\n",
+        "\nbackups:\n",
+        "\nbackups:\n  alerts:\n    email: ops@example.org\n    smtp: {host: mail.example.org}\n",
     );
     let vault = stage.path("environment/vault.yml");
     fs::write(

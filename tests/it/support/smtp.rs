@@ -36,10 +36,17 @@ pub struct Letter {
 }
 
 impl Letter {
-    pub fn subject(&self) -> &str {
-        let line = self.text.lines().find_map(|line| line.strip_prefix("Subject: "));
-        line.expect("a subject").trim_end()
+    pub fn subject(&self) -> String {
+        subject(&self.text).expect("a subject")
     }
+}
+
+/// The subject of a letter, which may go on in lines that begin with a space (RFC 5322, 2.2.3).
+pub fn subject(text: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("Subject: "));
+    let first = lines.next()?.strip_prefix("Subject: ")?.trim_end();
+    let rest = lines.take_while(|line| line.starts_with(' ')).map(str::trim);
+    Some(std::iter::once(first).chain(rest).collect::<Vec<_>>().join(" "))
 }
 
 pub struct Smtp {

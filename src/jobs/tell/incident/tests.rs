@@ -1,3 +1,5 @@
+//! What is told when: once for each incident, whatever happens in whichever order.
+
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
