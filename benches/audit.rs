@@ -171,6 +171,7 @@ fn terms() -> Terms {
     Terms {
         root_writes: false,
         earlier: Default::default(),
+        verify: Default::default(),
         previous: Default::default(),
         environment: "prod".parse().expect("a name"),
         account: Some(ACCOUNT.parse().expect("an account")),

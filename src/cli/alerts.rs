@@ -342,7 +342,10 @@ fn show(parts: &[Part], place: &Place, out: &mut Output) -> Exit {
         text.push_str(&format!("{}\n", styled(BOLD, format_args!("{datastore} on {host}"))));
         let mut wrong = |why: &str| {
             exit = Exit::Failed;
-            text.push_str(&format!("{}\n", wrapped(&format!("  {} ", styled(ALARM, "!")), 4, &one_line(why))));
+            text.push_str(&format!(
+                "{}\n",
+                wrapped(&format!("  {} ", styled(ALARM, "!")), 4, &one_line(why))
+            ));
         };
         match result {
             Ok(Tested { at, sent, failed }) => {

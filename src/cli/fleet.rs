@@ -175,4 +175,3 @@ pub fn silent(output: &str) -> String {
         false => said.join("; "),
     }
 }
-

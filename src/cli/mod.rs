@@ -20,6 +20,7 @@ mod list;
 mod lock;
 mod locked;
 mod manual;
+mod on_host;
 mod output;
 mod permissions;
 mod place;
@@ -27,6 +28,7 @@ mod plan;
 mod programs;
 mod progress;
 mod prompt;
+mod restore;
 mod retention;
 mod run;
 mod sandbox;
@@ -39,6 +41,7 @@ mod stop;
 mod surroundings;
 mod validate;
 mod vault;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -90,6 +93,10 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
+    /// Take a backup back: here, or into a directory; from S3 with no environment at all
+    Restore(restore::Restore),
+    /// Prove a backup: restore it to a scratch place, ask what it holds, keep the evidence
+    Verify(verify::Verify),
     /// Run a job on this host, as cron does
     Run(run::Run),
     /// Show, encrypt and decrypt files of an Ansible vault
@@ -135,6 +142,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => args.run(&cli.global, &mut out),
         Command::Alerts(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
+        Command::Restore(args) => args.run(&cli.global, &mut out),
+        Command::Verify(args) => args.run(&cli.global, &mut out),
         Command::Run(args) => args.run(&cli.global, &mut out),
         Command::Vault(args) => args.run(&cli.global, &mut out),
         Command::Sandbox(args) => args.run(&cli.global, &mut out),

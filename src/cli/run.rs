@@ -6,6 +6,7 @@ use super::place::Place;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
+use crate::jobs::restore::Wanted;
 use crate::report;
 use crate::vocab::{JobCommand, JobKind, Tier};
 
@@ -28,6 +29,7 @@ impl Run {
             _ if self.preflight => block_on(self.try_out(&host, out))?,
             JobKind::Backup => block_on(self.backup(&host, global, out))?,
             JobKind::Check => block_on(self.check(&host, out))?,
+            JobKind::Verify => block_on(self.verify(&host, out))?,
         }
     }
 
@@ -69,6 +71,14 @@ impl Run {
             (true, false) => Exit::NotAsItShouldBe,
             (true, true) => Exit::Ok,
         })
+    }
+
+    async fn verify(&self, host: &Surroundings, out: &mut Output) -> Result<Exit, Failure> {
+        let named = self.command.job_file.as_deref();
+        let context = Box::pin(host.context(named, &self.command.datastore)).await?;
+        let earlier = Box::pin(host.earlier(named, &self.command.datastore)).await?;
+        let evidence = Box::pin(jobs::verify::verify(&context, &earlier, &Wanted::Newest, None)).await?;
+        Ok(super::verify::show(&evidence, out))
     }
 
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {

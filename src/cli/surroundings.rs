@@ -116,7 +116,10 @@ impl Surroundings {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             syslog: self.syslog,
             channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
-            written: std::fs::metadata(&path).and_then(|file| file.modified()).ok().map(DateTime::<Utc>::from),
+            written: std::fs::metadata(&path)
+                .and_then(|file| file.modified())
+                .ok()
+                .map(DateTime::<Utc>::from),
         })
     }
 
@@ -131,10 +134,9 @@ impl Surroundings {
     /// The context of a job whose file is known from settings alone.
     pub async fn context_of(&self, job: JobFile, settings: &Settings) -> Result<Context, Failure> {
         let keys = match &settings.vault {
-            Vault::Open { secrets: Secrets { s3: Some(keys), .. }, .. } => Some(Keys::Fallback {
-                access: keys.access_key.clone(),
-                secret: keys.secret_key.clone(),
-            }),
+            Vault::Open { secrets: Secrets { s3: Some(keys), .. }, .. } => {
+                Some(Keys::Fallback { access: keys.access_key.clone(), secret: keys.secret_key.clone() })
+            }
             _ => None,
         };
         let store = match &job.upload {
@@ -160,7 +162,8 @@ impl Surroundings {
     pub fn job_files(&self) -> Result<Vec<(Datastore, String)>, Failure> {
         let directory = self.root.join(JOB_FILES);
         let environments = std::fs::read_dir(&directory).into_iter().flatten().flatten();
-        let files = environments.flat_map(|one| std::fs::read_dir(one.path()).into_iter().flatten().flatten());
+        let files =
+            environments.flat_map(|one| std::fs::read_dir(one.path()).into_iter().flatten().flatten());
         let mut found: Vec<(Datastore, String)> = files
             .filter_map(|file| {
                 let path = file.path();
@@ -212,7 +215,7 @@ impl Surroundings {
         };
         let region = match (upload, &owner) {
             (Upload { region: None, bucket, .. }, Ok(Some(owner))) => {
-                Box::pin(region_of(&aws, bucket, owner)).await
+                Box::pin(region_of(&aws, bucket, Some(owner))).await
             }
             _ => upload.region.clone(),
         };
@@ -221,6 +224,17 @@ impl Surroundings {
             Ok(owner) => Store { client, owner, owner_unknown: None },
             Err(why) => Store { client, owner: None, owner_unknown: Some(why) },
         })
+    }
+
+    /// A client for any bucket, with whatever credentials are found: for fetching with no environment. The key of an
+    /// object alone is no reason to demand its bucket's owner.
+    pub async fn store_of(place: &Place, bucket: &BucketName) -> Store {
+        let aws = Box::pin(Aws::load(place.aws())).await;
+        let region = match aws.is_aws() {
+            true => Box::pin(region_of(&aws, bucket, None)).await,
+            false => None,
+        };
+        Store { client: aws.s3_transfer(region.as_ref()), owner: None, owner_unknown: None }
     }
 
     /// The path of a host where it really lies.
@@ -282,8 +296,12 @@ async fn own_account(aws: &Aws) -> Result<AccountId, String> {
 }
 
 /// Where a bucket lives whose settings name no region: S3 tells it, and sends on nothing that is sent elsewhere.
-async fn region_of(aws: &Aws, bucket: &BucketName, owner: &AccountId) -> Option<RegionName> {
-    let head = aws.s3(None).head_bucket().bucket(bucket.as_str()).expected_bucket_owner(owner.as_str());
+async fn region_of(aws: &Aws, bucket: &BucketName, owner: Option<&AccountId>) -> Option<RegionName> {
+    let head = aws
+        .s3(None)
+        .head_bucket()
+        .bucket(bucket.as_str())
+        .set_expected_bucket_owner(owner.map(ToString::to_string));
     match head.send().await.map_err(|error| aws_error(&error)) {
         Ok(found) => found.bucket_region().and_then(|region| region.parse().ok()),
         Err(AwsError { kind: AwsErrorKind::WrongRegion(region), .. }) => region,

@@ -100,7 +100,8 @@ pub async fn send(way: &Way, letter: &Letter) -> Vec<MailError> {
         };
         let limit = if let Way::Smtp(server) = way { server.limit } else { LIMIT };
         let sent = tokio::time::timeout(limit, Box::pin(sent)).await;
-        let sent = sent.unwrap_or_else(|_| Err(format!("nothing came of it within {} s", limit.as_secs_f32())));
+        let sent =
+            sent.unwrap_or_else(|_| Err(format!("nothing came of it within {} s", limit.as_secs_f32())));
         errors.extend(sent.err().map(|why| MailError { to: to.clone(), why }));
     }
     errors
@@ -135,7 +136,8 @@ pub fn render(letter: &Letter) -> Result<Vec<u8>, String> {
 async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<(), String> {
     let Server { host, port, security, login, hello, limit } = server;
     let address = |text: &str| text.parse::<Address>().map_err(|error| format!("{text}: {error}"));
-    let envelope = Envelope::new(Some(address(from)?), vec![address(to)?]).map_err(|error| error.to_string())?;
+    let envelope =
+        Envelope::new(Some(address(from)?), vec![address(to)?]).map_err(|error| error.to_string())?;
     if login.is_some() && *security == Security::None && !is_here(host) {
         return Err(format!(
             "the password would go to {host} for everybody to read; set tls to starttls or tls, or take the login out of \
@@ -154,8 +156,8 @@ async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<
         .timeout(Some(*limit))
         .hello_name(ClientId::Domain(hello.clone()));
     if let Some((user, password)) = login {
-        builder = builder
-            .credentials(Credentials::new(user.expose().to_owned(), password.expose().to_owned()));
+        builder =
+            builder.credentials(Credentials::new(user.expose().to_owned(), password.expose().to_owned()));
     }
     let sent = builder.build().send_raw(&envelope, bytes).await;
     sent.map(|_| ()).map_err(|error| {
@@ -208,7 +210,9 @@ async fn by_sendmail(program: Option<&Path>, from: &str, to: &str, bytes: &[u8])
             .map(PathBuf::from)
             .find(|path| path.is_file())
             .or_else(|| super::process::find("sendmail", &[]))
-            .ok_or("there is no sendmail on this machine; install a mail server, or name one under alerts.smtp")?,
+            .ok_or(
+                "there is no sendmail on this machine; install a mail server, or name one under alerts.smtp",
+            )?,
     };
     // A dot on a line of its own is not the end; and what follows is an address, whatever it begins with.
     let mut child = tokio::process::Command::new(&program)
@@ -306,7 +310,8 @@ mod tests {
         let outbox = Way::Outbox(folder.path().join("outbox"));
         assert_eq!(send(&outbox, &letter("first")).await, []);
         assert_eq!(send(&outbox, &letter("second")).await, []);
-        let read = |name: &str| std::fs::read_to_string(folder.path().join("outbox").join(name)).expect("kept");
+        let read =
+            |name: &str| std::fs::read_to_string(folder.path().join("outbox").join(name)).expect("kept");
         assert!(read("2026-11-21T12-00-00Z-1.eml").ends_with("first"));
         assert!(read("2026-11-21T12-00-00Z-2.eml").ends_with("second"));
     }

@@ -41,7 +41,9 @@ pub async fn ping(url: &Secret) -> Result<(), PingError> {
         .build();
     let answer = tokio::time::timeout(LIMIT, Box::pin(connector.call(request)));
     let answer = answer.await.map_err(|_| PingError::TimedOut)?;
-    match answer.map_err(|error| if error.is_timeout() { PingError::TimedOut } else { PingError::Unreachable }) {
+    match answer
+        .map_err(|error| if error.is_timeout() { PingError::TimedOut } else { PingError::Unreachable })
+    {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(PingError::Refused(answer.status().as_u16())),
         Err(error) => Err(error),

@@ -92,8 +92,27 @@ impl Program {
         self
     }
 
+    /// Runs it as another user, which only root may.
+    pub fn as_user(mut self, user: Option<RunAs>) -> Self {
+        if let Some(RunAs { uid, gid }) = user {
+            self.command.uid(uid).gid(gid);
+            // A directory that the other may not enter is no place to start in.
+            self.command.current_dir("/");
+        }
+        self
+    }
+
     /// Starts the program with pipes on its output, and on its input where `talk` says so.
-    pub fn start(mut self, talk: Talk) -> Result<Running, ProcessError> {
+    pub fn start(self, talk: Talk) -> Result<Running, ProcessError> {
+        self.start_heard(talk, |_| {})
+    }
+
+    /// The same, with each line of its standard error told as it comes.
+    pub fn start_heard(
+        mut self,
+        talk: Talk,
+        hear: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Running, ProcessError> {
         self.command
             .stdin(if talk == Talk::Both { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
@@ -102,7 +121,7 @@ impl Program {
             io::ErrorKind::NotFound => ProcessError::Missing(self.name.clone()),
             _ => ProcessError::Start { program: self.name.clone(), source },
         })?;
-        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
+        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr, hear)));
         Ok(Running { name: self.name, child, stderr })
     }
 
@@ -125,6 +144,13 @@ impl Program {
             Err(_) => Err(running.time_out(limit)),
         }
     }
+}
+
+/// The user and group that a program runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunAs {
+    pub uid: u32,
+    pub gid: u32,
 }
 
 /// Which of a child's streams are pipes.
@@ -182,6 +208,20 @@ impl Running {
         ProcessError::TimedOut { program: self.name.clone(), limit, stderr }
     }
 
+    /// Whether it runs still.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end, as that signal is understood by it.
+    pub fn signal(&mut self, signal: Signal) {
+        if self.is_running()
+            && let Ok(pid) = i32::try_from(self.child.id())
+        {
+            let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     pub fn pipe_error(&self, source: io::Error) -> ProcessError {
         ProcessError::Pipe { program: self.name.clone(), source }
     }
@@ -207,14 +247,28 @@ impl Drop for Running {
     }
 }
 
-/// Reads a stream to its end and keeps its last bytes.
-fn last_words(mut stream: impl Read) -> String {
+/// Reads a stream to its end, tells its lines and keeps its last bytes.
+fn last_words(mut stream: impl Read, mut hear: impl FnMut(&str)) -> String {
     let mut kept = VecDeque::new();
+    let mut line = Vec::new();
     let mut buffer = [0; 1024];
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
-        kept.extend(&buffer[..read]);
+        let new = &buffer[..read];
+        kept.extend(new);
         let excess = kept.len().saturating_sub(STDERR_KEPT);
         kept.drain(..excess);
+        for part in new.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                hear(String::from_utf8_lossy(&line).trim_end());
+                line.clear();
+            }
+            // A line without an end is told by its beginning.
+            line.truncate(STDERR_KEPT);
+        }
+    }
+    if !line.is_empty() {
+        hear(String::from_utf8_lossy(&line).trim_end());
     }
     String::from_utf8_lossy(kept.make_contiguous()).trim().to_owned()
 }
@@ -267,6 +321,19 @@ mod tests {
         let error = shell(script).output(Duration::from_secs(60)).expect_err("fails");
         assert!(error.stderr().len() <= STDERR_KEPT);
         assert!(error.stderr().ends_with("line 2999"));
+    }
+
+    #[test]
+    fn lines_are_told_as_they_come() {
+        let (told, heard) = mpsc::channel();
+        let hear = move |line: &str| told.send(line.to_owned()).expect("listened to");
+        let script = "printf 'one\ntwo\n\nlast' >&2; read word";
+        let mut running = shell(script).start_heard(Talk::Both, hear).expect("starts");
+        let next = || heard.recv_timeout(Duration::from_secs(60)).expect("told");
+        assert_eq!([next(), next(), next()], ["one", "two", ""]);
+        drop(running.stdin());
+        assert!(running.wait().is_err(), "its input ended");
+        assert_eq!(next(), "last");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! `jobs` is written once over [`Dump`]; each datastore's `job.rs` implements it.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ pub struct Facts {
     pub content: Content,
     /// The server's version as it names itself.
     pub server_version: Option<String>,
+    /// What a restore needs to know of the source, by names of the datastore's own.
+    pub source: BTreeMap<String, String>,
     /// What somebody who restores must know.
     pub notes: Vec<String>,
 }

@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::postgresql::settings::PostgresqlSource;
+use super::prove::SqlCheck;
 use crate::retention::local::Policy;
-use crate::vocab::{
-    AccountId, BucketName, Datastore, Environment, HostName, RegionName, Schedule, Tier,
-};
+use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName, Schedule, Tier};
 
 /// The version of the format that this program writes.
 pub const VERSION: u32 = 2;
@@ -47,6 +46,9 @@ pub struct JobFile {
     pub keep: KeepLocal,
     /// Where a second copy goes; `None` keeps backups on the host alone.
     pub upload: Option<Upload>,
+    /// What proves a restored backup.
+    #[serde(default, skip_serializing_if = "Verify::is_default")]
+    pub verify: Verify,
     /// What there was before: listed, never written to. Programs that know nothing of it wrote files without it.
     #[serde(default, skip_serializing_if = "Previous::is_empty")]
     pub previous: Previous,
@@ -128,6 +130,24 @@ pub struct Previous {
 impl Previous {
     fn is_empty(&self) -> bool {
         self.names.is_empty() && self.buckets.is_empty()
+    }
+}
+
+/// How a backup is proven, beyond what is always looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verify {
+    /// SQL that must answer `true` in a restored database.
+    pub checks: Vec<SqlCheck>,
+    /// Libraries without which a server cannot read the data, such as `timescaledb`: no other is loaded.
+    pub preload: Vec<String>,
+    /// Where backups are restored for it; where `None`, in the backup directory.
+    pub scratch: Option<String>,
+}
+
+impl Verify {
+    fn is_default(&self) -> bool {
+        *self == Verify::default()
     }
 }
 

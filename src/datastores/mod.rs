@@ -4,10 +4,13 @@
 //! Place on the data's path: settings become resources here, and the job that `apply` installed becomes a dump. Must
 //! never know the planner; no kind of resource knows a datastore.
 
+pub mod archive;
 pub mod dump;
 pub mod job_file;
 pub mod names;
 pub mod postgresql;
+pub mod prove;
+pub mod restore;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

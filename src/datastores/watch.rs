@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use super::job_file::{Alerts, JobFile, Objectives};
 use super::job_path;
 use crate::resources::crontab;
-use crate::vocab::{
-    Datastore, Environment, JobCommand, JobKind, OsUser, Schedule, SecretDigest, Tier,
-};
+use crate::vocab::{Datastore, Environment, JobCommand, JobKind, OsUser, Schedule, SecretDigest, Tier};
 
 /// When checks run, as commcare-cloud has it.
 pub const CHECKS: &str = "0 3,7,11,15,19,23 * * *";

@@ -141,17 +141,31 @@ pub struct Newest {
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum State {
     /// Nobody could look.
-    Unseen { why: String },
+    Unseen {
+        why: String,
+    },
     /// A delete marker stands above the newest: to every ordinary reader it is gone.
-    Hidden { since: DateTime<Utc> },
+    Hidden {
+        since: DateTime<Utc>,
+    },
     /// The newest lies in the future, so a clock was wrong when it was made, or is now.
-    Ahead { taken: DateTime<Utc> },
+    Ahead {
+        taken: DateTime<Utc>,
+    },
     /// Runs that were due left no backup: the first of them, how many, and the one that is under way.
-    Missing { since: DateTime<Utc>, runs: u32, running: Option<DateTime<Utc>> },
+    Missing {
+        since: DateTime<Utc>,
+        runs: u32,
+        running: Option<DateTime<Utc>>,
+    },
     /// It is less than half of what backups of its format were before.
-    Small { usual: u64 },
+    Small {
+        usual: u64,
+    },
     /// A run is under way that was due, and has time left.
-    Running { since: DateTime<Utc> },
+    Running {
+        since: DateTime<Utc>,
+    },
     /// No run was due yet.
     Awaited,
     Fresh,
@@ -274,11 +288,8 @@ fn tier_freshness(facts: &Facts, tier: Tier, promise: &Promise) -> TierFreshness
             Some(why) => State::Unseen { why: why.clone() },
             None => state(facts, tier, *place, promise, newest, due, allowance),
         };
-        let newest = newest.map(|seen| Newest {
-            name: seen.name.clone(),
-            ended: seen.ended,
-            bytes: seen.bytes,
-        });
+        let newest =
+            newest.map(|seen| Newest { name: seen.name.clone(), ended: seen.ended, bytes: seen.bytes });
         PlaceFreshness { place: *place, newest, state }
     });
     TierFreshness {

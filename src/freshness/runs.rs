@@ -98,5 +98,8 @@ pub fn missed(
     let from = newest.map_or(promise.since - second, |newest| newest.ended.max(promise.since - second));
     let runs = promise.schedule.next(from, zone, COUNTED);
     let missed = runs.iter().take_while(|run| **run <= due).count();
-    (runs.first().copied().filter(|run| *run <= due).unwrap_or(due), u32::try_from(missed.max(1)).unwrap_or(1))
+    (
+        runs.first().copied().filter(|run| *run <= due).unwrap_or(due),
+        u32::try_from(missed.max(1)).unwrap_or(1),
+    )
 }

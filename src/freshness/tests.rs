@@ -78,7 +78,9 @@ fn a_daily_backup_that_skips_sunday_is_not_missed_on_sunday_or_monday_morning() 
     let saturday = instant("2026-11-21T16:00:00Z");
     let seen = history(&[(saturday, TimeDelta::minutes(20))], saturday + TimeDelta::hours(1));
     let at = |now: &str| facts("0 16 * * 1-6", Tz::UTC, since, instant(now), seen.clone());
-    for quiet in ["2026-11-21T17:00:00Z", "2026-11-22T16:00:00Z", "2026-11-22T23:00:00Z", "2026-11-23T16:59:00Z"] {
+    for quiet in
+        ["2026-11-21T17:00:00Z", "2026-11-22T16:00:00Z", "2026-11-22T23:00:00Z", "2026-11-23T16:59:00Z"]
+    {
         assert_eq!(said(&at(quiet)), [""; 0], "{quiet}");
     }
     let late = at("2026-11-23T17:00:00Z");
@@ -97,7 +99,8 @@ fn a_daily_backup_that_skips_sunday_is_not_missed_on_sunday_or_monday_morning() 
 #[test]
 fn every_missed_run_is_counted_and_a_copy_that_lacks_is_told_alone() {
     let since = instant("2026-11-01T12:00:00Z");
-    let mut seen = history(&[(instant("2026-11-16T01:00:00Z"), TimeDelta::minutes(5))], since + TimeDelta::days(30));
+    let mut seen =
+        history(&[(instant("2026-11-16T01:00:00Z"), TimeDelta::minutes(5))], since + TimeDelta::days(30));
     seen.push(backup(
         Tier::Daily,
         Place::Here,
@@ -107,8 +110,10 @@ fn every_missed_run_is_counted_and_a_copy_that_lacks_is_told_alone() {
     let facts = facts("0 1 * * 1-6", Tz::UTC, since, instant("2026-11-20T03:00:00Z"), seen);
     assert_eq!(
         said(&facts),
-        ["no daily backup in the bucket since the run of 2026-11-17 01:00 UTC: 4 runs are missing; the newest is of \
-          2026-11-16 01:05 UTC"]
+        [
+            "no daily backup in the bucket since the run of 2026-11-17 01:00 UTC: 4 runs are missing; the newest is of \
+          2026-11-16 01:05 UTC"
+        ]
     );
 }
 
@@ -123,15 +128,18 @@ fn a_run_under_way_is_waited_for_until_its_successor_would_be_missed() {
     assert_eq!(said(&facts), [""; 0]);
     assert!(matches!(judge(&facts).tiers[0].places[0].state, State::Running { .. }));
     facts.now = due + TimeDelta::hours(25) + TimeDelta::minutes(1);
-    assert!(said(&facts)[0].contains("and one that began 2026-11-20 01:00 UTC is not done"), "{:?}", said(&facts));
+    assert!(
+        said(&facts)[0].contains("and one that began 2026-11-20 01:00 UTC is not done"),
+        "{:?}",
+        said(&facts)
+    );
 }
 
 #[test]
 fn slow_backups_are_given_the_time_they_take() {
     let since = instant("2026-11-01T12:00:00Z");
-    let runs: Vec<(DateTime<Utc>, TimeDelta)> = (2..=19)
-        .map(|day| (instant(&format!("2026-11-{day:02}T01:00:00Z")), TimeDelta::hours(4)))
-        .collect();
+    let runs: Vec<(DateTime<Utc>, TimeDelta)> =
+        (2..=19).map(|day| (instant(&format!("2026-11-{day:02}T01:00:00Z")), TimeDelta::hours(4))).collect();
     let at = |hours| {
         let now = instant("2026-11-20T01:00:00Z") + TimeDelta::hours(hours);
         facts("0 1 * * *", Tz::UTC, since, now, history(&runs, now))
@@ -153,7 +161,13 @@ fn a_backup_of_half_the_usual_size_is_told_and_another_format_is_not_compared() 
     };
     let told = |last: Seen| {
         let gzip = Some("plain gzip");
-        let seen = vec![sized(15, 900, gzip), sized(16, 1000, gzip), sized(17, 5, gzip), sized(18, 1000, gzip), last];
+        let seen = vec![
+            sized(15, 900, gzip),
+            sized(16, 1000, gzip),
+            sized(17, 5, gzip),
+            sized(18, 1000, gzip),
+            last,
+        ];
         let now = instant("2026-11-19T03:00:00Z");
         let facts = Facts {
             places: BTreeMap::from([(Place::Here, None)]),
@@ -202,11 +216,13 @@ fn what_nobody_could_see_is_neither_good_nor_a_finding() {
 #[test]
 fn goals_are_held_to_from_the_first_promise_on() {
     let since = instant("2026-11-19T12:00:00Z");
-    let goals = Goals { recovery_point: Some(TimeDelta::hours(26)), verified_within: Some(TimeDelta::days(7)) };
+    let goals =
+        Goals { recovery_point: Some(TimeDelta::hours(26)), verified_within: Some(TimeDelta::days(7)) };
     let began = instant("2026-11-20T01:00:00Z");
     let seen = history(&[(began, TimeDelta::minutes(5))], began + TimeDelta::hours(1));
-    let at = |now: &str, seen: &[Seen]| {
-        Facts { goals, ..facts("0 1 * * 5", Tz::UTC, since, instant(now), seen.to_vec()) }
+    let at = |now: &str, seen: &[Seen]| Facts {
+        goals,
+        ..facts("0 1 * * 5", Tz::UTC, since, instant(now), seen.to_vec())
     };
     assert_eq!(said(&at("2026-11-20T14:00:00Z", &[]))[2..], [""; 0]);
     assert_eq!(said(&at("2026-11-21T03:00:00Z", &seen)), [""; 0]);
@@ -215,10 +231,7 @@ fn goals_are_held_to_from_the_first_promise_on() {
         ["the newest backup is of 2026-11-20 01:05 UTC, older than the goal of 26 h"]
     );
     let later = at("2026-11-27T00:00:00Z", &seen);
-    assert_eq!(
-        said(&later)[1],
-        "no backup was ever restored and checked, and the goal is within 7 days"
-    );
+    assert_eq!(said(&later)[1], "no backup was ever restored and checked, and the goal is within 7 days");
     assert_eq!(said(&Facts { verified: Some(instant("2026-11-20T12:00:00Z")), ..later }).len(), 1);
 }
 

@@ -20,45 +20,43 @@ impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::Objective(objective) => objective.fmt(f),
-            Finding::Backup { tier, at: PlaceFreshness { place, newest, state } } => {
-                match state {
-                    State::Missing { since, runs, running } => {
-                        write!(f, "no {tier} backup {place} since the run of {}", minute(*since))?;
-                        if *runs > 1 {
-                            write!(f, ": {runs} runs are missing")?;
-                        }
-                        if let Some(began) = running {
-                            write!(f, ", and one that began {} is not done", minute(*began))?;
-                        }
-                        match newest {
-                            Some(newest) => write!(f, "; the newest is of {}", minute(newest.ended)),
-                            None => f.write_str("; there is none at all"),
-                        }
+            Finding::Backup { tier, at: PlaceFreshness { place, newest, state } } => match state {
+                State::Missing { since, runs, running } => {
+                    write!(f, "no {tier} backup {place} since the run of {}", minute(*since))?;
+                    if *runs > 1 {
+                        write!(f, ": {runs} runs are missing")?;
                     }
-                    State::Small { usual } => {
-                        let bytes = newest.as_ref().map_or(0, |newest| newest.bytes);
-                        write!(f, "the newest {tier} backup {place} has {}", size(bytes))?;
-                        match usual {
-                            0 => Ok(()),
-                            usual => write!(f, ", the last ones of its format had {}", size(*usual)),
-                        }
+                    if let Some(began) = running {
+                        write!(f, ", and one that began {} is not done", minute(*began))?;
                     }
-                    State::Hidden { since } => write!(
-                        f,
-                        "the newest {tier} backup {place} is hidden by a delete marker since {}",
-                        minute(*since)
-                    ),
-                    State::Ahead { taken } => {
-                        write!(f, "a {tier} backup {place} is of {}, which is still to come", minute(*taken))
+                    match newest {
+                        Some(newest) => write!(f, "; the newest is of {}", minute(newest.ended)),
+                        None => f.write_str("; there is none at all"),
                     }
-                    State::Unseen { why } => write!(f, "what is {place} cannot be seen: {why}"),
-                    State::Running { since } => {
-                        write!(f, "the {tier} backup began {} and is not done", minute(*since))
-                    }
-                    State::Awaited => write!(f, "the first {tier} backup {place} is not due yet"),
-                    State::Fresh => write!(f, "the newest {tier} backup {place} is as new as it should be"),
                 }
-            }
+                State::Small { usual } => {
+                    let bytes = newest.as_ref().map_or(0, |newest| newest.bytes);
+                    write!(f, "the newest {tier} backup {place} has {}", size(bytes))?;
+                    match usual {
+                        0 => Ok(()),
+                        usual => write!(f, ", the last ones of its format had {}", size(*usual)),
+                    }
+                }
+                State::Hidden { since } => write!(
+                    f,
+                    "the newest {tier} backup {place} is hidden by a delete marker since {}",
+                    minute(*since)
+                ),
+                State::Ahead { taken } => {
+                    write!(f, "a {tier} backup {place} is of {}, which is still to come", minute(*taken))
+                }
+                State::Unseen { why } => write!(f, "what is {place} cannot be seen: {why}"),
+                State::Running { since } => {
+                    write!(f, "the {tier} backup began {} and is not done", minute(*since))
+                }
+                State::Awaited => write!(f, "the first {tier} backup {place} is not due yet"),
+                State::Fresh => write!(f, "the newest {tier} backup {place} is as new as it should be"),
+            },
         }
     }
 }
@@ -70,11 +68,17 @@ impl Matter {
             Matter::Late => {
                 "look at the last failure with `reconcile list`; where there is none, see that cron runs on the host"
             }
-            Matter::Small => "see whether it is whole, with `reconcile verify`, before the older ones are gone",
-            Matter::Hidden => "find out who wrote the marker; the backup is still in the bucket, and comes back without it",
+            Matter::Small => {
+                "see whether it is whole, with `reconcile verify`, before the older ones are gone"
+            }
+            Matter::Hidden => {
+                "find out who wrote the marker; the backup is still in the bucket, and comes back without it"
+            }
             Matter::Clock => "set the clock of the host; the backup counts once its time has come",
             Matter::Unproven => "prove one with `reconcile verify`",
-            Matter::OldEntries => "`reconcile plan` shows the entries, and `reconcile apply` takes them over again",
+            Matter::OldEntries => {
+                "`reconcile plan` shows the entries, and `reconcile apply` takes them over again"
+            }
             Matter::Unseen => "mend what the message names, and look again with `reconcile check`",
         }
     }
@@ -87,7 +91,9 @@ impl fmt::Display for Objective {
             (Goal::RecoveryPoint, Some(last)) => {
                 write!(f, "the newest backup is of {}, older than the goal of {within}", minute(last))
             }
-            (Goal::RecoveryPoint, None) => write!(f, "there is no backup, and the goal is one within {within}"),
+            (Goal::RecoveryPoint, None) => {
+                write!(f, "there is no backup, and the goal is one within {within}")
+            }
             (Goal::VerifiedWithin, Some(last)) => {
                 write!(f, "a backup was last restored and checked {}, longer ago than {within}", minute(last))
             }

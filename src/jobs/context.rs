@@ -67,6 +67,12 @@ impl Context {
         Series::new(&self.job.datastore, &self.job.environment)
     }
 
+    /// The same, and those of the environment's earlier names.
+    pub(super) fn all_series(&self) -> Vec<Series> {
+        let earlier = self.job.previous.names.iter().map(|name| Series::new(&self.job.datastore, name));
+        std::iter::once(self.series()).chain(earlier).collect()
+    }
+
     /// How the source is dumped, as manifests name it.
     pub(super) fn method(&self) -> &'static str {
         match &self.job.source {

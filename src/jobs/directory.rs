@@ -129,10 +129,7 @@ pub fn check_space(directory: &Path, series: &Series, method: &str) -> Result<()
     let last = backups(directory, series).ok().and_then(|found| {
         found.into_iter().rev().find_map(|local| local.manifest.filter(|m| m.method == method))
     });
-    let (Some(last), Ok(room)) = (last, nix::sys::statvfs::statvfs(directory)) else { return Ok(()) };
-    // Both counts are as wide as the platform's; a product that overflows is room enough.
-    #[allow(clippy::useless_conversion)]
-    let free = u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size()));
+    let (Some(last), Some(free)) = (last, free(directory)) else { return Ok(()) };
     match shortage(last.bytes, free) {
         None => Ok(()),
         Some(needed) => {
@@ -146,6 +143,14 @@ pub fn check_space(directory: &Path, series: &Series, method: &str) -> Result<()
             ))
         }
     }
+}
+
+/// How many bytes whoever runs this may still write there.
+pub fn free(directory: &Path) -> Option<u64> {
+    let room = nix::sys::statvfs::statvfs(directory).ok()?;
+    // Both counts are as wide as the platform's; a product that overflows is room enough.
+    #[allow(clippy::useless_conversion)]
+    Some(u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size())))
 }
 
 /// How many bytes a backup like the last one needs, where there are fewer.

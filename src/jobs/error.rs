@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::datastores::dump::DumpError;
 
-/// The steps of the sequence, in order; an error names the one at which it stopped.
+/// The steps of the sequences, in order; an error names the one at which it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -20,6 +20,14 @@ pub enum Stage {
     ReadBack,
     Record,
     Expire,
+    /// Finding the backup that is to be restored.
+    Choose,
+    /// Reading it, and building what it holds.
+    Restore,
+    /// Putting that in the place of the present data.
+    Exchange,
+    /// Asking what was restored whether it is whole.
+    Prove,
 }
 
 impl fmt::Display for Stage {
@@ -34,6 +42,10 @@ impl fmt::Display for Stage {
             Stage::ReadBack => "read back",
             Stage::Record => "record",
             Stage::Expire => "expire",
+            Stage::Choose => "choose",
+            Stage::Restore => "restore",
+            Stage::Exchange => "exchange",
+            Stage::Prove => "prove",
         })
     }
 }

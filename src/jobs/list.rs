@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::context::{Context, Store};
 use super::error::{JobError, Stage};
 use super::failure::{self, LastFailure};
-use super::upload::explain;
+use super::remote::{self, Hidden, Object};
 use super::{directory, expire};
 use crate::datastores::names::Series;
 use crate::retention::local::{Because, Fate};
@@ -25,6 +25,10 @@ pub struct Listing {
     pub backups: Vec<Row>,
     /// The last job that failed, where none has succeeded since.
     pub last_failure: Option<LastFailure>,
+    /// Keys whose backups a delete marker hides: their versions are there, and only listed ones are found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
+    pub hidden: Vec<Hidden>,
     /// What could not be seen, and why; the rest is complete.
     pub unseen: Vec<String>,
 }
@@ -107,8 +111,20 @@ pub struct Copy {
     pub latest: bool,
 }
 
+/// A bucket that was listed, and what is in it.
+pub(super) struct Looked {
+    pub bucket: BucketName,
+    pub store: Store,
+    pub found: remote::Found,
+}
+
 /// Lists the backups of the job file's datastore. A bucket that cannot be read is told and hides nothing else.
 pub async fn list(context: &Context, earlier: &[Earlier]) -> Result<Listing, JobError> {
+    look(context, earlier).await.map(|(listing, _)| listing)
+}
+
+/// The same, with what each bucket holds besides.
+pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(Listing, Vec<Looked>), JobError> {
     let place = directory::find(context)?;
     let names = &context.job.previous.names;
     let all: Vec<(Option<&Environment>, Series)> = std::iter::once((None, context.series()))
@@ -131,20 +147,26 @@ pub async fn list(context: &Context, earlier: &[Earlier]) -> Result<Listing, Job
             }
         }
     }
-    let (mut unseen, mut remote) = (Vec::new(), Vec::new());
+    let (mut unseen, mut remote, mut looked) = (Vec::new(), Vec::new(), Vec::new());
     let bucket = context.job.upload.as_ref().map(|upload| upload.bucket.clone());
     if let (Some(store), Some(bucket)) = (&context.store, &bucket) {
-        match objects(store, bucket, &all).await {
-            Ok(objects) => remote = objects,
+        match remote::list(store, bucket, &all).await {
+            Ok(found) => {
+                remote = found.objects.clone();
+                looked.push(Looked { bucket: bucket.clone(), store: store.clone(), found });
+            }
             Err(why) => unseen.push(format!("the bucket {bucket} cannot be listed: {why}")),
         }
     }
     for Earlier { bucket, store } in earlier {
-        match objects(store, bucket, &all).await {
-            Ok(objects) => remote.extend(objects.into_iter().map(|object| Object {
-                copy: Copy { earlier_bucket: Some(bucket.clone()), ..object.copy },
-                ..object
-            })),
+        match remote::list(store, bucket, &all).await {
+            Ok(found) => {
+                remote.extend(found.objects.iter().cloned().map(|object| Object {
+                    copy: Copy { earlier_bucket: Some(bucket.clone()), ..object.copy },
+                    ..object
+                }));
+                looked.push(Looked { bucket: bucket.clone(), store: store.clone(), found });
+            }
             Err(why) => unseen.push(format!("the previous bucket {bucket} cannot be listed: {why}")),
         }
     }
@@ -176,7 +198,7 @@ pub async fn list(context: &Context, earlier: &[Earlier]) -> Result<Listing, Job
     }
     backups.extend(remote.into_iter().map(|object| Row {
         name: object.copy.key.clone(),
-        tier: object.tier,
+        tier: object.name.tier,
         taken: object.modified,
         bytes: object.bytes,
         here: None,
@@ -185,73 +207,16 @@ pub async fn list(context: &Context, earlier: &[Earlier]) -> Result<Listing, Job
         proven: None,
     }));
     backups.sort_by(|a, b| (b.taken, &b.name).cmp(&(a.taken, &a.name)));
-    Ok(Listing {
+    let hidden = looked.iter().flat_map(|looked: &Looked| looked.found.hidden.clone()).collect();
+    let listing = Listing {
         datastore: context.job.datastore.clone(),
         host: context.job.host.clone(),
         directory: context.job.directory.clone(),
         bucket,
         backups,
         last_failure: failure::last(context),
+        hidden,
         unseen,
-    })
-}
-
-struct Object {
-    earlier_name: Option<Environment>,
-    copy: Copy,
-    tier: Tier,
-    bytes: u64,
-    modified: DateTime<Utc>,
-}
-
-/// Every version of every key of the series, page by page.
-async fn objects(
-    store: &Store,
-    bucket: &BucketName,
-    all: &[(Option<&Environment>, Series)],
-) -> Result<Vec<Object>, String> {
-    // What the names of a datastore begin with does not depend on the environment.
-    let prefix = all.first().map(|(_, series)| series.prefix()).unwrap_or_default();
-    store.knows_owner()?;
-    let mut found = Vec::new();
-    let (mut key_marker, mut version_marker) = (None, None);
-    loop {
-        let page = store
-            .client
-            .list_object_versions()
-            .bucket(bucket.as_str())
-            .prefix(prefix)
-            .set_expected_bucket_owner(store.owner())
-            .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker)
-            .send()
-            .await
-            .map_err(|error| explain(&error))?;
-        for version in page.versions() {
-            let Some(key) = version.key() else { continue };
-            let parsed = |(earlier, series): &(Option<&Environment>, Series)| {
-                Some((earlier.cloned(), series.parse(key)?))
-            };
-            let Some((earlier_name, name)) = all.iter().find_map(parsed) else { continue };
-            let modified =
-                version.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
-            found.push(Object {
-                earlier_name,
-                copy: Copy {
-                    earlier_bucket: None,
-                    key: key.to_owned(),
-                    // What was written before the bucket kept versions has the version `null`.
-                    version_id: version.version_id().filter(|id| *id != "null").map(str::to_owned),
-                    latest: version.is_latest().unwrap_or_default(),
-                },
-                tier: name.tier,
-                bytes: u64::try_from(version.size().unwrap_or_default()).unwrap_or_default(),
-                modified: modified.unwrap_or(DateTime::UNIX_EPOCH),
-            });
-        }
-        (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
-        if !page.is_truncated.unwrap_or_default() || key_marker.is_none() {
-            return Ok(found);
-        }
-    }
+    };
+    Ok((listing, looked))
 }

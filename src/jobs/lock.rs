@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -45,19 +46,31 @@ struct Holder {
 /// The backup that is being made, as the lock tells. The lock itself is left alone: a backup that begins in that moment
 /// would be refused for it.
 pub fn running(context: &Context) -> Option<Running> {
-    let text = std::fs::read(path(context, &context.directory())).ok()?;
+    let text = std::fs::read(path(context, &context.directory(), BACKUP)).ok()?;
     let holder: Holder = serde_json::from_slice(&text).ok()?;
     let is_here = holder.host == context.hostname && machine::runs(holder.pid, holder.started);
     holder.tier.filter(|_| is_here).map(|tier| Running { tier, began: holder.began })
 }
 
-fn path(context: &Context, directory: &Path) -> PathBuf {
-    directory.join(format!(".reconcile-{}-{}.lock", context.job.environment, context.job.datastore))
+fn path(context: &Context, directory: &Path, kind: &str) -> PathBuf {
+    directory.join(format!(".reconcile-{}-{}{kind}.lock", context.job.environment, context.job.datastore))
 }
 
-/// Takes the lock in `directory`, or refuses with the name of the job that holds it.
-pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, JobError> {
-    let path = path(context, directory);
+/// What a job's lock is called that only reads backups: it holds up no backup.
+pub const VERIFY: &str = "-verify";
+/// What the lock of backups and restores is called.
+pub const BACKUP: &str = "";
+
+/// Takes the lock of that kind in `directory`, or refuses with the name of the job that holds it. A backup says of which
+/// tier it is.
+pub fn take(
+    context: &Context,
+    directory: &Path,
+    kind: &str,
+    title: String,
+    tier: Option<Tier>,
+) -> Result<Lock, JobError> {
+    let path = path(context, directory, kind);
     let failed = |error: std::io::Error| {
         let shown = path.display();
         JobError::new(
@@ -69,6 +82,12 @@ pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, Job
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(&path).map_err(failed)?;
+    // What root made the directory's owner could not open the next night.
+    if nix::unistd::geteuid().is_root()
+        && let Ok(owner) = directory.metadata()
+    {
+        let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(held(file)),
@@ -77,9 +96,9 @@ pub fn take(context: &Context, directory: &Path, tier: Tier) -> Result<Lock, Job
     let holder = Holder {
         pid: std::process::id(),
         host: context.hostname.clone(),
-        job: context.title(tier),
+        job: title,
         began: context.clock.now(),
-        tier: Some(tier),
+        tier,
         started: machine::started(std::process::id()),
     };
     let text = serde_json::to_string(&holder).unwrap_or_default();

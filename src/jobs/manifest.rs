@@ -1,6 +1,7 @@
-//! The manifest beside each backup, `NAME.manifest.json`: what it is, whether it is proven, and how to restore it
-//! without this program.
+//! The manifest beside each backup, `NAME.manifest.json`, on disk and in the bucket: what it is, whether it is proven, and
+//! how to restore it without this program.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -16,7 +17,7 @@ use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
 pub const FORMAT: &str = "reconcile.manifest/1";
 
 /// The most that a manifest may hold; a larger file is none.
-const LIMIT: u64 = 1 << 20;
+pub const LIMIT: u64 = 1 << 20;
 
 /// What is known of one backup. Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Manifest {
     pub crc64nvme: String,
     pub compression: Compression,
     pub server_version: Option<String>,
+    /// What a restore needs to know of the source, such as `data_directory`; each datastore has its own names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub source: BTreeMap<String, String>,
     /// The second copy; `None` where none is wanted.
     pub remote: Option<Remote>,
     /// How to restore with ordinary tools, line by line.
@@ -69,16 +73,34 @@ impl Manifest {
     }
 }
 
-/// The manifest's file for a backup's.
+const ENDING: &str = ".manifest.json";
+
+/// The manifest's file or key for a backup's.
 pub fn file(name: &str) -> String {
-    format!("{name}.manifest.json")
+    format!("{name}{ENDING}")
+}
+
+/// The backup's file or key for a manifest's.
+pub fn backup_of(name: &str) -> Option<&str> {
+    name.strip_suffix(ENDING)
+}
+
+/// The manifest as it is written: for people too.
+pub fn render(manifest: &Manifest) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Reads what [`render`] wrote; what is broken or of an unknown format proves nothing.
+pub fn parse(text: &[u8]) -> Option<Manifest> {
+    let manifest: Manifest = serde_json::from_slice(text).ok()?;
+    (manifest.format == FORMAT).then_some(manifest)
 }
 
 /// Writes the manifest beside its backup.
 pub fn write(place: &Path, manifest: &Manifest) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other)?;
-    text.push(b'\n');
-    directory::write(place, &file(&manifest.name), &text)
+    directory::write(place, &file(&manifest.name), &render(manifest)?)
 }
 
 /// Reads the manifest of a backup. One that is absent, broken or of an unknown format proves nothing: `None`.
@@ -88,6 +110,5 @@ pub fn read(place: &Path, name: &str) -> Option<Manifest> {
     if !metadata.is_file() || metadata.len() > LIMIT {
         return None;
     }
-    let manifest: Manifest = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-    (manifest.format == FORMAT && manifest.name == name).then_some(manifest)
+    parse(&fs::read(&path).ok()?).filter(|manifest| manifest.name == name)
 }

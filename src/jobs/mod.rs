@@ -19,11 +19,14 @@ mod list;
 mod lock;
 mod manifest;
 mod preflight;
+mod remote;
+pub mod restore;
 mod sequence;
 mod slice;
 mod stream;
 pub mod tell;
 mod upload;
+pub mod verify;
 
 pub use check::CheckReport;
 pub use context::{Channels, Context, Store};
@@ -32,4 +35,15 @@ pub use failure::{LastFailure, log as log_failure};
 pub use list::{Copy, Earlier, Here, Keep, Listing, Row, list};
 pub use manifest::{Manifest, Remote};
 pub use preflight::{Check, preflight};
+pub use remote::Hidden;
 pub use sequence::{BackupReport, backup, backup_with};
+
+/// Runs what blocks where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    stage: Stage,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JobError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| JobError::new(stage, format!("the job broke off: {error}")))
+}

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::manifest::{FORMAT, Manifest, Remote};
@@ -93,7 +94,7 @@ where
 {
     let place = directory::find(context)?;
     directory::check_user(&place)?;
-    let _lock = lock::take(context, &place, tier)?;
+    let _lock = lock::take(context, &place, lock::BACKUP, context.title(tier), Some(tier))?;
     let series = context.series();
     directory::clean(&place, &series).map_err(|error| {
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
@@ -104,7 +105,7 @@ where
     let began = context.clock.now();
     let scratch =
         Scratch(place.join(format!("{}{}", scratch_name(context, tier, began), directory::SCRATCH)));
-    let dump = blocking(move || open(scratch)).await??;
+    let dump = blocking(Stage::Dump, move || open(scratch)).await??;
     let facts = dump.facts();
     let name = Name::dated(tier, began, context.zone, facts.content, context.job.compression);
     let file = series.render(&name);
@@ -141,6 +142,7 @@ where
         })?;
         target.read_back(&uploaded, &sealed.flow).await?;
         manifest.remote = Some(remote(target, Some(uploaded)));
+        target.describe(&manifest).await?;
         manifest::write(&place, &manifest).map_err(|error| unwritten(Stage::Record, &place, &error))?;
         warnings.extend(target.alarm.clone());
     }
@@ -168,13 +170,6 @@ fn scratch_name(context: &Context, tier: Tier, at: DateTime<Utc>) -> String {
     context.series().render(&Name::dated(tier, at, context.zone, archive, context.job.compression))
 }
 
-/// Runs what blocks where it holds up nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| JobError::new(Stage::Dump, format!("the job broke off: {error}")))
-}
-
 /// The right to have the upload completed; dropped unsaid, the upload is broken off.
 struct Sure(UnboundedSender<Word>);
 
@@ -194,7 +189,7 @@ async fn write(
     tell: UnboundedSender<Word>,
 ) -> Result<(Flow, Sure), JobError> {
     let (compression, threads) = (context.job.compression, context.threads);
-    blocking(move || {
+    blocking(Stage::Dump, move || {
         let stream = dump.stream()?;
         let (flow, settled) = settling(&file, |settle| {
             let on_part = |part| {
@@ -317,6 +312,7 @@ impl Record<'_> {
             crc64nvme: upload::base64(self.flow.crc64nvme),
             compression: job.compression,
             server_version: self.facts.server_version,
+            source: self.facts.source,
             remote: self.target.map(|target| remote(target, None)),
             restore: self.restore,
             notes,

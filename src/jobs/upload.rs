@@ -29,6 +29,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::context::{Context, Store};
 use super::directory::size;
 use super::error::{JobError, Stage};
+use super::manifest::Manifest;
+use super::remote;
 use super::slice::body;
 use super::stream::{Flow, Part};
 use crate::datastores::job_file::Upload;
@@ -353,6 +355,18 @@ impl Target {
             )));
         }
         agrees(&there, flow.bytes, flow.crc64nvme).map_err(error)
+    }
+
+    /// Writes the manifest beside the copy, which is proven.
+    pub async fn describe(&self, manifest: &Manifest) -> Result<(), JobError> {
+        remote::write(&self.store, &self.bucket, &self.key, manifest).await.map_err(|why| {
+            let message = format!(
+                "the manifest of s3://{}/{} cannot be written beside it: {why}; the copy is whole, and nothing was removed",
+                self.bucket, self.key
+            );
+            JobError::new(Stage::Record, message)
+                .help("the job's identity must be able to write every key that begins like its backups'")
+        })
     }
 
     async fn head(&self, version: Option<String>) -> Result<HeadObjectOutput, String> {

@@ -20,6 +20,16 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
         text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(unseen)));
         text.push_str("\n\n");
     }
+    for hidden in &listing.hidden {
+        let what = format!(
+            "{} was deleted at {} UTC: its versions are still there, and `restore` finds them by name and version; find out who \
+             deleted it",
+            one_line(&hidden.key),
+            minute(hidden.since)
+        );
+        text.push_str(&wrapped(&format!("{} ", styled(ALARM, "!")), 2, &what));
+        text.push_str("\n\n");
+    }
     if listing.backups.is_empty() {
         text.push_str("no backup yet\n");
         return text;
@@ -177,7 +187,7 @@ pub fn failure_json(error: &JobError) -> Value {
     Value::Object(members)
 }
 
-fn document(format: &str, content: &impl Serialize) -> Value {
+pub(super) fn document(format: &str, content: &impl Serialize) -> Value {
     let mut members = Map::new();
     members.insert("format".to_owned(), format.into());
     // The result types are plain data with names for keys: they always have a JSON form.
@@ -239,6 +249,7 @@ mod tests {
                     .to_owned(),
                 help: Some("the next run uploads again".to_owned()),
             }),
+            hidden: Vec::new(),
             unseen: Vec::new(),
         }
     }

@@ -6,7 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::documents;
-use super::text::{ALARM, BOLD, DIM, GREEN, YELLOW, WIDTH, bytes, counted, minute, one_line, styled, wrapped};
+use super::text::{
+    ALARM, BOLD, DIM, GREEN, WIDTH, YELLOW, bytes, counted, minute, one_line, styled, wrapped,
+};
 use crate::freshness::metrics::{Metrics, Subject};
 use crate::freshness::{Matter, Place, PlaceFreshness, State, TierFreshness};
 use crate::jobs::CheckReport;
@@ -43,11 +45,8 @@ const TEST_HOLDS: TimeDelta = TimeDelta::days(180);
 
 /// The table, what is wrong, what to do.
 pub fn status(status: &Status) -> String {
-    let mut text = format!(
-        "{BOLD}environment {} \u{b7} {} UTC{BOLD:#}\n\n",
-        status.environment,
-        minute(status.at)
-    );
+    let mut text =
+        format!("{BOLD}environment {} \u{b7} {} UTC{BOLD:#}\n\n", status.environment, minute(status.at));
     text.push_str(&table(&status.hosts, status.at));
     text.push_str(&wrong(&status.hosts));
     let watchers: Vec<String> =
@@ -73,11 +72,8 @@ pub fn checks(hosts: &[Host]) -> String {
 
 /// The answer of one check.
 pub fn check(report: &CheckReport) -> String {
-    let host = Host {
-        host: report.host.clone(),
-        datastore: report.datastore.clone(),
-        report: Ok(report.clone()),
-    };
+    let host =
+        Host { host: report.host.clone(), datastore: report.datastore.clone(), report: Ok(report.clone()) };
     checks(std::slice::from_ref(&host))
 }
 
@@ -106,7 +102,8 @@ fn table(hosts: &[Host], now: DateTime<Utc>) -> String {
         }
     }
     let row = |cells: &[String; 8]| {
-        let cells = columns.iter().map(|column| format!("{:<width$}", cells[*column], width = width(*column)));
+        let cells =
+            columns.iter().map(|column| format!("{:<width$}", cells[*column], width = width(*column)));
         cells.collect::<Vec<_>>().join("  ")
     };
     let mut text = format!("{DIM}{}{DIM:#}\n", row(&HEADS.map(str::to_owned)).trim_end());
@@ -270,9 +267,8 @@ fn watching(host: &Host, watcher: Watcher, now: DateTime<Utc>) -> Vec<String> {
 }
 
 fn summary(hosts: &[Host]) -> String {
-    let is_good = |host: &&Host| {
-        host.report.as_ref().is_ok_and(|report| report.is_good() && report.saw_everything())
-    };
+    let is_good =
+        |host: &&Host| host.report.as_ref().is_ok_and(|report| report.is_good() && report.saw_everything());
     let good = hosts.iter().filter(is_good).count();
     let unseen = hosts.iter().filter(|host| !host.report.as_ref().is_ok_and(CheckReport::saw_everything));
     let unseen = unseen.count();
@@ -296,7 +292,9 @@ fn summary(hosts: &[Host]) -> String {
 /// `reconcile.check/1`: the report as it is.
 pub fn check_json(report: &CheckReport) -> Value {
     let mut document = json!({"format": "reconcile.check/1"});
-    if let (Value::Object(document), Ok(Value::Object(report))) = (&mut document, serde_json::to_value(report)) {
+    if let (Value::Object(document), Ok(Value::Object(report))) =
+        (&mut document, serde_json::to_value(report))
+    {
         document.extend(report);
     }
     document

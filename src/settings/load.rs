@@ -13,9 +13,7 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{
-    Effective, Inventory, Keyring, Origin, Settings, Storage, buckets, secrets, shape, values,
-};
+use super::{Effective, Inventory, Keyring, Origin, Settings, Storage, buckets, secrets, shape, values};
 use crate::datastores::job_file::{Compression, KeepLocal};
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::vocab::{

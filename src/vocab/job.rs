@@ -16,15 +16,16 @@ pub enum JobKind {
     Backup,
     // Look whether the newest backups are as new as they should be, and tell somebody.
     Check,
+    // Restore to a scratch place, ask what is there, keep the evidence.
+    Verify,
 }
 
 impl JobKind {
-    pub const ALL: [JobKind; 2] = [JobKind::Backup, JobKind::Check];
-
     pub fn name(self) -> &'static str {
         match self {
             JobKind::Backup => "backup",
             JobKind::Check => "check",
+            JobKind::Verify => "verify",
         }
     }
 }
@@ -186,7 +187,7 @@ mod tests {
         /// Law 7: job commands survive being rendered and parsed.
         #[test]
         fn a_job_command_survives_cron(
-            job in prop::sample::select(JobKind::ALL.to_vec()),
+            job in prop::sample::select(JobKind::value_variants().to_vec()),
             datastore in "[a-z0-9][a-z0-9_-]{0,20}",
             tier in prop::option::of(prop::sample::select(Tier::ALL.to_vec())),
             job_file in prop::option::of("[^\\p{Cc}]{0,40}"),

@@ -40,7 +40,8 @@ impl Schedule {
         let mut back = TimeDelta::hours(2);
         while at >= since {
             let from = (at - back).max(since);
-            let runs = cron.iter_after((from - second).with_timezone(&zone)).map(|run| run.with_timezone(&Utc));
+            let runs =
+                cron.iter_after((from - second).with_timezone(&zone)).map(|run| run.with_timezone(&Utc));
             let last = runs.take_while(|run| *run <= at).filter(|run| *run >= from).last();
             if last.is_some() || from <= since || back > LONGEST {
                 return last;

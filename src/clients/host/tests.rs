@@ -252,6 +252,24 @@ async fn a_program_is_tried_before_it_is_put_in_its_place() {
     }
     assert_eq!(fs::read(&path).expect("there"), good.bytes.as_ref());
     assert_eq!(tried.names("/bin").await, ["reconcile"]);
+
+    // What was noted of it holds until anything touches it.
+    let question = Question { program: Some(path.clone()), ..Question::default() };
+    let told = || async {
+        let view = tried.host.look(&question).await.expect("it answers");
+        view.facts.program.map(|program| (program.sha256, program.banner)).expect("there")
+    };
+    assert_eq!(told().await, (good.sha256.clone(), good.banner.clone()));
+    let note = tried.path("/bin/.reconcile.installed");
+    let noted = fs::read_to_string(&note).expect("noted");
+    fs::write(&note, noted.replace("reconcile 1.2.3", "reconcile as noted")).expect("written");
+    assert_eq!(told().await.1, "reconcile as noted");
+    let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("known");
+    let changed = format!("#!/bin/sh\necho reconcile 6.6.6\nexit 0\n{padding}");
+    fs::write(&path, &changed).expect("written");
+    // As somebody would who hides a change.
+    fs::File::open(&path).and_then(|file| file.set_modified(modified)).expect("set");
+    assert_eq!(told().await, (sum_of(changed.as_bytes()), "reconcile 6.6.6".to_owned()));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{Method, Postgresql, PostgresqlSource};
-use crate::datastores::job_file::{self, JobFile, Previous, Source, Upload};
+use crate::datastores::job_file::{self, JobFile, Previous, Source, Upload, Verify};
 use crate::datastores::{JobTerms, Piece, job_path, watch};
 use crate::resources::{Crontab, HostDirectory, HostFile, Resource, crontab, host_file};
 use crate::vocab::{BucketName, Datastore, HostName, Id, JobCommand, JobKind, Kind, OsUser, Value};
@@ -96,6 +96,7 @@ impl HostPieces<'_> {
             compression: terms.compression,
             keep: *keep,
             upload: s3.then(|| upload(bucket, terms.regions.get(bucket).cloned())),
+            verify: Verify::default(),
             previous: Previous {
                 names: terms.previous_names.clone(),
                 // Where one lives whose settings say nothing, the store tells.

@@ -6,7 +6,13 @@
 //! however the job ends. Several tablespaces cannot go to standard output either; they go through a folder beside the
 //! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
 
+mod programs;
+mod prove;
+mod rebuild;
+mod restore;
+mod scratch;
 mod server;
+mod tablespaces;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -15,8 +21,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+pub use programs::{Version, version};
+pub use prove::{count, declared, structure};
+pub use rebuild::{Data, build};
+pub use restore::{PostgresqlRestore, own, server_user};
+pub use scratch::{Programs, ScratchServer, tame};
 pub use server::Connection;
 use server::Server;
+pub use tablespaces::{Tablespace, point};
 
 use super::settings::{Method, PostgresqlSource};
 use crate::clients::process::{Program, Running, Talk};
@@ -145,6 +157,7 @@ impl Dump for PostgresqlDump {
                 Method::Dump => Content::Script,
             },
             server_version: Some(self.server.version.clone()),
+            source: self.server.source(),
             notes,
         }
     }

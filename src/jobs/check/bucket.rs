@@ -1,4 +1,4 @@
-//! What the bucket holds of a datastore's backups: the newest versions of each key, and the delete markers above them.
+//! What the bucket holds of a datastore's backups, as far as it says how fresh they are.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,21 @@ use crate::datastores::names::{Name, Slot};
 use crate::freshness::{Place, Seen};
 use crate::jobs::context::Context;
 use crate::jobs::directory::Local;
-use crate::jobs::upload::explain;
+use crate::jobs::manifest::Manifest;
+use crate::jobs::remote::{self, Object};
+use crate::vocab::Tier;
 
-/// One version of a key.
-struct Version {
-    key: String,
-    id: Option<String>,
-    name: Name,
-    bytes: u64,
-    modified: DateTime<Utc>,
-}
+/// Of how many of the newest of a tier the manifest is asked for in the bucket, where the host has none: its end is what
+/// ages count from, and its format what sizes are compared by.
+const ASKED: usize = 6;
 
 /// The backups of this host in the bucket; the error says why they cannot be seen.
 pub async fn seen(context: &Context, local: &[Local], whose: Whose) -> Result<Vec<Seen>, String> {
     let (Some(store), Some(upload)) = (&context.store, &context.job.upload) else {
         return Err("there is no client for the bucket".to_owned());
     };
-    store.knows_owner()?;
-    let series = context.series();
+    let in_bucket = |why: String| format!("s3://{}: {why}", upload.bucket);
+    let found = remote::list(store, &upload.bucket, &[(None, context.series())]).await.map_err(in_bucket)?;
     let ours = |name: &Name| match &name.slot {
         Slot::Undated { host } => match whose {
             Whose::ThisHost => *host == context.hostname,
@@ -34,65 +31,47 @@ pub async fn seen(context: &Context, local: &[Local], whose: Whose) -> Result<Ve
         },
         Slot::Dated { .. } => true,
     };
-    let (mut versions, mut markers) = (Vec::new(), BTreeMap::new());
-    let (mut key_marker, mut version_marker) = (None, None);
-    loop {
-        let page = store
-            .client
-            .list_object_versions()
-            .bucket(upload.bucket.as_str())
-            .prefix(series.prefix())
-            .set_expected_bucket_owner(store.owner())
-            .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker)
-            .send()
-            .await
-            .map_err(|error| format!("s3://{}: {}", upload.bucket, explain(&error)))?;
-        for version in page.versions() {
-            let Some(key) = version.key() else { continue };
-            let Some(name) = series.parse(key).filter(ours) else { continue };
-            versions.push(Version {
-                key: key.to_owned(),
-                id: version.version_id().filter(|id| *id != "null").map(str::to_owned),
-                name,
-                bytes: u64::try_from(version.size().unwrap_or_default()).unwrap_or_default(),
-                modified: instant(version.last_modified()),
-            });
-        }
-        for marker in page.delete_markers().iter().filter(|marker| marker.is_latest() == Some(true)) {
-            let key = marker.key().unwrap_or_default();
-            markers.insert(key.to_owned(), instant(marker.last_modified()));
-        }
-        (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
-        if !page.is_truncated.unwrap_or_default() || key_marker.is_none() {
-            break;
-        }
+    let markers: BTreeMap<&str, DateTime<Utc>> =
+        found.hidden.iter().map(|hidden| (hidden.key.as_str(), hidden.since)).collect();
+    let mut objects: Vec<&Object> = found.objects.iter().filter(|object| ours(&object.name)).collect();
+    objects.sort_by_key(|object| std::cmp::Reverse(object.modified));
+    let mut asked: BTreeMap<Tier, usize> = BTreeMap::new();
+    let mut seen = Vec::new();
+    for object in objects {
+        let here = local.iter().filter_map(|one| one.manifest.as_ref()).find(|one| is_of(one, object));
+        let times = asked.entry(object.name.tier).or_default();
+        let there = match here {
+            None if *times < ASKED => {
+                *times += 1;
+                // One that cannot be read leaves the storage's own date.
+                remote::manifest_of(store, &upload.bucket, &found, &object.copy).await.ok().flatten()
+            }
+            _ => None,
+        };
+        seen.push(as_seen(object, here.or(there.as_ref()), &markers));
     }
-    Ok(versions.into_iter().map(|version| as_seen(version, local, &markers)).collect())
+    Ok(seen)
 }
 
-/// The manifest on the host says when a backup was whole; the storage's date of a large object may be its beginning.
-fn as_seen(version: Version, local: &[Local], markers: &BTreeMap<String, DateTime<Utc>>) -> Seen {
-    let Version { key, id, name, bytes, modified } = version;
-    let manifest = local.iter().filter_map(|one| one.manifest.as_ref()).find(|manifest| {
-        manifest.remote.as_ref().is_some_and(|remote| remote.key == key && remote.version_id == id)
-            && manifest.bytes == bytes
-    });
+fn is_of(manifest: &Manifest, object: &Object) -> bool {
+    let same = |remote: &crate::jobs::Remote| {
+        remote.key == object.copy.key && remote.version_id == object.copy.version_id
+    };
+    manifest.bytes == object.bytes && manifest.remote.as_ref().is_some_and(same)
+}
+
+fn as_seen(object: &Object, manifest: Option<&Manifest>, markers: &BTreeMap<&str, DateTime<Utc>>) -> Seen {
     Seen {
-        tier: name.tier,
+        tier: object.name.tier,
         place: Place::Remote,
-        began: manifest.map_or(modified, |manifest| manifest.began),
-        ended: manifest.map_or(modified, |manifest| manifest.ended),
-        bytes,
+        name: object.copy.key.clone(),
+        began: manifest.map_or(object.modified, |manifest| manifest.began),
+        ended: manifest.map_or(object.modified, |manifest| manifest.ended),
+        bytes: object.bytes,
         format: manifest.map(format_of),
-        hidden: markers.get(&key).copied(),
+        hidden: markers.get(object.copy.key.as_str()).copied(),
         dated_by_storage: manifest.is_none(),
-        name: key,
     }
-}
-
-fn instant(at: Option<&aws_sdk_s3::primitives::DateTime>) -> DateTime<Utc> {
-    at.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos())).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 fn first_label(host: &str) -> &str {

@@ -8,7 +8,6 @@ mod old;
 pub mod status_file;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +19,7 @@ use super::lock;
 use super::manifest::Manifest;
 use super::tell::Watch;
 use super::tell::memory::{Done, Memory};
+use super::verify;
 use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen};
 use crate::retention::local::Policy;
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
@@ -100,7 +100,7 @@ async fn judged(context: &Context, local: Result<Vec<Local>, String>, whose: Who
         places.insert(Place::Remote, why);
         seen.extend(remote.into_iter().flatten());
     }
-    let verified = verified(&context.directory(), &local);
+    let verified = verified(context);
     let facts = Facts {
         now,
         zone: context.zone,
@@ -203,18 +203,11 @@ fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Ut
         .collect()
 }
 
-/// What a proof beside a backup says, as far as it matters here.
-#[derive(Deserialize)]
-struct Proof {
-    ended: DateTime<Utc>,
-    outcome: String,
-}
-
-/// When a backup was last restored and found good, of those that are still here.
-fn verified(place: &Path, local: &[Local]) -> Option<DateTime<Utc>> {
-    let proof = |one: &Local| -> Option<Proof> {
-        serde_json::from_slice(&std::fs::read(place.join(format!("{}.verified.json", one.file))).ok()?).ok()
+/// When a backup of this datastore was last restored and found good, as the evidence here says.
+fn verified(context: &Context) -> Option<DateTime<Utc>> {
+    let evidence = verify::all(&context.directory()).ok()?;
+    let is_ours = |one: &verify::Evidence| {
+        one.datastore == context.job.datastore && one.environment == context.job.environment && one.is_proof()
     };
-    let good = |proof: &Proof| matches!(proof.outcome.as_str(), "passed" | "good" | "verified" | "ok");
-    local.iter().filter_map(proof).filter(good).map(|proof| proof.ended).max()
+    evidence.iter().filter(|one| is_ours(one)).map(|one| one.ended).max()
 }

@@ -28,10 +28,16 @@ pub fn text(report: &CheckReport) -> String {
         let Some(at) = tier.places.iter().max_by_key(|at| at.place) else { continue };
         let name = tier.tier;
         let newest = at.newest.as_ref().map(|newest| {
-            format!("Last {name} {service} backup is {} of {}", newest.name, newest.ended.format("%Y-%m-%d %H:%M UTC"))
+            format!(
+                "Last {name} {service} backup is {} of {}",
+                newest.name,
+                newest.ended.format("%Y-%m-%d %H:%M UTC")
+            )
         });
         text.push_str(&match (&at.state, newest) {
-            (State::Fresh | State::Running { .. } | State::Awaited, Some(newest)) => format!("[OK] {newest}\n"),
+            (State::Fresh | State::Running { .. } | State::Awaited, Some(newest)) => {
+                format!("[OK] {newest}\n")
+            }
             (State::Fresh | State::Running { .. } | State::Awaited, None) => {
                 format!("[OK] No {name} {service} backup was due yet\n")
             }

@@ -129,10 +129,8 @@ fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
     }));
     // A directory that is not there is told at once: nothing else will be remembered of it.
     let unseen = report.freshness.unseen().into_iter();
-    found.extend(unseen.filter(|(place, _)| *place == Place::Here || blind >= BLIND).map(|(place, why)| Found {
-        matter: Matter::Unseen,
-        tier: None,
-        text: format!("what is {place} cannot be seen: {why}"),
+    found.extend(unseen.filter(|(place, _)| *place == Place::Here || blind >= BLIND).map(|(place, why)| {
+        Found { matter: Matter::Unseen, tier: None, text: format!("what is {place} cannot be seen: {why}") }
     }));
     found
 }

@@ -24,7 +24,12 @@ pub fn of(news: &News, context: &Context) -> Message {
     match news {
         News::Began(incident) => Message {
             subject: format!("[ALERT] {what}: {}", headline(incident, None)),
-            body: body(&format!("Something is wrong with the {what}."), &incident.reasons(), incident, context),
+            body: body(
+                &format!("Something is wrong with the {what}."),
+                &incident.reasons(),
+                incident,
+                context,
+            ),
         },
         News::Joined(incident, joined) => Message {
             subject: format!("[ALERT] {what}: {}", headline(incident, joined.first())),
@@ -109,7 +114,8 @@ fn helps(incident: &Incident) -> Vec<String> {
 }
 
 fn ended(what: &str, incident: &Incident, context: &Context) -> String {
-    let first = format!("The {what} are as they should be again. Since {} this was wrong:", minute(incident.began));
+    let first =
+        format!("The {what} are as they should be again. Since {} this was wrong:", minute(incident.began));
     let mut text = format!("{}\n\n", wrapped("", &first));
     for reason in incident.reasons() {
         text.push_str(&format!("{}\n", wrapped("- ", &reason)));
@@ -120,7 +126,10 @@ fn ended(what: &str, incident: &Incident, context: &Context) -> String {
 
 fn footer(context: &Context) -> String {
     let job = &context.job;
-    let mut text = format!("\n-- \nenvironment  {}\nhost         {}\ndirectory    {}\n", job.environment, job.host, job.directory);
+    let mut text = format!(
+        "\n-- \nenvironment  {}\nhost         {}\ndirectory    {}\n",
+        job.environment, job.host, job.directory
+    );
     if let Some(upload) = &job.upload {
         text.push_str(&format!("bucket       s3://{}\n", upload.bucket));
     }

@@ -3,5 +3,7 @@
 mod broken;
 mod commcare;
 mod fleet;
+mod many;
 mod reach;
 mod sudo;
+mod takeover;

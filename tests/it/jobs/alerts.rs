@@ -66,7 +66,10 @@ async fn a_night_that_fails_is_one_letter_and_its_end_another() {
         subjects(&letters),
         ["[ALERT] postgresql backups on db1.example.org (production): the daily backup failed at dump"]
     );
-    assert_eq!((letters[0].from.as_str(), letters[0].to.as_slice()), ("backups@example.org", &[OPS.to_owned()][..]));
+    assert_eq!(
+        (letters[0].from.as_str(), letters[0].to.as_slice()),
+        ("backups@example.org", &[OPS.to_owned()][..])
+    );
     let text = letters[0].text.split_once("\n\n").expect("a body").1;
     insta::assert_snapshot!("letter_of_a_failed_backup", text);
 
@@ -106,7 +109,10 @@ async fn a_run_that_never_started_is_found_by_the_next_check() {
     assert!(matches!(report.freshness.tiers[0].places[0].state, State::Missing { runs: 1, .. }));
     let letters = server.letters();
     assert_eq!(letters.len(), 1);
-    insta::assert_snapshot!("letter_of_a_missing_backup", letters[0].text.split_once("\n\n").expect("a body").1);
+    insta::assert_snapshot!(
+        "letter_of_a_missing_backup",
+        letters[0].text.split_once("\n\n").expect("a body").1
+    );
     let status = check::status_file::text(&report);
     insta::assert_snapshot!(status, @r"
     [ALERT] No daily postgres backup
@@ -259,7 +265,9 @@ async fn metrics_say_what_was_told() {
     };
     host.pass(TimeDelta::hours(1));
     backup(&host, End::Failed).await;
-    assert!(metrics(&host).contains("reconcile_incident{environment=\"production\",host=\"db1.example.org\",datastore=\"postgresql\"} 1\n"));
+    assert!(metrics(&host).contains(
+        "reconcile_incident{environment=\"production\",host=\"db1.example.org\",datastore=\"postgresql\"} 1\n"
+    ));
     backup(&host, End::Whole).await;
     checked(&host).await;
     let text = metrics(&host);

@@ -34,7 +34,13 @@ impl Made {
 impl Dump for Made {
     fn facts(&self) -> Facts {
         let method = "plain".to_owned();
-        Facts { method, content: Content::Archive, server_version: None, notes: Vec::new() }
+        Facts {
+            method,
+            content: Content::Archive,
+            server_version: None,
+            source: Default::default(),
+            notes: Vec::new(),
+        }
     }
 
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError> {

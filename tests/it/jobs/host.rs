@@ -38,6 +38,7 @@ impl Host {
             directory: DIRECTORY.to_owned(),
             compression: Compression::Gzip,
             keep: KeepLocal { days: 2, weeks: 2, hours: 1 },
+            verify: Default::default(),
             previous: Default::default(),
             upload: None,
             schedules: Default::default(),

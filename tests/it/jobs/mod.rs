@@ -9,5 +9,7 @@ mod host;
 mod local;
 mod moto;
 mod postgresql;
+mod restore;
 mod store;
 mod upload;
+mod verify;

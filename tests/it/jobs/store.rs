@@ -44,6 +44,8 @@ pub struct State {
     pub fault: Fault,
     /// Oldest first.
     pub objects: Vec<Object>,
+    /// Manifests, by their keys.
+    pub manifests: BTreeMap<String, Vec<u8>>,
     /// Uploads that are neither completed nor aborted, by id.
     pub uploads: BTreeMap<String, Upload>,
     /// `METHOD key?query` of each request.
@@ -218,6 +220,10 @@ impl State {
                 }
                 let xml = "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>";
                 with_version(answer(200, xml.to_owned()), version)
+            }
+            "PUT" if key.ends_with(".manifest.json") => {
+                self.manifests.insert(key, body);
+                answer(200, String::new())
             }
             "PUT" => {
                 let taken = self.objects.iter().any(|object| object.key == key);

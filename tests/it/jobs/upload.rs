@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use reconcile::datastores::job_file::Upload;
 use reconcile::datastores::postgresql::settings::Method;
-use reconcile::jobs::{self, Stage, Store};
+use reconcile::jobs::{self, Manifest, Stage, Store};
 use reconcile::vocab::Tier;
 
 use super::dump::{End, Made};
@@ -32,7 +32,8 @@ fn host(storage: &Storage, versioned: bool) -> Host {
 
 #[tokio::test]
 async fn small_and_large_backups_arrive_whole_under_their_undated_key() {
-    for (bytes, requests) in [(SMALL, 1), (LARGE, 5)] {
+    // The last is the manifest's.
+    for (bytes, requests) in [(SMALL, 2), (LARGE, 6)] {
         let storage = Storage::new(true);
         let host = host(&storage, true);
         let report = jobs::backup_with(&host.context, Tier::Daily, Made::open(bytes, End::Whole))
@@ -48,6 +49,10 @@ async fn small_and_large_backups_arrive_whole_under_their_undated_key() {
         assert!(object.body == std::fs::read(host.path(DATED)).expect("file"));
         assert_eq!(object.metadata["reconcile-environment"], "production");
         assert!(state.uploads.is_empty());
+        let manifest: Manifest =
+            serde_json::from_slice(&state.manifests[&format!("{UNDATED}.manifest.json")])
+                .expect("a manifest");
+        assert_eq!(manifest, report.manifest);
         assert_eq!(state.without_owner, 0, "{:?}", state.requests);
         let writes = state.requests.iter().filter(|request| request.starts_with('P')).count();
         assert_eq!(writes, requests, "{:?}", state.requests);

@@ -1,7 +1,7 @@
 //! The lock of applies: the second is refused or comes after, whatever becomes of the first.
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -32,7 +32,7 @@ impl Holding {
         // The child reads how slow its storage is when it starts; nobody else waits.
         stage.sandbox(&format!("{NOW}latency: {latency}\n"));
         let line = format!("{PASSWORD} --sandbox sandbox -e environment apply --auto-approve");
-        let mut command = stage.command(&line);
+        let mut command = heeding(&stage.command(&line));
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
         let mut holding = Holding { stage, child };
         holding.wait_until(|stage| stage.on_host(FILE).exists());
@@ -57,6 +57,23 @@ impl Holding {
         let output = self.child.wait_with_output().expect("it ends");
         (self.stage, Answer::of("apply --auto-approve", output))
     }
+}
+
+/// The same command, deaf to no signal: whoever runs the tests in the background of a shell ignores SIGINT, and hands
+/// that on.
+fn heeding(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.arg("--default-signal").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heeding.env(name, value),
+            None => heeding.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        heeding.current_dir(directory);
+    }
+    heeding
 }
 
 fn show(stage: &Stage) -> Json {
@@ -137,7 +154,7 @@ fn a_killed_one_is_followed_on_its_machine() {
 fn a_stopped_one_gives_the_lock_back() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // Long enough that the signal comes before the last step, on a slow machine too.
-        let holding = Holding::begin(1500);
+        let holding = Holding::begin(1000);
         holding.signal(signal);
         let (stage, stopped) = holding.end();
         // Refused while it looked once more, failed once something was begun.

@@ -92,6 +92,46 @@ fn a_renamed_environment_takes_over_what_it_left() {
     stage.reconcile("plan --detailed-exitcode").exits(0).says(&["Nothing to change"]);
 }
 
+/// Their names are in the settings, and so they are the same ones; only whose they are changes.
+#[test]
+fn identities_of_an_earlier_name_are_adopted_as_they_are() {
+    for (example, identity) in [
+        ("sportfin", "role/sportfin-prod-database-backups-ec2-s3-access"),
+        ("aquamark", "user/aquamark_backup"),
+    ] {
+        let stage = Stage::of(example);
+        stage.sandbox(
+            "now: 2026-11-21T12:00:00Z\n\
+             caller: arn:aws:sts::123456789012:assumed-role/OrganizationAccountAccessRole/test\n",
+        );
+        let first = stage.reconcile_plain("plan").exits(0);
+        apply(&stage, &first);
+        let rename = format!("deploy_env: {example}-new\n");
+        stage.edit("environment/public.yml", &format!("deploy_env: {example}\n"), &rename);
+        let foreign = stage.reconcile_plain("plan --output json").exits(0).json();
+        let held = foreign["held"].as_array().expect("a list");
+        assert!(held.iter().any(|held| held["id"] == identity && held["code"] == "foreign"), "{foreign:#}");
+
+        let names = format!("\nbackups:\n  previous_names: [{example}]\n");
+        stage.edit("environment/public.yml", "\nbackups:\n", &names);
+        let plan = stage.reconcile_plain("plan --output json").exits(0).json();
+        let changes = plan["changes"].as_array().expect("a list");
+        let change = changes.iter().find(|change| change["id"] == identity);
+        let change = change.unwrap_or_else(|| panic!("{identity}: {plan:#}"));
+        assert_eq!(change["action"], "adopt", "{change:#}");
+        let fields = change["fields"].as_array().expect("fields");
+        let owner = serde_json::json!({"from": example, "to": format!("{example}-new")});
+        assert_eq!(fields.len(), 1, "{change:#}");
+        assert_eq!(fields[0]["field"], "owner");
+        assert_eq!((&fields[0]["from"], &fields[0]["to"]), (&owner["from"], &owner["to"]));
+
+        let shown = stage.reconcile_plain("plan").exits(0);
+        apply(&stage, &shown);
+        let again = stage.reconcile_plain("plan --output json").exits(0).json();
+        assert_eq!(again["changes"], serde_json::json!([]), "{again:#}");
+    }
+}
+
 /// What an operator wrote into the file stays where it is, and does not keep the keys there.
 #[test]
 fn foreign_lines_in_a_file_of_an_earlier_name_stay() {

@@ -40,10 +40,11 @@ fn outbox(stage: &Stage) -> Vec<String> {
 #[test]
 fn a_night_without_a_backup_is_told_once() {
     let stage = watched(None);
-    stage
-        .reconcile("sandbox run db1 --at 2026-11-21T15:00:00Z")
-        .exits(0)
-        .says(&["db1: check postgresql", "not due yet", "1 as they should be."]);
+    stage.reconcile("sandbox run db1 --at 2026-11-21T15:00:00Z").exits(0).says(&[
+        "db1: check postgresql",
+        "not due yet",
+        "1 as they should be.",
+    ]);
     assert_eq!(outbox(&stage), [""; 0]);
     let status = stage.on_host("/opt/data/backups/postgresql/s3_backup_status.txt");
     let read = || fs::read_to_string(&status).expect("a status file");
@@ -101,7 +102,12 @@ fn nights_that_go_well_are_quiet_and_what_is_done_to_them_is_told() {
         let is_size = |word: &str| ["B", "KiB", "MiB"].contains(&word);
         let words: Vec<&str> = text.split(' ').collect();
         let is_number = |at: usize| words.get(at + 1).is_some_and(|next| is_size(next.trim()));
-        words.iter().enumerate().map(|(at, word)| if is_number(at) { "N" } else { *word }).collect::<Vec<_>>().join(" ")
+        words
+            .iter()
+            .enumerate()
+            .map(|(at, word)| if is_number(at) { "N" } else { *word })
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     insta::assert_snapshot!("status_of_good_nights", sizes(&tidy(&status)));
 
@@ -140,7 +146,11 @@ fn nights_that_go_well_are_quiet_and_what_is_done_to_them_is_told() {
 fn a_test_of_the_alerts_is_recorded_once_a_person_has_the_code() {
     let stage = watched(None);
     stage.reconcile("status").exits(0).says(&["no alert was ever seen to arrive"]);
-    stage.reconcile("alerts test").exits(0).says(&["postgresql on db1", "mail to ops@example.org left", "--code CODE"]);
+    stage.reconcile("alerts test").exits(0).says(&[
+        "postgresql on db1",
+        "mail to ops@example.org left",
+        "--code CODE",
+    ]);
     let subject = outbox(&stage).remove(0);
     let code = subject.rsplit(' ').next().expect("a code").to_owned();
     stage.reconcile("alerts test --code 222222").exits(1).says(&["this is not the code"]);
@@ -173,7 +183,8 @@ fn secrets_of_alerts_reach_the_host_and_nothing_else() {
     // The stage looks for canaries in every output.
     stage.reconcile("plan").exits(0);
     stage.reconcile("apply --auto-approve").exits(0);
-    let file = fs::read_to_string(stage.on_host("/etc/reconcile/commcare-example/postgresql.json")).expect("a job file");
+    let file = fs::read_to_string(stage.on_host("/etc/reconcile/commcare-example/postgresql.json"))
+        .expect("a job file");
     for secret in ["CANARY-1", "CANARY-2", "CANARY-3", "CANARY-4"] {
         assert!(file.contains(secret), "{secret}");
     }

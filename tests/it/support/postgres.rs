@@ -121,6 +121,20 @@ impl Postgres {
         panic!("the server does not come up: {}", postgres.log());
     }
 
+    /// Where its data is.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it again after [`Postgres::kill`], on whatever its data is by now.
+    pub fn start_again(self) -> Self {
+        let mut old = std::mem::ManuallyDrop::new(self);
+        old.kill();
+        let folder = std::mem::replace(&mut old.folder, tempfile::tempdir().expect("folder"));
+        let data = folder.path().join("data");
+        Self::run(old.bin.clone(), folder, &data)
+    }
+
     pub fn connection(&self) -> Connection {
         Connection {
             host: Some(self.folder.path().to_str().expect("utf-8").to_owned()),

@@ -125,6 +125,10 @@ install() {
   settle "$temporary"
   mv -f -T -- "$temporary" "$1" || exit 1
   settle "$directory"
+  # For whoever looks: reading it all costs more than everything else that a look does.
+  note=$(mktemp "$directory/.reconcile-XXXXXX") || return 0
+  printf '%s\n%s %s\n' "$(stat -c '%d %i %s %y %z' -- "$1")" "$4" "$said" > "$note"
+  mv -f -T -- "$note" "$directory/.${1##*/}.installed"
 }
 
 # run USER COMMAND: as cron would start it.

@@ -39,20 +39,34 @@ owned() {
   done
 }
 
-# Where PostgreSQL's programs of these names are, each with what it says of its version.
+# What a program says of its version: one line, if it answers at all.
+version() {
+  said=$(timeout 10 "$1" --version 2>/dev/null)
+  echo "${said%%
+*}"
+}
+
+# Where PostgreSQL's programs of these names are, each with what it says of its version. What else `PATH` has is looked at
+# only where distributions keep none: on Debian it is a wrapper that looks there itself.
 postgresql() {
   for name in "$@"; do
-    for file in /usr/lib/postgresql/*/bin/"$name" /usr/pgsql-*/bin/"$name" "$(command -v "$name")"; do
-      [ -x "$file" ] && echo "postgresql $name $(timeout 10 "$file" --version 2>/dev/null | head -n 1)"
+    found=
+    for file in /usr/lib/postgresql/*/bin/"$name" /usr/pgsql-*/bin/"$name"; do
+      if [ -x "$file" ]; then found=$file; echo "postgresql $name $(version "$file")"; fi
     done
+    if [ -z "$found" ] && file=$(command -v "$name"); then echo "postgresql $name $(version "$file")"; fi
   done
 }
 
-# The checksum of a program, and what it says of its version.
+# The checksum of a program, and what it says of its version: what was noted when it was installed, where nothing has
+# touched it since (its change time is the kernel's, and nobody sets it); else it is read and asked.
 program() {
   [ -f "$1" ] || return
+  is=$(stat -c '%d %i %s %y %z' -- "$1")
+  { read -r was; read -r noted; } 2>/dev/null < "${1%/*}/.${1##*/}.installed"
+  if [ -n "$noted" ] && [ "$is" = "$was" ]; then echo "program $noted"; return; fi
   sum=$(sha256sum < "$1")
-  echo "program ${sum%% *} $(timeout 10 "$1" --version 2>/dev/null | head -n 1)"
+  echo "program ${sum%% *} $(version "$1")"
 }
 
 # How much room there is where these directories are, or will be: of the first above them that exists.

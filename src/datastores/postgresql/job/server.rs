@@ -3,6 +3,7 @@
 //! Logs in the way the command line of PostgreSQL does: by peer as the user that runs the job, passwords only from
 //! `~/.pgpass`, never asked for and never an argument.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +49,12 @@ impl Connection {
 
     /// One program of the server's own version, else a newer one, else what `PATH` has.
     pub(super) fn program(&self, name: &str, major: Option<u32>) -> Result<Program, DumpError> {
-        let directories = self.programs.iter().cloned().chain(installed(major)).collect::<Vec<_>>();
+        let directories = self
+            .programs
+            .iter()
+            .cloned()
+            .chain(installed(major).into_iter().map(|(_, path)| path))
+            .collect::<Vec<_>>();
         let path = process::find(name, &directories).ok_or_else(|| {
             let version = major.map(|major| format!(" {major}")).unwrap_or_default();
             DumpError::new(format!(
@@ -95,9 +101,9 @@ impl Connection {
     }
 }
 
-/// The directories where distributions keep the programs of each major version: the one asked for, then the newest
+/// The directories where distributions keep the programs of each major version, with that version: the one asked for, then the newest
 /// first, since a newer client reads an older server and not the other way round.
-fn installed(major: Option<u32>) -> Vec<PathBuf> {
+pub(super) fn installed(major: Option<u32>) -> Vec<(u32, PathBuf)> {
     let children = |parent: &Path| -> Vec<PathBuf> {
         std::fs::read_dir(parent)
             .map(|read| read.flatten().map(|entry| entry.path()).collect())
@@ -114,7 +120,7 @@ fn installed(major: Option<u32>) -> Vec<PathBuf> {
         .filter(|(version, _)| major.is_none_or(|major| *version >= major))
         .collect();
     found.sort_by_key(|(version, _)| (Some(*version) != major, std::cmp::Reverse(*version)));
-    found.into_iter().map(|(_, path)| path).collect()
+    found
 }
 
 /// One row of JSON with everything that a backup depends on
@@ -131,7 +137,12 @@ const SERVER: &str = "select json_build_object(
   'senders_used', (select count(*) from pg_stat_activity where backend_type = 'walsender'),
   'slots', current_setting('max_replication_slots')::int,
   'slots_used', (select count(*) from pg_replication_slots),
-  'tablespaces', (select count(*) from pg_tablespace where spcname not in ('pg_default', 'pg_global')))";
+  'tablespaces', (select count(*) from pg_tablespace where spcname not in ('pg_default', 'pg_global')),
+  'data_directory', (select setting from pg_settings where name = 'data_directory'),
+  'checksums', current_setting('data_checksums', true),
+  'encoding', (select pg_encoding_to_char(encoding) from pg_database where datname = 'template1'),
+  'collate', (select datcollate from pg_database where datname = 'template1'),
+  'ctype', (select datctype from pg_database where datname = 'template1'))";
 
 /// The server's answer to [`SERVER`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -148,12 +159,42 @@ pub(super) struct Server {
     slots_used: u32,
     /// Beyond the two that every server has.
     pub(super) tablespaces: u32,
+    /// `None` where the role may not see it: only superusers and pg_read_all_settings may.
+    data_directory: Option<String>,
+    checksums: Option<String>,
+    encoding: Option<String>,
+    collate: Option<String>,
+    ctype: Option<String>,
 }
+
+/// What the manifest calls what a restore needs to know.
+pub const DATA_DIRECTORY: &str = "data_directory";
+/// The role that made the backup, which a restored cluster knows.
+pub const ROLE: &str = "role";
+/// How the cluster was made: options of initdb.
+pub const CHECKSUMS: &str = "data_checksums";
+pub const ENCODING: &str = "encoding";
+pub const COLLATE: &str = "lc_collate";
+pub const CTYPE: &str = "lc_ctype";
 
 impl Server {
     /// `15` of 15.4.
     pub(super) fn major(&self) -> u32 {
         self.number / 10_000
+    }
+
+    /// What a restore needs to know.
+    pub(super) fn source(&self) -> BTreeMap<String, String> {
+        let known = [
+            (DATA_DIRECTORY, self.data_directory.clone()),
+            (ROLE, Some(self.user.clone())),
+            (CHECKSUMS, self.checksums.clone()),
+            (ENCODING, self.encoding.clone()),
+            (COLLATE, self.collate.clone()),
+            (CTYPE, self.ctype.clone()),
+        ];
+        let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        known.collect()
     }
 
     /// What a base backup needs: a role that may, WAL that is complete, two senders and a slot that are free.
@@ -224,6 +265,11 @@ mod tests {
             slots: 10,
             slots_used: 0,
             tablespaces: 0,
+            data_directory: None,
+            checksums: None,
+            encoding: None,
+            collate: None,
+            ctype: None,
         }
     }
 

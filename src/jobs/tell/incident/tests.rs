@@ -15,19 +15,13 @@ fn now() -> DateTime<Utc> {
 }
 
 fn failed(tier: Tier) -> Event<'static> {
-    let failed =
-        Failed { at: now(), stage: Stage::Dump, message: "the dump failed".to_owned(), help: None };
+    let failed = Failed { at: now(), stage: Stage::Dump, message: "the dump failed".to_owned(), help: None };
     Event::Failed { tier, failed }
 }
 
 fn succeeded(tier: Tier) -> Event<'static> {
-    let done = Done {
-        name: "x".to_owned(),
-        began: now(),
-        ended: now(),
-        bytes: 1,
-        format: "plain gz".to_owned(),
-    };
+    let done =
+        Done { name: "x".to_owned(), began: now(), ended: now(), bytes: 1, format: "plain gz".to_owned() };
     Event::Succeeded { tier, done }
 }
 

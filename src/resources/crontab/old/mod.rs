@@ -234,7 +234,7 @@ pub fn earlier_lines(text: &[u8], table: &Table) -> Vec<Found> {
         };
         let tier = match command.job {
             JobKind::Backup => Some(command.tier.unwrap_or(Tier::Daily)),
-            JobKind::Check => None,
+            JobKind::Check | JobKind::Verify => None,
         };
         let seen = Seen::Entry(OldLine {
             table: table.clone(),

@@ -1,0 +1,149 @@
+//! `reconcile restore`: takes a backup back, here or into a directory; shows what it will do and asks for the backup's
+//! name before anything is replaced.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use super::on_host::OnHost;
+use super::place::Place;
+use super::run::block_on;
+use super::surroundings::Surroundings;
+use super::{Exit, Failure, Format, Global, Output};
+use crate::jobs::restore::{self, Ready, Url, Wanted};
+use crate::report;
+use crate::vocab::{Datastore, HostName};
+
+/// Restores a datastore's backup on this host, or any object of S3 into a directory.
+#[derive(Clone, Debug, Args)]
+pub struct Restore {
+    /// What was backed up, such as postgresql; or s3://BUCKET/KEY, with ?versionId=V for one version
+    pub what: String,
+
+    /// Which backup, as `list -v` names it [default: the newest]
+    #[arg(conflicts_with = "before")]
+    pub name: Option<String>,
+
+    /// The last backup that was whole before this instant: never one taken after an incident
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<DateTime<Utc>>,
+
+    /// Restore into this directory, which is empty or not there yet, and leave the present data alone
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+
+    /// On which host of the environment, where several back it up
+    #[arg(long, value_name = "HOST")]
+    pub on: Option<HostName>,
+
+    /// Do not ask: the name of the backup that is to replace the present data
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+
+    /// The job file that `apply` wrote on this host [default: /etc/reconcile/ENV/DATASTORE.json]
+    #[arg(long = "job", value_name = "FILE")]
+    pub job_file: Option<String>,
+}
+
+impl Restore {
+    pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+        out.expect_format("restore", &[Format::Text, Format::Json])?;
+        let place = Place::of(global)?;
+        if self.what.starts_with("s3://") {
+            return block_on(Box::pin(self.of_url(&place, out)))?;
+        }
+        let datastore: Datastore = self.what.parse().map_err(|error| {
+            Failure::usage(format!("`{}` is neither a datastore nor s3://..: {error}", self.what))
+        })?;
+        let of = OnHost { on: self.on.as_ref(), job_file: self.job_file.as_deref(), verb: "restore" };
+        let (host, job_file) = of.find(&place, global, &datastore)?;
+        block_on(Box::pin(self.here(&place, &host, job_file.as_deref(), &datastore, out)))?
+    }
+
+    async fn here(
+        &self,
+        place: &Place,
+        host: &Surroundings,
+        job_file: Option<&str>,
+        datastore: &Datastore,
+        out: &mut Output,
+    ) -> Result<Exit, Failure> {
+        let context = Box::pin(host.context(job_file, datastore)).await?;
+        let earlier = Box::pin(host.earlier(job_file, datastore)).await?;
+        let to = match &self.to {
+            Some(to) => Some(std::path::absolute(to).map_err(|error| Failure::usage(error.to_string()))?),
+            None => None,
+        };
+        let ready = Box::pin(restore::prepare(
+            &context,
+            &earlier,
+            &Wanted::of(self.name.as_deref(), self.before),
+            to,
+        ))
+        .await?;
+        if out.format() == Format::Text {
+            out.result(&place.banner());
+            out.result(&report::restore::ready(&ready, datastore, &context.job.host));
+        }
+        if ready.in_place {
+            self.agreed(&ready)?;
+        }
+        let restored = Box::pin(ready.carry_out(&context)).await?;
+        match out.format() {
+            Format::Json => out.json(&report::restore::restored_json(&restored)),
+            _ => out.result(&report::restore::restored(&restored)),
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// The present data is replaced only by somebody who says by which backup.
+    fn agreed(&self, ready: &Ready) -> Result<(), Failure> {
+        let name = &ready.chosen.name;
+        let refused = |why: String| Failure::Refused {
+            message: format!("{why}: nothing was touched"),
+            help: Some(format!("add --confirm {name}, or --to DIR to restore it elsewhere")),
+        };
+        if let Some(confirmed) = &self.confirm {
+            return match confirmed == name {
+                true => Ok(()),
+                false => Err(refused(format!("{confirmed} was confirmed, and {name} would be restored"))),
+            };
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(refused("there is no terminal to ask on".to_owned()));
+        }
+        let mut stderr = std::io::stderr().lock();
+        let asked = format!("\nTo replace {}, type the backup's name: ", ready.home.display());
+        let _ = stderr.write_all(asked.as_bytes()).and_then(|()| stderr.flush());
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        match read.is_ok() && answer.trim() == name {
+            true => Ok(()),
+            false => Err(refused("the name was not typed".to_owned())),
+        }
+    }
+
+    async fn of_url(&self, place: &Place, out: &mut Output) -> Result<Exit, Failure> {
+        let url: Url = self.what.parse().map_err(Failure::usage)?;
+        if self.name.is_some() || self.before.is_some() {
+            return Err(Failure::usage(
+                "an address of S3 names one backup already; older versions are named by ?versionId=V",
+            ));
+        }
+        let Some(to) = &self.to else {
+            return Err(Failure::usage("say where it is to be unpacked: --to DIR"));
+        };
+        let store = Box::pin(Surroundings::store_of(place, &url.bucket)).await;
+        let fetched = Box::pin(restore::fetch(store, &url, to, &place.clock())).await?;
+        match out.format() {
+            Format::Json => out.json(&report::restore::fetched_json(&fetched)),
+            _ => {
+                out.result(&place.banner());
+                out.result(&report::restore::fetched(&fetched));
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,144 @@
+//! Unpacking tar archives with the system's tar, which knows of sparse files, links, owners and long names, and finding in
+//! them what was packed: older tools packed whole paths, this program what lies in a directory.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::dump::DumpError;
+use crate::clients::process::{Program, RunAs, Talk};
+
+/// How deep what was packed may lie: `opt/data/backups/postgresql/postgres_..`, and more.
+const DEPTH: usize = 16;
+/// How many directories are looked into for it.
+const DIRECTORIES: usize = 10_000;
+const CHUNK: usize = 256 << 10;
+
+/// Unpacks an archive into an existing directory. Paths are never followed out of it: tar itself takes the slash from
+/// absolute names and refuses `..`. Owners are as they were where this runs as root, and else are whoever runs it.
+pub fn unpack(bytes: &mut dyn Read, into: &Path, user: Option<RunAs>) -> Result<(), DumpError> {
+    let unpacked = |why: String| DumpError::new(format!("the archive cannot be unpacked: {why}"));
+    let mut tar = Program::new("tar")
+        .args(["--extract", "--file=-", "--preserve-permissions", "--delay-directory-restore"])
+        .arg_path("--directory", into)
+        .as_user(user)
+        .start(Talk::Both)
+        .map_err(|error| unpacked(error.to_string()))?;
+    let Some(mut input) = tar.stdin() else { return Err(unpacked("tar has no input".to_owned())) };
+    match copy(bytes, &mut input) {
+        Ok(_) => {}
+        Err(Copied::Read(error)) => {
+            return Err(DumpError::new(format!("the backup cannot be read: {error}")));
+        }
+        // tar ended before its input did, and says why; what follows the end of an archive it need not read.
+        Err(Copied::Write(_)) => {}
+    }
+    drop(input);
+    tar.wait().map_err(|error| unpacked(error.to_string()))?;
+    // What is behind the archive's end belongs to the backup all the same, and must be read to be compared.
+    copy(bytes, &mut io::sink()).map(|_| ()).map_err(|error| match error {
+        Copied::Read(error) | Copied::Write(error) => {
+            DumpError::new(format!("the backup cannot be read: {error}"))
+        }
+    })
+}
+
+/// Which side of a copy failed.
+#[derive(Debug)]
+pub enum Copied {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+/// Copies to the end, and tells which side failed.
+pub fn copy(from: &mut dyn Read, to: &mut dyn Write) -> Result<u64, Copied> {
+    let mut buffer = vec![0; CHUNK];
+    let mut copied = 0;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Copied::Read(error)),
+        };
+        to.write_all(&buffer[..read]).map_err(Copied::Write)?;
+        copied += read as u64;
+    }
+}
+
+/// The uppermost directory below `top`, or itself, of which `is_it` holds.
+pub fn find(top: &Path, is_it: impl Fn(&Path) -> bool) -> io::Result<Option<PathBuf>> {
+    let mut queue = VecDeque::from([(top.to_owned(), 0)]);
+    let mut seen = 0;
+    while let Some((directory, depth)) = queue.pop_front() {
+        if is_it(&directory) {
+            return Ok(Some(directory));
+        }
+        seen += 1;
+        if depth == DEPTH || seen > DIRECTORIES {
+            continue;
+        }
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                queue.push_back((entry.path(), depth + 1));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(arguments: &[&str]) -> Vec<u8> {
+        let packed = std::process::Command::new("tar").args(arguments).output().expect("tar runs");
+        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        packed.stdout
+    }
+
+    #[test]
+    fn what_was_packed_under_its_whole_path_is_found() {
+        let from = tempfile::tempdir().expect("a directory");
+        let data = from.path().join("data/global");
+        fs::create_dir_all(&data).expect("made");
+        fs::write(data.join("pg_control"), "control").expect("written");
+        // As the scripts of commcare-cloud pack a tree: with `-P`.
+        let archive = packed(&["-P", "-cf", "-", &from.path().join("data").display().to_string()]);
+        let into = tempfile::tempdir().expect("a directory");
+        unpack(&mut &archive[..], into.path(), None).expect("unpacked");
+        let is_data = |path: &Path| path.join("global/pg_control").is_file();
+        let found = find(into.path(), is_data).expect("readable").expect("there");
+        assert!(found.ends_with("data"), "{}", found.display());
+        let below = into.path().join(from.path().strip_prefix("/").expect("absolute"));
+        assert_eq!(found, below.join("data"));
+        assert_eq!(find(&found, is_data).expect("readable"), Some(found));
+        assert_eq!(find(into.path(), |path| path.join("other").exists()).expect("readable"), None);
+    }
+
+    #[test]
+    fn a_cut_archive_is_refused_and_nothing_leaves_the_directory() {
+        let from = tempfile::tempdir().expect("a directory");
+        fs::write(from.path().join("file"), vec![7; 100_000]).expect("written");
+        let archive = packed(&["-C", &from.path().display().to_string(), "-cf", "-", "file"]);
+        let into = tempfile::tempdir().expect("a directory");
+        let cut = unpack(&mut &archive[..50_000], into.path(), None).expect_err("cut");
+        assert!(cut.message.contains("cannot be unpacked"), "{cut}");
+
+        let climbing = packed(&[
+            "-C",
+            &from.path().display().to_string(),
+            "-P",
+            "--transform=s,file,../escaped,",
+            "-cf",
+            "-",
+            "file",
+        ]);
+        let inner = into.path().join("inner");
+        fs::create_dir(&inner).expect("made");
+        assert!(unpack(&mut &climbing[..], &inner, None).is_err());
+        assert!(!into.path().join("escaped").exists());
+    }
+}

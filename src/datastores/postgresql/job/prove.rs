@@ -1,0 +1,104 @@
+//! Asking a restored cluster whether it is whole: what it holds, whether its structure is sound, and what an operator
+//! declared to be true of it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::time::Duration;
+
+use super::ScratchServer;
+use super::rebuild::Data;
+use crate::clients::process::Talk;
+use crate::datastores::dump::DumpError;
+use crate::datastores::prove::{Checked, Counts, SqlCheck};
+
+/// How long one question may take: counting reads every row.
+const QUESTION_LIMIT: Duration = Duration::from_secs(6 * 3600);
+/// How many tables are counted by one statement.
+const AT_ONCE: usize = 100;
+/// How much of pg_amcheck's words is kept.
+const KEPT: usize = 2000;
+
+const DATABASES: &str = "select coalesce(json_agg(datname order by datname), '[]') from pg_database \
+    where datallowconn and not datistemplate";
+
+/// One row a table: its name, and the statement that counts it. Unlogged tables are empty after a base backup, and views
+/// that were never filled cannot be read.
+const TABLES: &str = "select coalesce(json_agg(json_build_array(n.nspname || '.' || c.relname, \
+    format('select %L as t, count(*) as n from %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname)) \
+    order by 1), '[]') from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    where (c.relkind = 'r' or c.relkind = 'm' and c.relispopulated) and c.relpersistence = 'p' \
+    and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'";
+
+/// How many rows every table of every database has.
+pub fn count(server: &ScratchServer) -> Result<Counts, DumpError> {
+    let databases: Vec<String> = json(&server.sql("postgres", DATABASES, QUESTION_LIMIT)?)?;
+    let mut counts = Counts::new();
+    for database in databases {
+        let tables: Vec<(String, String)> = json(&server.sql(&database, TABLES, QUESTION_LIMIT)?)?;
+        let mut rows = BTreeMap::new();
+        for some in tables.chunks(AT_ONCE) {
+            let union: Vec<&str> = some.iter().map(|(_, statement)| statement.as_str()).collect();
+            let sql = format!("select json_object_agg(t, n) from ({}) as counted", union.join(" union all "));
+            let counted: BTreeMap<String, u64> = json(&server.sql(&database, &sql, QUESTION_LIMIT)?)?;
+            rows.extend(counted);
+        }
+        counts.insert(database, rows);
+    }
+    Ok(counts)
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DumpError> {
+    serde_json::from_str(text).map_err(|error| {
+        DumpError::new(format!("the restored server answered what is not understood: {error}"))
+    })
+}
+
+/// What pg_amcheck finds: `Ok(None)` where it finds nothing, `Err` where it cannot look, with the reason.
+pub fn structure(server: &ScratchServer, data: &Data) -> Result<Option<String>, String> {
+    if !data.programs.bin.join("pg_amcheck").is_file() {
+        return Err(format!("pg_amcheck is not part of PostgreSQL {} here", data.version.major));
+    }
+    let program = server.client("pg_amcheck").args(["--all", "--install-missing", "--jobs=2"]);
+    let mut running = program.start(Talk::Listen).map_err(|error| error.to_string())?;
+    let mut said = Vec::new();
+    if let Some(stdout) = running.stdout() {
+        // It names every page that is broken: the first ones are enough, and it must not wait for a reader.
+        let mut stdout = stdout;
+        let _ = stdout.by_ref().take(KEPT as u64).read_to_end(&mut said);
+        let _ = std::io::copy(&mut stdout, &mut std::io::sink());
+    }
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    match running.wait() {
+        Ok(()) => Ok(None),
+        // Where it found something it says so on its output, and fails.
+        Err(_) if !said.is_empty() => Ok(Some(said)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What became of each declared check: it must answer with one value, `t`.
+pub fn declared(server: &ScratchServer, checks: &[SqlCheck], counts: &Counts) -> Vec<Checked> {
+    let own = counts.keys().filter(|name| *name != "postgres").collect::<Vec<_>>();
+    checks
+        .iter()
+        .map(|check| {
+            let database = match (&check.database, own.as_slice()) {
+                (Some(named), _) => named.clone(),
+                (None, [only]) => (*only).clone(),
+                (None, []) => "postgres".to_owned(),
+                (None, _) => {
+                    let wrong = "it does not say in which database, and there are several".to_owned();
+                    return Checked { sql: check.sql.clone(), database: None, wrong: Some(wrong) };
+                }
+            };
+            let wrong = match server.sql(&database, &check.sql, QUESTION_LIMIT) {
+                Ok(answer) if matches!(answer.trim(), "t" | "true") => None,
+                Ok(answer) => {
+                    Some(format!("it answered `{}`, not true", answer.chars().take(200).collect::<String>()))
+                }
+                Err(error) => Some(error.message),
+            };
+            Checked { sql: check.sql.clone(), database: Some(database), wrong }
+        })
+        .collect()
+}

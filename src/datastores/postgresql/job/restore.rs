@@ -1,0 +1,172 @@
+//! How PostgreSQL takes a backup back: a data directory is built beside the living one, whichever kind of backup it is.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, Uid, User};
+
+use super::Connection;
+use super::rebuild::{self, Data};
+use super::server::DATA_DIRECTORY;
+use super::tablespaces;
+use crate::clients::process::RunAs;
+use crate::datastores::dump::DumpError;
+use crate::datastores::names::Content;
+use crate::datastores::restore::{Built, Parcel, Restore, Services};
+
+/// How long writing everything to the disk may take.
+const SYNC_LIMIT: Duration = Duration::from_secs(3600);
+/// What makes a server follow another, or wait for WAL from an archive.
+const SIGNALS: [&str; 3] = ["standby.signal", "recovery.signal", "recovery.conf"];
+/// What an administrator wrote for this server, where it lies beside the data.
+const CONFIGURATION: [&str; 4] = ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];
+
+/// PostgreSQL on this host, as it is to be again.
+#[derive(Clone, Debug)]
+pub struct PostgresqlRestore {
+    parcel: Parcel,
+    home: Option<PathBuf>,
+}
+
+impl PostgresqlRestore {
+    /// Where the data lives says the server, where it runs, and else the backup.
+    pub fn new(parcel: Parcel, connection: &Connection) -> Self {
+        let told = || connection.ask().ok().and_then(|server| server.source().remove(DATA_DIRECTORY));
+        let home = parcel.source.get(DATA_DIRECTORY).cloned().or_else(told).map(PathBuf::from);
+        PostgresqlRestore { parcel, home }
+    }
+}
+
+impl Restore for PostgresqlRestore {
+    fn home(&self) -> Option<PathBuf> {
+        self.home.clone()
+    }
+
+    fn in_use(&self, home: &Path) -> Option<String> {
+        let text = fs::read_to_string(home.join("postmaster.pid")).ok()?;
+        let pid: i32 = text.lines().next()?.trim().parse().ok()?;
+        // Another user's process cannot be signalled, and is there all the same.
+        let runs = matches!(kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM));
+        runs.then(|| format!("a PostgreSQL server runs on {} (process {pid})", home.display()))
+    }
+
+    fn services(&self, home: &Path) -> Services {
+        // Debian's layout names the cluster (pg_ctlcluster(1)).
+        let cluster = home.strip_prefix("/var/lib/postgresql").ok().and_then(|below| {
+            let mut parts = below.iter().map(|part| part.to_str());
+            match (parts.next(), parts.next(), parts.next()) {
+                (Some(Some(major)), Some(Some(name)), None) => Some(format!("postgresql@{major}-{name}")),
+                _ => None,
+            }
+        });
+        let home = home.display();
+        let (stop, start) = match cluster {
+            Some(unit) => (format!("sudo systemctl stop {unit}"), format!("sudo systemctl start {unit}")),
+            None => (format!("pg_ctl -D {home} -m fast stop"), format!("pg_ctl -D {home} -w start")),
+        };
+        Services { stop: Some(stop), start: Some(start) }
+    }
+
+    fn build(
+        &mut self,
+        bytes: &mut (dyn Read + Send),
+        staging: &Path,
+        home: &Path,
+    ) -> Result<(Vec<Built>, Vec<String>), DumpError> {
+        let user = server_user(home)?;
+        own(staging, user)?;
+        let in_place = self.home.as_deref() == Some(home);
+        let end = |tablespace: &tablespaces::Tablespace| match in_place {
+            true => tablespace.location.clone(),
+            false => beside(home, &format!("tablespace-{}", tablespace.oid)),
+        };
+        let place = |tablespace: &tablespaces::Tablespace| beside(&end(tablespace), "restored");
+        let data = rebuild::build(&self.parcel, bytes, staging, user, &place)?;
+        self.finish(data, home, in_place, end)
+    }
+}
+
+impl PostgresqlRestore {
+    /// Makes of a data directory one that a server of this host starts on by itself.
+    fn finish(
+        &self,
+        data: Data,
+        home: &Path,
+        in_place: bool,
+        end: impl Fn(&tablespaces::Tablespace) -> PathBuf,
+    ) -> Result<(Vec<Built>, Vec<String>), DumpError> {
+        let mut notes = Vec::new();
+        let unfinished =
+            |error: io::Error| DumpError::new(format!("the restored data cannot be finished: {error}"));
+        for name in SIGNALS {
+            let path = data.directory.join(name);
+            if path.exists() {
+                fs::remove_file(&path).map_err(unfinished)?;
+                notes.push(format!(
+                    "{name} was taken out: the backup is of a standby, which would have followed its primary instead of \
+                     serving what was restored"
+                ));
+            }
+        }
+        if in_place && self.parcel.content == Content::Script {
+            for name in CONFIGURATION {
+                let own = home.join(name);
+                if own.is_file() {
+                    fs::copy(&own, data.directory.join(name)).map_err(unfinished)?;
+                    data.programs.give(&data.directory.join(name)).map_err(unfinished)?;
+                }
+            }
+        }
+        let unpacked = |tablespace: &tablespaces::Tablespace| tablespace.unpacked.clone().unwrap_or_default();
+        tablespaces::point(&data.directory, &data.tablespaces, unpacked).map_err(unfinished)?;
+        let sync = data.programs.program("initdb").args(["--sync-only"]).arg_path("-D", &data.directory);
+        sync.output(SYNC_LIMIT)
+            .map_err(|error| DumpError::new(format!("the disk does not take what was restored: {error}")))?;
+        tablespaces::point(&data.directory, &data.tablespaces, &end).map_err(unfinished)?;
+        let tablespaces = data.tablespaces.iter();
+        let mut built: Vec<Built> =
+            tablespaces.map(|one| Built { built: unpacked(one), home: end(one) }).collect();
+        built.push(Built { built: data.directory.clone(), home: home.to_owned() });
+        Ok((built, notes))
+    }
+}
+
+/// A path beside another: `/srv/data` and `old` are `/srv/data.old`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Gives a directory to whoever the server's programs run as.
+pub fn own(path: &Path, user: Option<RunAs>) -> Result<(), DumpError> {
+    let Some(RunAs { uid, gid }) = user else { return Ok(()) };
+    std::os::unix::fs::chown(path, Some(uid), Some(gid))
+        .map_err(|error| DumpError::new(format!("{} cannot be given to its user: {error}", path.display())))
+}
+
+/// Whom a server's programs run as, where this runs as root, as which no server runs: whoever owns the data, or the
+/// directory around it, else `postgres`.
+pub fn server_user(near: &Path) -> Result<Option<RunAs>, DumpError> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let owner = near.ancestors().take(2).find_map(|path| {
+        let metadata = fs::metadata(path).ok()?;
+        (metadata.uid() != 0).then(|| RunAs { uid: metadata.uid(), gid: metadata.gid() })
+    });
+    let named = || {
+        let user = User::from_name("postgres").ok().flatten()?;
+        Some(RunAs { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+    };
+    owner.or_else(named).map(Some).ok_or_else(|| {
+        DumpError::new("this runs as root, as which PostgreSQL refuses to run, and there is no user postgres")
+            .help("run it as the user that PostgreSQL's data belongs to")
+    })
+}

@@ -1,0 +1,140 @@
+//! Putting what was built in the place of the present data, which is kept beside it: one step, so that whoever comes at
+//! any moment finds the one or the other, whole.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+use crate::datastores::restore::Built;
+use crate::jobs::directory;
+use crate::jobs::error::{JobError, Stage};
+
+/// Where the present data goes: `HOME.before-restore-20261121T120000Z`.
+pub fn kept(home: &Path, now: DateTime<Utc>) -> PathBuf {
+    let mut name = home.as_os_str().to_owned();
+    name.push(format!(".before-restore-{}", now.format("%Y%m%dT%H%M%SZ")));
+    PathBuf::from(name)
+}
+
+/// Whether there is something at a path that must be kept.
+pub fn is_occupied(home: &Path) -> io::Result<bool> {
+    match fs::read_dir(home) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Exchanges everything that was built with what is there; answers with where that is kept.
+pub fn exchange(all: &[Built], now: DateTime<Utc>) -> Result<Vec<PathBuf>, JobError> {
+    let mut done = Vec::new();
+    for one in all {
+        let kept = one_by_one(one, now).map_err(|error| failed(one, &error, &done))?;
+        done.extend(kept);
+    }
+    Ok(done)
+}
+
+fn failed(one: &Built, error: &io::Error, done: &[PathBuf]) -> JobError {
+    let home = one.home.display();
+    let already = match done {
+        [] => "the present data is untouched".to_owned(),
+        done => {
+            let done: Vec<String> = done.iter().map(|path| path.display().to_string()).collect();
+            format!("kept already: {}", done.join(", "))
+        }
+    };
+    let help = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EBUSY) => format!(
+            "{home} is a place where a volume is mounted, which cannot be exchanged: restore with --to into a directory on \
+             that volume, and let the service use it"
+        ),
+        Some(Errno::EACCES | Errno::EPERM) => {
+            format!("run it as whoever may rename {home}: the owner of the directory around it, or root")
+        }
+        _ => "see what is wrong with the disk, and restore again".to_owned(),
+    };
+    JobError::new(
+        Stage::Exchange,
+        format!("what was restored cannot be put in the place of {home}: {error}; {already}"),
+    )
+    .help(help)
+}
+
+fn one_by_one(one: &Built, now: DateTime<Utc>) -> io::Result<Option<PathBuf>> {
+    let around = one.home.parent().unwrap_or(Path::new("/"));
+    if !is_occupied(&one.home)? {
+        // An empty directory is replaced by rename(2).
+        fs::rename(&one.built, &one.home)?;
+        directory::sync(around)?;
+        return Ok(None);
+    }
+    let kept = kept(&one.home, now);
+    if kept.exists() {
+        return Err(io::Error::other(format!("{} is there already", kept.display())));
+    }
+    match renameat2(AT_FDCWD, &one.built, AT_FDCWD, &one.home, RenameFlags::RENAME_EXCHANGE) {
+        Ok(()) => fs::rename(&one.built, &kept)?,
+        // Some file systems cannot: for a moment there is neither, and a failure puts the old one back.
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            fs::rename(&one.home, &kept)?;
+            if let Err(error) = fs::rename(&one.built, &one.home) {
+                let _ = fs::rename(&kept, &one.home);
+                return Err(error);
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    directory::sync(around)?;
+    Ok(Some(kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-21T12:00:00Z".parse().expect("an instant")
+    }
+
+    #[test]
+    fn the_present_data_is_kept_beside_the_restored() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (home, built) = (folder.path().join("data"), folder.path().join("built"));
+        for (path, text) in [(&home, "old"), (&built, "new")] {
+            fs::create_dir(path).expect("made");
+            fs::write(path.join("file"), text).expect("written");
+        }
+        let one = Built { built: built.clone(), home: home.clone() };
+        let kept = exchange(std::slice::from_ref(&one), now()).expect("exchanged");
+        assert_eq!(kept, [folder.path().join("data.before-restore-20261121T120000Z")]);
+        assert_eq!(fs::read_to_string(home.join("file")).expect("there"), "new");
+        assert_eq!(fs::read_to_string(kept[0].join("file")).expect("kept"), "old");
+        assert!(!built.exists());
+
+        // What was kept is never written over.
+        fs::create_dir(&built).expect("made");
+        let refused = exchange(&[one], now()).expect_err("it is there");
+        assert!(refused.message.contains("untouched"), "{refused}");
+        assert_eq!(fs::read_to_string(home.join("file")).expect("there"), "new");
+    }
+
+    #[test]
+    fn what_is_empty_needs_no_keeping() {
+        let folder = tempfile::tempdir().expect("a directory");
+        for there in [false, true] {
+            let (home, built) = (folder.path().join(format!("{there}")), folder.path().join("built"));
+            if there {
+                fs::create_dir(&home).expect("made");
+            }
+            fs::create_dir(&built).expect("made");
+            fs::write(built.join("file"), "new").expect("written");
+            assert_eq!(exchange(&[Built { built, home: home.clone() }], now()), Ok(Vec::new()));
+            assert_eq!(fs::read_to_string(home.join("file")).expect("there"), "new");
+        }
+    }
+}

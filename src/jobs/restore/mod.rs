@@ -1,0 +1,293 @@
+//! Taking a backup back: choose -> show -> build beside the present data -> compare checksums -> exchange -> tell.
+//!
+//! Until everything is built and its checksum compared, the present data is not touched; then it is kept beside the
+//! restored. Whoever uses the data must be stopped first; this tells how, and does it only where settings declare it.
+
+mod choose;
+mod exchange;
+mod fetch;
+mod url;
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+pub(super) use choose::choose;
+pub use choose::{Chosen, Wanted};
+pub use fetch::{Known, Object, Origin};
+pub(super) use fetch::{open, unpacked};
+pub use url::{Fetched, Url, fetch};
+
+use super::context::Context;
+use super::directory::{self, size};
+use super::error::{JobError, Stage};
+use super::list::Earlier;
+use super::lock;
+use crate::datastores::dump::DumpError;
+use crate::datastores::job_file::Source;
+use crate::datastores::postgresql::job::PostgresqlRestore;
+use crate::datastores::restore::{Built, Restore, Services};
+
+/// A restore that is ready, and what it will do: for a person to agree to.
+pub struct Ready {
+    pub chosen: Chosen,
+    /// What is replaced, or the directory that was asked for.
+    pub home: PathBuf,
+    /// Whether that is where the datastore lives.
+    pub in_place: bool,
+    /// Where the present data will be kept; `None` where there is none.
+    pub kept: Option<PathBuf>,
+    /// Who uses the present data now: it must be stopped.
+    pub in_use: Option<String>,
+    pub services: Services,
+    restore: Box<dyn Restore>,
+}
+
+/// What a restore came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    pub name: String,
+    pub from: String,
+    pub ended: Option<DateTime<Utc>>,
+    pub into: String,
+    /// Where what was there before is kept.
+    pub kept: Vec<String>,
+    pub bytes: u64,
+    /// Whether a checksum was known to compare with.
+    pub compared: bool,
+    pub notes: Vec<String>,
+    /// How whoever uses the data is started, where it was restored in its place.
+    pub start: Option<String>,
+}
+
+/// Chooses the backup and looks at what it would replace; changes nothing. `to`: another directory in place of the
+/// datastore's own.
+pub async fn prepare(
+    context: &Context,
+    earlier: &[Earlier],
+    wanted: &Wanted,
+    to: Option<PathBuf>,
+) -> Result<Ready, JobError> {
+    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let parcel = chosen.parcel();
+    let (source, connection) = (context.job.source.clone(), context.postgresql.clone());
+    let restore: Box<dyn Restore> = super::blocking(Stage::Choose, move || match source {
+        Source::Postgresql(_) => Box::new(PostgresqlRestore::new(parcel, &connection)) as Box<dyn Restore>,
+    })
+    .await?;
+    let own = restore.home();
+    let home = match to.clone().or(own.clone()) {
+        Some(home) => home,
+        None => {
+            return Err(JobError::new(
+                Stage::Choose,
+                format!(
+                    "nobody noted where the data of {} lives, and its server does not say",
+                    context.job.datastore
+                ),
+            )
+            .help("say where it is to be restored: --to DIR"));
+        }
+    };
+    let in_place = to.is_none() || own.as_deref() == Some(&home);
+    let occupied = exchange::is_occupied(&home).map_err(|error| {
+        JobError::new(Stage::Choose, format!("{} cannot be looked into: {error}", home.display()))
+            .help("run it as the data's own user, or as root")
+    })?;
+    if occupied && !in_place {
+        return Err(JobError::new(Stage::Choose, format!("{} is not empty", home.display())).help(
+            "name a directory that is empty or does not exist: nothing is ever mixed with what is there",
+        ));
+    }
+    Ok(Ready {
+        kept: occupied.then(|| exchange::kept(&home, context.clock.now())),
+        in_use: if in_place { restore.in_use(&home) } else { None },
+        services: restore.services(&home),
+        chosen,
+        home,
+        in_place,
+        restore,
+    })
+}
+
+impl Ready {
+    /// Builds what the backup holds, and puts it in its place.
+    pub async fn carry_out(self, context: &Context) -> Result<Restored, JobError> {
+        let place = directory::find(context)?;
+        let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
+        let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
+        if let Some(who) = self.restore.in_use(&self.home).filter(|_| self.in_place) {
+            return Err(JobError::new(
+                Stage::Exchange,
+                format!("{who}: it would go on with what is no longer there"),
+            )
+            .help(
+                self.services.stop.map_or_else(|| "stop it".to_owned(), |stop| format!("stop it: {stop}")),
+            ));
+        }
+        self.chosen.is_cut().map_err(|why| changed(&self.chosen.place(), &why))?;
+        let staging = Staging::beside(&self.home)?;
+        check_room(&self.chosen, &staging.0)?;
+        let (origin, compression) = (self.chosen.origin.clone(), self.chosen.parsed.compression);
+        let (handle, into, home) = (Handle::current(), staging.0.clone(), self.home.clone());
+        let (in_place, now) = (self.in_place, context.clock.now());
+        let known = self.chosen.known.clone();
+        let shown = self.chosen.place();
+        let mut restore = self.restore;
+        // One thread from here on: what is built is put in its place by whoever built it.
+        let (kept, notes, seen, compared) = super::blocking(Stage::Restore, move || {
+            let built =
+                |bytes: &mut (dyn Read + Send)| restore.build(bytes, &into, &home).map_err(Broken::from);
+            let opened = open(&origin, &handle).map_err(Broken::from);
+            let read = opened.and_then(|bytes| unpacked(bytes, compression, built));
+            let ((built, notes), seen) = read.map_err(|broken| broken.told(&shown))?;
+            let compared = known.agrees(&seen).map_err(|why| {
+                remove(&built);
+                changed(&shown, &why)
+            })?;
+            if in_place && let Some(who) = restore.in_use(&home) {
+                remove(&built);
+                return Err(JobError::new(Stage::Exchange, format!("{who}: it was started meanwhile"))
+                    .help("stop it, and restore again"));
+            }
+            let kept = exchange::exchange(&built, now)?;
+            Ok((kept, notes, seen, compared))
+        })
+        .await??;
+        drop(staging);
+        Ok(Restored {
+            name: self.chosen.name.clone(),
+            from: self.chosen.place(),
+            ended: self.chosen.ended,
+            into: self.home.display().to_string(),
+            kept: kept.iter().map(|path| path.display().to_string()).collect(),
+            bytes: seen.bytes,
+            compared,
+            notes,
+            start: self.services.start.filter(|_| self.in_place),
+        })
+    }
+}
+
+/// The bytes are not those that were written.
+fn changed(place: &str, why: &str) -> JobError {
+    JobError::new(
+        Stage::Restore,
+        format!("{place} is not what was written: {why}; the present data is untouched"),
+    )
+    .help("restore another backup: `reconcile list` shows them; a disk or a person changed this one")
+}
+
+/// Takes away what was built and is not wanted.
+fn remove(built: &[Built]) {
+    for one in built {
+        let _ = fs::remove_dir_all(&one.built);
+    }
+}
+
+/// Why nothing could be built.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Read(io::Error),
+    Build(DumpError),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Read(error)
+    }
+}
+
+impl From<DumpError> for Broken {
+    fn from(error: DumpError) -> Self {
+        Broken::Build(error)
+    }
+}
+
+impl Broken {
+    /// Why, in one line.
+    pub(super) fn words(self) -> String {
+        match self {
+            Broken::Read(error) => format!("it cannot be read: {error}"),
+            Broken::Build(DumpError { message, help: Some(help) }) => format!("{message}; {help}"),
+            Broken::Build(DumpError { message, help: None }) => message,
+        }
+    }
+
+    pub(super) fn told(self, place: &str) -> JobError {
+        match self {
+            Broken::Read(error) => JobError::new(
+                Stage::Restore,
+                format!("{place} cannot be read: {error}; the present data is untouched"),
+            )
+            .help("restore another backup: `reconcile list` shows them"),
+            Broken::Build(DumpError { message, help }) => JobError {
+                stage: Stage::Restore,
+                message: format!("{place}: {message}; the present data is untouched"),
+                help,
+            },
+        }
+    }
+}
+
+/// A directory beside the one that is replaced, on the same file system; removed when dropped.
+pub(super) struct Staging(pub PathBuf);
+
+impl Staging {
+    pub fn beside(home: &Path) -> Result<Staging, JobError> {
+        let name = home.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Staging::named(home.parent().unwrap_or(Path::new("/")), &format!(".reconcile-restore-{name}"))
+    }
+
+    /// One in that directory. What a killed job left there under the same name goes.
+    pub fn named(around: &Path, name: &str) -> Result<Staging, JobError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let unmade = |error: io::Error| {
+            JobError::new(
+                Stage::Restore,
+                format!("no directory can be made in {}: {error}", around.display()),
+            )
+            .help("run it as whoever may write there: the data's own user, or root")
+        };
+        let staging = around.join(name);
+        match fs::remove_dir_all(&staging) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unmade(error)),
+            _ => {}
+        }
+        fs::DirBuilder::new().mode(0o700).create(&staging).map_err(unmade)?;
+        Ok(Staging(staging))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!("{} cannot be removed: {error}", self.0.display());
+        }
+    }
+}
+
+/// Refuses to begin what cannot end: what is restored lies beside the present data.
+fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
+    let Some(manifest) = &chosen.manifest else { return Ok(()) };
+    let Some(free) = directory::free(place) else { return Ok(()) };
+    // Unpacked files fill whole blocks.
+    let needed = manifest.uncompressed_bytes.saturating_add(manifest.uncompressed_bytes / 20);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(JobError::new(
+        Stage::Space,
+        format!(
+            "{} has {} free and the restored data needs about {}, beside the present data, which is kept",
+            place.display(),
+            size(free),
+            size(needed)
+        ),
+    )
+    .help("make room, or restore to another volume with --to DIR"))
+}

@@ -1,0 +1,225 @@
+//! Proving a backup: it is restored to a scratch place, asked what it holds, and the answer is kept as evidence.
+//!
+//!     choose -> build in a scratch directory -> compare checksums -> start a server of our own on it -> ask -> judge -> record
+//!
+//! Must never touch the living data, and never let the scratch server act as the one that was backed up.
+
+mod evidence;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+pub use evidence::{Evidence, FORMAT, all, file, parse};
+
+use super::blocking;
+use super::context::Context;
+use super::directory::{self, size};
+use super::error::{JobError, Stage};
+use super::list::Earlier;
+use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
+use super::{lock, remote};
+use crate::datastores::dump::DumpError;
+use crate::datastores::job_file::{Source, Verify};
+use crate::datastores::postgresql::job as postgresql;
+use crate::datastores::prove::{Checked, Counts, judge};
+use crate::datastores::restore::Parcel;
+
+/// How long a scratch server may replay WAL before it answers.
+const START_LIMIT: Duration = Duration::from_secs(6 * 3600);
+
+/// What was found in a restored backup.
+#[derive(Debug, Default)]
+struct Findings {
+    counts: Counts,
+    checks: Vec<Checked>,
+    /// What pg_amcheck and its like found broken.
+    broken: Option<String>,
+    notes: Vec<String>,
+}
+
+/// Proves a backup, or tells why it is none; either is recorded. `scratch`: where it is restored to, in place of the
+/// backup directory.
+pub async fn verify(
+    context: &Context,
+    earlier: &[Earlier],
+    wanted: &Wanted,
+    scratch: Option<PathBuf>,
+) -> Result<Evidence, JobError> {
+    let place = directory::find(context)?;
+    let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
+    let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
+    let began = context.clock.now();
+    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let around = scratch
+        .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
+        .unwrap_or_else(|| place.clone());
+    let staging = Staging::named(&around, &format!(".reconcile-verify-{}", context.job.datastore))?;
+    check_room(&chosen, &staging.0)?;
+    let work = Work::of(context, &chosen, &staging.0);
+    let outcome = blocking(Stage::Prove, move || work.run()).await?;
+    drop(staging);
+
+    let last = last(&place, context, &chosen);
+    let mut evidence = Evidence {
+        format: FORMAT.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: chosen.name.clone(),
+        environment: context.job.environment.clone(),
+        host: context.job.host.clone(),
+        datastore: context.job.datastore.clone(),
+        tier: chosen.parsed.tier,
+        sha256: String::new(),
+        taken: chosen.ended,
+        began,
+        ended: context.clock.now(),
+        reasons: Vec::new(),
+        notes: chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect(),
+        counts: Counts::new(),
+        checks: Vec::new(),
+    };
+    match outcome {
+        Err(reason) => evidence.reasons.push(reason),
+        Ok((findings, sha256)) => {
+            let verdict = judge(&findings.counts, last.as_ref().map(|last| &last.counts));
+            evidence.sha256 = sha256;
+            evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
+            evidence
+                .reasons
+                .extend(findings.broken.map(|broken| format!("its structure is broken: {broken}")));
+            let failed = findings.checks.iter().filter_map(|check| {
+                check.wrong.as_ref().map(|wrong| format!("the check `{}` does not hold: {wrong}", check.sql))
+            });
+            evidence.reasons.extend(failed);
+            evidence.notes.extend(verdict.notes.iter().map(ToString::to_string).chain(findings.notes));
+            (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
+        }
+    }
+    record(&place, &chosen, &evidence).await?;
+    Ok(evidence)
+}
+
+/// The last evidence that proved another backup of the same datastore.
+fn last(place: &Path, context: &Context, chosen: &Chosen) -> Option<Evidence> {
+    let found = all(place).ok()?;
+    found.into_iter().find(|evidence| {
+        evidence.is_proof()
+            && evidence.datastore == context.job.datastore
+            && evidence.environment == context.job.environment
+            && (evidence.name != chosen.name || evidence.taken != chosen.ended)
+    })
+}
+
+/// Writes the evidence beside the backup: here always, and in the bucket where the backup was read from there.
+async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<(), JobError> {
+    let unwritten = |why: String| {
+        JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
+            .help("what was found is in the error or the report above; run it again when that is mended")
+    };
+    evidence::write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+    if let Origin::There(object) = &chosen.origin {
+        let text = evidence::render(evidence).map_err(|error| unwritten(error.to_string()))?;
+        let key = file(&object.key);
+        let written = remote::put(&object.store, &object.bucket, &key, text).await;
+        written.map_err(|why| unwritten(format!("s3://{}/{key}: {why}", object.bucket)))?;
+    }
+    Ok(())
+}
+
+fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
+    let needed = chosen.manifest.as_ref().map_or(0, |manifest| manifest.uncompressed_bytes);
+    let needed = needed.saturating_add(needed / 10);
+    match directory::free(place) {
+        Some(free) if free < needed => Err(JobError::new(
+            Stage::Space,
+            format!(
+                "{} has {} free and the restored backup needs about {}",
+                place.display(),
+                size(free),
+                size(needed)
+            ),
+        )
+        .help("make room, or restore to another volume with --scratch DIR")),
+        _ => Ok(()),
+    }
+}
+
+/// Everything that the thread needs which restores and asks.
+struct Work {
+    source: Source,
+    verify: Verify,
+    parcel: Parcel,
+    chosen: Chosen,
+    staging: PathBuf,
+    handle: Handle,
+}
+
+impl Work {
+    fn of(context: &Context, chosen: &Chosen, staging: &Path) -> Work {
+        Work {
+            source: context.job.source.clone(),
+            verify: context.job.verify.clone(),
+            parcel: chosen.parcel(),
+            chosen: chosen.clone(),
+            staging: staging.to_owned(),
+            handle: Handle::current(),
+        }
+    }
+
+    /// What was found and the checksum of what was read, or why it is no backup.
+    fn run(self) -> Result<(Findings, String), String> {
+        let shown = self.chosen.place();
+        let told = |error: DumpError| match error.help {
+            Some(help) => format!("{}; {help}", error.message),
+            None => error.message,
+        };
+        match &self.source {
+            Source::Postgresql(_) => {
+                let (data, sha256) = self.cluster(&shown)?;
+                postgresql::tame(&data.directory).map_err(|error| error.to_string())?;
+                let unpacked = |one: &postgresql::Tablespace| one.unpacked.clone().unwrap_or_default();
+                postgresql::point(&data.directory, &data.tablespaces, unpacked)
+                    .map_err(|error| error.to_string())?;
+                let findings = self.ask(&data).map_err(told)?;
+                Ok((findings, sha256))
+            }
+        }
+    }
+
+    /// Builds the data directory, and compares what was read with what was written.
+    fn cluster(&self, shown: &str) -> Result<(postgresql::Data, String), String> {
+        let changed = |why: String| format!("{shown} is not what was written: {why}");
+        self.chosen.is_cut().map_err(changed)?;
+        let user = postgresql::server_user(&self.staging).map_err(|error| error.message)?;
+        postgresql::own(&self.staging, user).map_err(|error| error.message)?;
+        let place = |one: &postgresql::Tablespace| self.staging.join(format!("tablespace-{}", one.oid));
+        let build = |bytes: &mut (dyn Read + Send)| {
+            postgresql::build(&self.parcel, bytes, &self.staging, user, &place).map_err(Broken::from)
+        };
+        let opened = open(&self.chosen.origin, &self.handle).map_err(Broken::from);
+        let read = opened.and_then(|bytes| unpacked(bytes, self.chosen.parsed.compression, build));
+        let (data, seen) = read.map_err(|broken| broken.words())?;
+        self.chosen.known.agrees(&seen).map_err(changed)?;
+        Ok((data, seen.sha256))
+    }
+
+    fn ask(&self, data: &postgresql::Data) -> Result<Findings, DumpError> {
+        let server = postgresql::ScratchServer::start(
+            &data.programs,
+            &data.directory,
+            &data.role,
+            &self.verify.preload,
+            START_LIMIT,
+        )?;
+        let mut findings = Findings { counts: postgresql::count(&server)?, ..Findings::default() };
+        findings.checks = postgresql::declared(&server, &self.verify.checks, &findings.counts);
+        match postgresql::structure(&server, data) {
+            Ok(broken) => findings.broken = broken,
+            Err(why) => findings.notes.push(format!("its structure was not looked at: {why}")),
+        }
+        server.stop()?;
+        Ok(findings)
+    }
+}
