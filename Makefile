@@ -47,7 +47,7 @@ fmt: ## Format the code
 
 schemas: ## Write schemas/ and docs/settings.md again from the types
 	cargo build --locked
-	@for name in public plan report problems settings desired decision request audit locks; do \
+	@for name in public plan report problems settings desired decision request audit locks status; do \
 	  target/debug/reconcile schema $$name > schemas/$$name.schema.json.new; \
 	  mv schemas/$$name.schema.json{.new,}; \
 	done

@@ -6,6 +6,7 @@
 mod awaiting;
 mod identities;
 pub mod permissions;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +117,7 @@ impl Derivation<'_> {
             previous_names: declared.previous_names.iter().map(|one| one.name.clone()).collect(),
             previous_buckets: declared.previous_buckets.iter().map(|one| one.name.clone()).collect(),
             secrets: secret_digests(&self.settings.vault),
+            watching: watching::watching(self.settings),
         }
     }
 
@@ -140,7 +142,7 @@ impl Derivation<'_> {
                 id,
                 code: HeldCode::VaultLocked,
                 why: format!(
-                    "it holds the keys that jobs upload with, and {file} is locked: open it with --vault-password-file FILE"
+                    "it holds the secrets of its job, and {file} is locked: open it with --vault-password-file FILE"
                 ),
                 datastore: Some(datastore.clone()),
             });

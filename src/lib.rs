@@ -9,6 +9,8 @@ pub mod policy;
 
 pub mod retention;
 
+pub mod freshness;
+
 pub mod resources;
 
 pub mod state;

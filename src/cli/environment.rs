@@ -11,7 +11,7 @@ use crate::derive;
 use crate::plan::{self, Plan};
 use crate::settings::{self, Secrets, Settings, Vault};
 use crate::state::{Desired, Selection, Tag};
-use crate::vocab::HostName;
+use crate::vocab::{HostName, Secret};
 use crate::world::{LiveWorld, WorldRead};
 
 /// Loads the settings, or fails with every problem at once.
@@ -58,7 +58,10 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     });
     let job_key =
         keys.map(|keys| Keys::Forced { access: keys.access_key.clone(), secret: keys.secret_key.clone() });
-    let secrets = keys.into_iter().flat_map(|keys| [keys.access_key.clone(), keys.secret_key.clone()]);
+    let secrets: Vec<Secret> = match &settings.vault {
+        Vault::Open { secrets, .. } => secrets.of_jobs().cloned().collect(),
+        Vault::Absent | Vault::Locked { .. } => Vec::new(),
+    };
     let parallel = usize::from(global.parallel);
     let hosts = place.hosts(settings, &global.directory());
     let environment = settings.environment.clone();

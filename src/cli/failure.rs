@@ -33,6 +33,18 @@ impl Failure {
         Failure::Usage { message: message.into() }
     }
 
+    /// In one line, what to do included.
+    pub fn to_text(&self) -> String {
+        match self {
+            Failure::Problems(_) => "the settings hold errors".to_owned(),
+            Failure::Failed { message, help } | Failure::Refused { message, help } => {
+                let help = help.as_ref().map(|help| format!("; {}", help.replace('\n', " ")));
+                format!("{message}{}", help.unwrap_or_default())
+            }
+            Failure::Usage { message } => message.clone(),
+        }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             Failure::Problems(_) | Failure::Failed { .. } => Exit::Failed,

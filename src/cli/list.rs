@@ -8,7 +8,8 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use super::environment::load;
+use super::environment::{desired, load};
+use super::fleet::{self, Wanted};
 use super::place::Place;
 use super::run::block_on;
 use super::surroundings::Surroundings;
@@ -18,7 +19,7 @@ use crate::datastores::job_path;
 use crate::jobs::{self, Listing};
 use crate::report;
 use crate::settings::Settings;
-use crate::vocab::{Datastore, HostName};
+use crate::vocab::Datastore;
 use crate::world::Reach;
 
 /// Shows what is kept and until when, on this host and in the bucket.
@@ -74,9 +75,9 @@ impl List {
         settings: &Settings,
         directory: &Path,
     ) -> Result<(Vec<Listing>, Vec<String>), Failure> {
-        let own = settings.backed_up().find(|one| one.backed().datastore == self.datastore);
-        let hosts = own.map_or(&[] as &[HostName], |one| &one.backed().hosts);
-        if hosts.is_empty() {
+        let wanted = Wanted { datastore: Some(self.datastore.clone()) };
+        let watched = fleet::watched(&desired(settings), &wanted);
+        if watched.is_empty() {
             return Err(Failure::failed_with_help(
                 format!("no host of environment {} backs up {}", settings.environment, self.datastore),
                 "`reconcile show settings` tells which datastores are on, and where",
@@ -85,20 +86,24 @@ impl List {
         let reach = place.hosts(settings, directory);
         let path = job_path(&settings.environment, self.datastore.as_str());
         let (mut listings, mut unseen) = (Vec::new(), Vec::new());
-        for host in hosts {
+        for one in watched {
+            let host = &one.host;
             match reach.get(host) {
-                Some(Reach::Machine(Host::Shell(shell))) if !shell.is_here() => unseen.push(format!(
-                    "{host}: its backups are listed there, by `reconcile list {}`",
-                    self.datastore
-                )),
+                Some(Reach::Machine(Host::Shell(shell))) if !shell.is_here() => {
+                    let words = one.words(&["list"], &path, &["--output", "json"]);
+                    let ran = block_on(fleet::host_run(reach.get(host), &one.user, &words))?;
+                    let listing = ran
+                        .and_then(|ran| fleet::read(&ran.output).ok_or_else(|| fleet::silent(&ran.output)));
+                    match listing {
+                        Ok(listing) => listings.push(listing),
+                        Err(why) => unseen.push(format!("{host}: {why}")),
+                    }
+                }
                 Some(Reach::Machine(_) | Reach::Played(..)) => {
                     match self.on(&Surroundings::of(place, Some(host))?, Some(&path)) {
                         Ok(listing) => listings.push(listing),
-                        Err(Failure::Failed { message, help }) => {
-                            unseen.push(format!(
-                                "{host}: {message}{}",
-                                help.map(|help| format!("; {help}")).unwrap_or_default()
-                            ));
+                        Err(failure @ Failure::Failed { .. }) => {
+                            unseen.push(format!("{host}: {}", failure.to_text()));
                         }
                         Err(failure) => return Err(failure),
                     }

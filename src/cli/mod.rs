@@ -7,10 +7,13 @@
 //! Exit codes are a contract (docs/scripting.md): 0 as it should be, 1 failed or unseen, 2 not as it should be,
 //! 3 refused, 64 usage.
 
+mod alerts;
 mod apply;
 mod audit;
+mod check;
 mod environment;
 mod failure;
+mod fleet;
 mod global;
 mod init;
 mod list;
@@ -33,6 +36,7 @@ mod sandbox_run;
 mod schedule;
 mod schema;
 mod show;
+mod status;
 mod stop;
 mod surroundings;
 mod validate;
@@ -81,6 +85,12 @@ pub enum Command {
     Audit(audit::AuditArgs),
     /// Print the least IAM policy that a command needs
     Permissions(permissions::Permissions),
+    /// Show how fresh the backups of all hosts are, here and in the buckets
+    Status(status::StatusArgs),
+    /// Tell whether backups are as new as their schedules promise
+    Check(check::Check),
+    /// Try whether alerts arrive: sends a message with a code, and asks a person for it
+    Alerts(alerts::AlertsArgs),
     /// Show what is kept and until when, here and in the bucket
     List(list::List),
     /// Take a backup back: here, or into a directory; from S3 with no environment at all
@@ -128,6 +138,9 @@ pub fn main() -> ExitCode {
         Command::Lock(args) => args.run(&cli.global, &mut out),
         Command::Audit(args) => args.run(&cli.global, &mut out),
         Command::Permissions(args) => args.run(&cli.global, &mut out),
+        Command::Status(args) => args.run(&cli.global, &mut out),
+        Command::Check(args) => args.run(&cli.global, &mut out),
+        Command::Alerts(args) => args.run(&cli.global, &mut out),
         Command::List(args) => args.run(&cli.global, &mut out),
         Command::Restore(args) => args.run(&cli.global, &mut out),
         Command::Verify(args) => args.run(&cli.global, &mut out),

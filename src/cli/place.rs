@@ -119,7 +119,7 @@ fn way(name: &HostName, host: &InventoryHost, known_hosts: Option<&PathBuf>) -> 
 
 fn folder(sandbox: &Sandbox, name: &HostName) -> Reach {
     // Whoever plays in the sandbox is its cron.
-    let mut folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire()));
+    let mut folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire())).dated_by(sandbox.clock());
     if let Ok(program) = std::env::current_exe() {
         folder = folder.played_by(Player {
             program,

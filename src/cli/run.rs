@@ -28,6 +28,7 @@ impl Run {
         match self.command.job {
             _ if self.preflight => block_on(self.try_out(&host, out))?,
             JobKind::Backup => block_on(self.backup(&host, global, out))?,
+            JobKind::Check => block_on(self.check(&host, out))?,
             JobKind::Verify => block_on(self.verify(&host, out))?,
         }
     }
@@ -45,6 +46,33 @@ impl Run {
         Ok(if checks.iter().all(|check| check.wrong.is_none()) { Exit::Ok } else { Exit::Failed })
     }
 
+    /// What cron calls: looks, tells whoever is to be told, and leaves the file that old eyes look for.
+    async fn check(&self, host: &Surroundings, out: &mut Output) -> Result<Exit, Failure> {
+        let context =
+            Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
+        let report = Box::pin(jobs::check::look(&context)).await;
+        let mut troubles = Box::pin(jobs::tell::checked(&context, &report)).await;
+        if let Err(error) = jobs::check::status_file::write(&context, &report) {
+            let file = jobs::check::status_file::FILE;
+            troubles.push(format!("{file} cannot be written to {}: {error}", report.directory));
+        }
+        let (told, good) = (troubles.is_empty(), report.is_good());
+        let seen = report.saw_everything();
+        match out.format() {
+            Format::Json => out.json(&report::status::check_json(&report)),
+            _ if good && seen && host.is_under_cron() => {}
+            _ => out.result(&report::status::check(&report)),
+        }
+        for trouble in troubles {
+            out.notice(&format!("{}\n", report::text::wrapped("! ", 2, &report::text::one_line(&trouble))));
+        }
+        Ok(match (told && seen, good) {
+            (false, _) => Exit::Failed,
+            (true, false) => Exit::NotAsItShouldBe,
+            (true, true) => Exit::Ok,
+        })
+    }
+
     async fn verify(&self, host: &Surroundings, out: &mut Output) -> Result<Exit, Failure> {
         let named = self.command.job_file.as_deref();
         let context = Box::pin(host.context(named, &self.command.datastore)).await?;
@@ -59,6 +87,7 @@ impl Run {
         let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
+            (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
             (Ok(report), _) => out.result(&report::jobs::backup(&report)),
             (Err(error), format) => {
                 if format == Format::Json {

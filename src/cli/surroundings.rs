@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::Failure;
@@ -11,11 +12,12 @@ use super::place::Place;
 use crate::clients::aws::{Aws, AwsSettings, Keys};
 use crate::clients::aws_error::{AwsError, AwsErrorKind, aws_error};
 use crate::clients::machine;
-use crate::datastores::job_file::Upload;
+use crate::datastores::job_file::{JobFile, Upload};
 use crate::datastores::postgresql::job::Connection;
 use crate::datastores::tree::job::Elsewhere;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
-use crate::jobs::{Context, Earlier, JobError, Store, log_failure};
+use crate::jobs::{Channels, Context, Earlier, JobError, Store, log_failure};
+use crate::settings::{Secrets, Settings, Vault};
 use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
 
 /// Where `apply` writes job files.
@@ -35,6 +37,8 @@ pub struct Surroundings {
     /// Whether there is a PostgreSQL to ask: a sandbox may play none.
     pub has_server: bool,
     pub syslog: bool,
+    /// Where letters and pings go in place of the world.
+    pub outbox: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -50,6 +54,7 @@ impl Surroundings {
                 elsewhere: Elsewhere::Ssh { config: None },
                 has_server: true,
                 syslog: true,
+                outbox: None,
             },
             (Place::Sandbox(sandbox), Some(host)) => {
                 let server = sandbox.config().postgresql.clone();
@@ -68,6 +73,7 @@ impl Surroundings {
                     }),
                     // The machine's own log has nothing to do with a host that is played.
                     syslog: false,
+                    outbox: Some(sandbox.outbox()),
                 }
             }
             (Place::Sandbox(_), None) => {
@@ -78,13 +84,21 @@ impl Surroundings {
         })
     }
 
+    /// Whether cron runs this, where only what is wrong is worth a mail: it gives its jobs neither a terminal nor the name of
+    /// one (crontab(5)). In the sandbox somebody looks on.
+    pub fn is_under_cron(&self) -> bool {
+        use std::io::IsTerminal;
+        let has_terminal = std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
+        self.outbox.is_none() && !has_terminal && std::env::var_os("TERM").is_none()
+    }
+
     /// Reads the job file and makes the context of its job: the one named, else the only one of the datastore.
     pub async fn context(&self, named: Option<&str>, datastore: &Datastore) -> Result<Context, Failure> {
         let path = match named {
             Some(path) => self.inside(path),
             None => self.only_job_file(datastore)?,
         };
-        let Loaded { job, keys } = job_file::read(&path).map_err(|error| self.tell(error))?;
+        let Loaded { job, keys, alerts } = job_file::read(&path).map_err(|error| self.tell(error))?;
         if job.datastore != *datastore {
             return Err(Failure::usage(format!(
                 "the job file {} is of {}, not of {datastore}",
@@ -93,7 +107,7 @@ impl Surroundings {
             )));
         }
         let store = match &job.upload {
-            Some(upload) => Some(self.store(upload, keys).await?),
+            Some(upload) => Some(self.store(upload, forced(keys)).await?),
             None => None,
         };
         Ok(Context {
@@ -107,7 +121,72 @@ impl Surroundings {
             elsewhere: self.elsewhere.clone(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             syslog: self.syslog,
+            channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
+            written: std::fs::metadata(&path)
+                .and_then(|file| file.modified())
+                .ok()
+                .map(DateTime::<Utc>::from),
         })
+    }
+
+    /// A host that cannot be asked, as far as this machine knows it: its bucket, by this machine's own credentials.
+    pub fn afar(place: &Place, host: &HostName) -> Result<Self, Failure> {
+        let here = Surroundings::of(place, Some(host))?;
+        // Nothing of this machine's files is the host's.
+        let root = PathBuf::from("/nonexistent");
+        Ok(Surroundings { hostname: host.to_string(), zone: Tz::UTC, root, syslog: false, ..here })
+    }
+
+    /// The context of a job whose file is known from settings alone.
+    pub async fn context_of(&self, job: JobFile, settings: &Settings) -> Result<Context, Failure> {
+        let keys = match &settings.vault {
+            Vault::Open { secrets: Secrets { s3: Some(keys), .. }, .. } => {
+                Some(Keys::Fallback { access: keys.access_key.clone(), secret: keys.secret_key.clone() })
+            }
+            _ => None,
+        };
+        let store = match &job.upload {
+            Some(upload) => Some(self.store(upload, keys).await?),
+            None => None,
+        };
+        Ok(Context {
+            job,
+            clock: self.aws.clock.clone(),
+            zone: self.zone,
+            hostname: self.hostname.clone(),
+            root: self.root.clone(),
+            store,
+            postgresql: self.postgresql.clone(),
+            elsewhere: self.elsewhere.clone(),
+            threads: NonZeroUsize::MIN,
+            syslog: false,
+            channels: Channels::default(),
+            written: None,
+        })
+    }
+
+    /// Every job file on this host, by what it backs up.
+    pub fn job_files(&self) -> Result<Vec<(Datastore, String)>, Failure> {
+        let directory = self.root.join(JOB_FILES);
+        let environments = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+        let files =
+            environments.flat_map(|one| std::fs::read_dir(one.path()).into_iter().flatten().flatten());
+        let mut found: Vec<(Datastore, String)> = files
+            .filter_map(|file| {
+                let path = file.path();
+                let name = path.file_name()?.to_str()?.strip_suffix(".json")?.parse().ok()?;
+                let inside = path.strip_prefix(&self.root).ok()?.to_str()?;
+                path.is_file().then(|| (name, format!("/{inside}")))
+            })
+            .collect();
+        found.sort();
+        match found.is_empty() {
+            true => Err(Failure::failed_with_help(
+                format!("there is no job file in {}: this host backs nothing up", directory.display()),
+                "run it with an environment (-e DIR), or on a host that `reconcile apply` has written to",
+            )),
+            false => Ok(found),
+        }
     }
 
     /// The buckets that were uploaded to before, as the job file tells them.
@@ -116,21 +195,21 @@ impl Surroundings {
             Some(path) => self.inside(path),
             None => self.only_job_file(datastore)?,
         };
-        let Loaded { job, keys } = job_file::read(&path).map_err(|error| self.tell(error))?;
+        let Loaded { job, keys, .. } = job_file::read(&path).map_err(|error| self.tell(error))?;
         let mut earlier = Vec::new();
         for upload in &job.previous.buckets {
-            let store = Box::pin(self.store(upload, keys.clone())).await?;
+            let store = Box::pin(self.store(upload, forced(keys.clone()))).await?;
             earlier.push(Earlier { bucket: upload.bucket.clone(), store });
         }
         Ok(earlier)
     }
 
     /// The client of the bucket, and who must own it: the account that the job file names, else the job's own.
-    async fn store(&self, upload: &Upload, keys: Option<AccessKey>) -> Result<Store, Failure> {
+    async fn store(&self, upload: &Upload, keys: Option<Keys>) -> Result<Store, Failure> {
         let aws = Box::pin(Aws::load(AwsSettings {
             endpoint: upload.endpoint.clone(),
             region: upload.region.clone().or_else(|| self.aws.region.clone()),
-            keys: keys.map(|keys| Keys::Forced { access: keys.access_key, secret: keys.secret_key }),
+            keys,
             ..self.aws.clone()
         }))
         .await;
@@ -208,6 +287,11 @@ impl Surroundings {
         }
         error.into()
     }
+}
+
+/// A job uploads as its own identity and no other.
+fn forced(keys: Option<AccessKey>) -> Option<Keys> {
+    keys.map(|keys| Keys::Forced { access: keys.access_key, secret: keys.secret_key })
 }
 
 /// The account that the job's own keys or role belong to.

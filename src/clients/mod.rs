@@ -7,4 +7,6 @@ pub mod aws;
 pub mod aws_error;
 pub mod host;
 pub mod machine;
+pub mod mail;
+pub mod ping;
 pub mod process;

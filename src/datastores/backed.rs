@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::job_file::{self, JobFile, KeepLocal, Previous, Source, Upload};
-use super::{JobTerms, Piece, job_path};
+use super::{JobTerms, Piece, job_path, watch};
 use crate::resources::{Crontab, HostDirectory, HostFile, Resource, crontab, host_file};
 use crate::vocab::{
     BucketName, Datastore, HostName, Id, JobCommand, JobKind, Kind, OsUser, Place, Schedule, Tier, Value,
@@ -81,7 +81,8 @@ impl HostPieces<'_> {
             programs: &[],
         };
         let file = self.job_file(host, source);
-        let secret = file.upload.is_some();
+        // A locked vault may hold what alerts need, whatever is uploaded.
+        let secret = true;
         let mut pieces = vec![
             piece(job_files.clone(), Resource::HostDirectory(self.job_files()), &[], false),
             piece(backups.clone(), Resource::HostDirectory(self.backups()), &[], false),
@@ -119,7 +120,7 @@ impl HostPieces<'_> {
         };
         let present = self.backed.upload();
         let earlier = terms.previous_buckets.iter().filter(|name| present != Some(name));
-        JobFile {
+        let file = JobFile {
             version: job_file::VERSION,
             environment: terms.environment.clone(),
             host: host.clone(),
@@ -136,7 +137,11 @@ impl HostPieces<'_> {
                 // Where one lives whose settings say nothing, the store tells.
                 buckets: earlier.map(upload).collect(),
             },
-        }
+            schedules: BTreeMap::new(),
+            alerts: job_file::Alerts::default(),
+            objectives: job_file::Objectives::default(),
+        };
+        terms.watching.fill(file, &self.backed.schedules)
     }
 
     fn file(&self, file: &JobFile) -> HostFile {
@@ -145,10 +150,11 @@ impl HostPieces<'_> {
             Ok(serde_json::Value::Object(members)) => members,
             _ => serde_json::Map::new(),
         };
-        let secrets = match file.upload {
+        let mut secrets = match file.upload {
             Some(_) => self.terms.secrets.clone(),
             None => BTreeMap::new(),
         };
+        secrets.extend(self.terms.watching.secrets.clone());
         HostFile {
             path: job_path(self.terms.environment, self.name()),
             owner: self.backed.user.clone(),
@@ -178,6 +184,8 @@ impl HostPieces<'_> {
         let backups = self.backed.schedules.iter();
         let backups = backups.map(|(tier, schedule)| entry(JobKind::Backup, Some(*tier), schedule));
         let proof = self.terms.verify.get(&self.backed.datastore).and_then(|(_, schedule)| schedule.as_ref());
-        backups.chain(proof.map(|schedule| entry(JobKind::Verify, None, schedule))).collect()
+        let proof = proof.map(|schedule| entry(JobKind::Verify, None, schedule));
+        let check = watch::entry(self.terms.environment, &self.backed.datastore, &self.backed.user);
+        backups.chain(proof).chain(check).collect()
     }
 }

@@ -2,8 +2,10 @@
 //! the settings nor the vault. Written by `apply` from settings, read by `jobs`.
 //!
 //! On disk it is one JSON object: the mark (`"reconcile": {"environment": .., "id": ..}`) first, then the members
-//! of [`JobFile`], then `"secrets"` with the members that [`SECRET_ACCESS_KEY`] and [`SECRET_SECRET_KEY`] name.
+//! of [`JobFile`], then `"secrets"` with the members that the constants `SECRET_..` name.
 //! Version N of the program reads the files of version N-1.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +14,23 @@ use super::postgresql::settings::PostgresqlSource;
 use super::prove::SqlCheck;
 use super::tree::settings::TreeSource;
 use crate::retention::local::Policy;
-use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName};
+use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName, Schedule, Tier};
 
 /// The version of the format that this program writes.
 pub const VERSION: u32 = 2;
-/// The oldest version that it still reads.
+/// The oldest version that it reads: what came since has a default.
 pub const OLDEST: u32 = 1;
 
 /// Member of `secrets`: the access key of the identity that uploads.
 pub const SECRET_ACCESS_KEY: &str = "access_key";
 /// Member of `secrets`: the secret key of the identity that uploads.
 pub const SECRET_SECRET_KEY: &str = "secret_key";
+/// Members of `secrets`: as whom mails are handed to the server.
+pub const SECRET_SMTP_USERNAME: &str = "smtp_username";
+pub const SECRET_SMTP_PASSWORD: &str = "smtp_password";
+/// Members of `secrets`: the URLs that are asked for after a run, where somebody waits for them.
+pub const SECRET_PING_SUCCESS: &str = "ping_success";
+pub const SECRET_PING_FAILURE: &str = "ping_failure";
 
 /// What a job needs to know. Member names below `keep` are judged by the plan: less is destructive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +57,71 @@ pub struct JobFile {
     /// What there was before: listed, never written to. Programs that know nothing of it wrote files without it.
     #[serde(default, skip_serializing_if = "Previous::is_empty")]
     pub previous: Previous,
+    /// When backups of each tier begin, in the host's own time zone: what `check` expects to find.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<Tier, Schedule>,
+    /// Who hears of what went wrong.
+    #[serde(default, skip_serializing_if = "Alerts::is_empty")]
+    pub alerts: Alerts,
+    /// What the backups are held to besides their schedules.
+    #[serde(default, skip_serializing_if = "Objectives::is_empty")]
+    pub objectives: Objectives,
+}
+
+/// Who hears of what went wrong, and by which way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// Mail addresses.
+    pub email: Vec<String>,
+    /// The server that takes the mails; without one the host's own `sendmail` does.
+    pub smtp: Option<Smtp>,
+    /// The directory of node_exporter's textfile collector, absolute.
+    pub prometheus_textfile: Option<String>,
+}
+
+impl Alerts {
+    fn is_empty(&self) -> bool {
+        *self == Alerts::default()
+    }
+}
+
+/// A mail server; user and password are among the secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    pub host: HostName,
+    pub port: u16,
+    pub tls: SmtpTls,
+    /// The sender's address; without one root at the host.
+    pub from: Option<String>,
+}
+
+/// How the connection to a mail server is kept private.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    None,
+    /// It begins in the clear and must be upgraded before anything else is said (RFC 3207).
+    Starttls,
+    /// From the first byte on (RFC 8314).
+    Tls,
+}
+
+/// What backups are held to, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objectives {
+    /// The newest backup is never older.
+    pub recovery_point: Option<i64>,
+    /// A backup was restored and checked within.
+    pub verified_within: Option<i64>,
+}
+
+impl Objectives {
+    fn is_empty(&self) -> bool {
+        *self == Objectives::default()
+    }
 }
 
 /// Earlier names of the environment, and buckets that were uploaded to before.

@@ -16,6 +16,7 @@ pub mod postgresql;
 pub mod prove;
 pub mod restore;
 pub mod tree;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,6 +92,8 @@ pub struct JobTerms<'a> {
     pub services: BTreeMap<Datastore, job_file::Services>,
     /// Digests of the secrets that jobs upload with; empty where they find credentials themselves.
     pub secrets: BTreeMap<String, SecretDigest>,
+    /// Who is told of the backups, and what they are held to.
+    pub watching: watch::Watching,
 }
 
 /// Where the job file of a datastore lies on a host.

@@ -3,8 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::job_file::AlertSecrets;
 use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::JobFile;
 use crate::datastores::names::Series;
@@ -32,6 +34,20 @@ pub struct Context {
     pub threads: NonZeroUsize,
     /// Whether a failure is told to the machine's system log. The sandbox leaves its machine alone.
     pub syslog: bool,
+    /// Through what people are told.
+    pub channels: Channels,
+    /// When the job file was written: what it promises holds from then on.
+    pub written: Option<DateTime<Utc>>,
+}
+
+/// Through what people are told, besides the addresses of the job file.
+#[derive(Clone, Debug, Default)]
+pub struct Channels {
+    pub secrets: AlertSecrets,
+    /// Where letters and pings go in place of the world.
+    pub outbox: Option<PathBuf>,
+    /// A program in place of the host's `sendmail`.
+    pub sendmail: Option<PathBuf>,
 }
 
 /// A client for the bucket of the job file.

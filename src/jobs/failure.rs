@@ -80,9 +80,16 @@ fn read(place: &Path) -> Option<LastFailure> {
     serde_json::from_slice(&fs::read(place.join(FILE)).ok()?).ok()
 }
 
-/// One line for syslog through logger(1): also for a job that fails before it has a directory. The text goes over its input: arguments are for everybody to see.
+/// One line of an error for the system log: also for a job that fails before it has a directory.
 pub fn log(line: &str) {
-    let program = Program::new("logger").args(["-t", "reconcile", "-p", "daemon.err"]);
+    log_as("daemon.err", line);
+}
+
+/// One line for the system log through logger(1), under this process's number: all that a run says can be found by it. The
+/// text goes over its input: arguments are for everybody to see.
+pub fn log_as(priority: &str, line: &str) {
+    let tag = format!("reconcile[{}]", std::process::id());
+    let program = Program::new("logger").args(["-t", tag.as_str(), "-p", priority]);
     let Ok(mut logger) = program.start(Talk::Both) else { return };
     if let Some(mut input) = logger.stdin() {
         let _ = writeln!(input, "{}", line.replace('\n', " "));

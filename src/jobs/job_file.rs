@@ -11,7 +11,10 @@ use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 
 use super::error::{JobError, Stage};
-use crate::datastores::job_file::{JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_SECRET_KEY, VERSION};
+use crate::datastores::job_file::{
+    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_SECRET_KEY,
+    SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME, VERSION,
+};
 use crate::vocab::Secret;
 
 /// What no job file reaches.
@@ -23,6 +26,16 @@ pub struct Loaded {
     pub job: JobFile,
     /// The keys of the identity that uploads; `None` where the host has a role of its own.
     pub keys: Option<AccessKey>,
+    pub alerts: AlertSecrets,
+}
+
+/// What alerts need and nobody may see.
+#[derive(Clone, Debug, Default)]
+pub struct AlertSecrets {
+    /// User and password at the mail server.
+    pub smtp: Option<(Secret, Secret)>,
+    pub ping_success: Option<Secret>,
+    pub ping_failure: Option<Secret>,
 }
 
 /// An access key of AWS.
@@ -85,15 +98,28 @@ fn parse(text: &[u8]) -> Result<Loaded, String> {
     if job.environment.as_str() != environment {
         return Err(format!("its mark says environment {environment} and its content {}", job.environment));
     }
-    Ok(Loaded { job, keys: keys(secrets.as_ref())? })
+    Ok(Loaded { job, keys: keys(secrets.as_ref())?, alerts: alerts(secrets.as_ref())? })
 }
 
-fn keys(secrets: Option<&Value>) -> Result<Option<AccessKey>, String> {
-    let secret = |name: &str| match secrets.and_then(|secrets| secrets.get(name)) {
+fn secret(secrets: Option<&Value>, name: &str) -> Result<Option<Secret>, String> {
+    match secrets.and_then(|secrets| secrets.get(name)) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(Secret::new(text.as_str()))),
         Some(_) => Err(format!("its secret `{name}` is no text")),
-    };
+    }
+}
+
+fn alerts(secrets: Option<&Value>) -> Result<AlertSecrets, String> {
+    let secret = |name: &str| secret(secrets, name);
+    Ok(AlertSecrets {
+        smtp: secret(SECRET_SMTP_USERNAME)?.zip(secret(SECRET_SMTP_PASSWORD)?),
+        ping_success: secret(SECRET_PING_SUCCESS)?,
+        ping_failure: secret(SECRET_PING_FAILURE)?,
+    })
+}
+
+fn keys(secrets: Option<&Value>) -> Result<Option<AccessKey>, String> {
+    let secret = |name: &str| secret(secrets, name);
     match (secret(SECRET_ACCESS_KEY)?, secret(SECRET_SECRET_KEY)?) {
         (Some(access_key), Some(secret_key)) => Ok(Some(AccessKey { access_key, secret_key })),
         (None, None) => Ok(None),
@@ -121,6 +147,30 @@ mod tests {
         assert_eq!(loaded.keys.as_ref().expect("keys").secret_key.expose(), "canary");
         assert!(!format!("{loaded:?}").to_lowercase().contains("canary"));
         assert!(parse(GOOD.replace("secrets", "unknown").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_file_of_the_version_before_is_read_and_so_is_one_with_alerts() {
+        let before = parse(GOOD.as_bytes()).expect("version 1").job;
+        assert!(before.schedules.is_empty() && before.alerts == Default::default());
+        let now = GOOD.replace("\"version\": 1", "\"version\": 2").replace(
+            "\"upload\": null,",
+            r#""upload": null, "schedules": {"daily": "0 1 * * 1-6", "weekly": "0 1 * * 0"},
+               "alerts": {"email": ["ops@example.org"], "prometheus_textfile": null,
+                          "smtp": {"host": "mail", "port": 587, "tls": "starttls", "from": null}},
+               "objectives": {"recovery_point": 93600, "verified_within": null},"#,
+        );
+        let now = now.replace(
+            "\"access_key\"",
+            r#""smtp_username": "u", "smtp_password": "canary-1", "ping_success": "https://canary-2", "access_key""#,
+        );
+        let loaded = parse(now.as_bytes()).expect("version 2");
+        assert_eq!(loaded.job.schedules.len(), 2);
+        assert_eq!(loaded.alerts.smtp.as_ref().expect("a login").1.expose(), "canary-1");
+        assert!(loaded.alerts.ping_success.is_some() && loaded.alerts.ping_failure.is_none());
+        assert!(!format!("{loaded:?}").contains("canary"));
+        let back = serde_json::to_value(&loaded.job).expect("JSON");
+        assert_eq!(serde_json::from_value::<JobFile>(back).expect("the same"), loaded.job);
     }
 
     #[test]

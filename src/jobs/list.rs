@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Store};
 use super::error::{JobError, Stage};
@@ -16,7 +16,7 @@ use crate::retention::local::{Because, Fate};
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
 
 /// Every backup that could be seen, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub datastore: Datastore,
     pub host: HostName,
@@ -27,6 +27,7 @@ pub struct Listing {
     pub last_failure: Option<LastFailure>,
     /// Keys whose backups a delete marker hides: their versions are there, and only listed ones are found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub hidden: Vec<Hidden>,
     /// What could not be seen, and why; the rest is complete.
     pub unseen: Vec<String>,
@@ -40,7 +41,7 @@ pub struct Earlier {
 }
 
 /// One backup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The file's name here, else the key.
     pub name: String,
@@ -60,7 +61,7 @@ pub struct Row {
 }
 
 /// The copy in the backup directory, and how long it stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Here {
     pub keep: Keep,
     /// For `until` the instant from which it may go, for `due` since when it may.
@@ -68,7 +69,7 @@ pub struct Here {
 }
 
 /// Why a local copy stays, or that it no longer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// By the policy, until an instant.
@@ -98,7 +99,7 @@ impl From<Fate> for Here {
 }
 
 /// One version of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copy {
     /// The bucket, where it is one that was uploaded to before.
     #[serde(skip_serializing_if = "Option::is_none")]

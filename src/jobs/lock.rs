@@ -6,12 +6,15 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::error::{JobError, Stage};
+use crate::clients::machine;
+use crate::freshness::Running;
+use crate::vocab::Tier;
 
 /// Held until dropped. The file stays: removing it would let two jobs lock two files of the same name.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Lock(File);
 impl Drop for Lock {
     /// Closing alone would not do: a child that another thread is just starting holds the file too, until its exec.
     fn drop(&mut self) {
+        // Whoever reads it meanwhile must not take this process for one at work.
+        let _ = self.0.set_len(0);
         let _ = self.0.unlock();
     }
 }
@@ -31,6 +36,24 @@ struct Holder {
     host: String,
     job: String,
     began: chrono::DateTime<chrono::Utc>,
+    /// Which backup it makes, and when the kernel started it, in its ticks: a number may be another process's by now.
+    #[serde(default)]
+    tier: Option<Tier>,
+    #[serde(default)]
+    started: Option<u64>,
+}
+
+/// The backup that is being made, as the lock tells. The lock itself is left alone: a backup that begins in that moment
+/// would be refused for it.
+pub fn running(context: &Context) -> Option<Running> {
+    let text = std::fs::read(path(context, &context.directory(), BACKUP)).ok()?;
+    let holder: Holder = serde_json::from_slice(&text).ok()?;
+    let is_here = holder.host == context.hostname && machine::runs(holder.pid, holder.started);
+    holder.tier.filter(|_| is_here).map(|tier| Running { tier, began: holder.began })
+}
+
+fn path(context: &Context, directory: &Path, kind: &str) -> PathBuf {
+    directory.join(format!(".reconcile-{}-{}{kind}.lock", context.job.environment, context.job.datastore))
 }
 
 /// What a job's lock is called that only reads backups: it holds up no backup.
@@ -38,10 +61,16 @@ pub const VERIFY: &str = "-verify";
 /// What the lock of backups and restores is called.
 pub const BACKUP: &str = "";
 
-/// Takes the lock of that kind in `directory`, or refuses with the name of the job that holds it.
-pub fn take(context: &Context, directory: &Path, kind: &str, title: String) -> Result<Lock, JobError> {
-    let path = directory
-        .join(format!(".reconcile-{}-{}{kind}.lock", context.job.environment, context.job.datastore));
+/// Takes the lock of that kind in `directory`, or refuses with the name of the job that holds it. A backup says of which
+/// tier it is.
+pub fn take(
+    context: &Context,
+    directory: &Path,
+    kind: &str,
+    title: String,
+    tier: Option<Tier>,
+) -> Result<Lock, JobError> {
+    let path = path(context, directory, kind);
     let failed = |error: std::io::Error| {
         let shown = path.display();
         JobError::new(
@@ -69,6 +98,8 @@ pub fn take(context: &Context, directory: &Path, kind: &str, title: String) -> R
         host: context.hostname.clone(),
         job: title,
         began: context.clock.now(),
+        tier,
+        started: machine::started(std::process::id()),
     };
     let text = serde_json::to_string(&holder).unwrap_or_default();
     // The text is for people: a full disk must not keep a job from finding out about it where it matters.

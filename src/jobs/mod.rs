@@ -7,6 +7,7 @@
 //!
 //!     lock -> dump -> seal -> upload -> read back -> record -> copy -> expire -> tell
 
+pub mod check;
 mod compress;
 mod context;
 mod copy;
@@ -24,10 +25,12 @@ pub mod restore;
 mod sequence;
 mod slice;
 mod stream;
+pub mod tell;
 mod upload;
 pub mod verify;
 
-pub use context::{Context, Store};
+pub use check::CheckReport;
+pub use context::{Channels, Context, Store};
 pub use error::{JobError, Stage};
 pub use failure::{LastFailure, log as log_failure};
 pub use list::{Copy, Earlier, Here, Keep, Listing, Row, list};

@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use chrono::{DateTime, Utc};
 use crc_fast::CrcAlgorithm::Crc64Nvme;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::Store;
 use super::list::Copy;
@@ -34,7 +34,7 @@ pub(super) struct Object {
 }
 
 /// A key whose newest version is a delete marker: to whoever asks for the key, the backup is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hidden {
     pub key: String,
     pub tier: Tier,

@@ -19,7 +19,7 @@ use super::error::{JobError, Stage};
 use super::manifest::{FORMAT, Manifest, Remote};
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::{copy, directory, expire, failure, lock, manifest};
+use super::{copy, directory, expire, failure, lock, manifest, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::Name;
@@ -49,14 +49,39 @@ pub async fn backup_with<O>(context: &Context, tier: Tier, open: O) -> Result<Ba
 where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
+    log(context, tier, "began");
     let result = Box::pin(attempt(context, tier, open)).await;
     match &result {
-        Ok(_) => failure::clear(context),
+        Ok(report) => {
+            log(context, tier, &done(report));
+            failure::clear(context);
+            Box::pin(tell::succeeded(context, &report.manifest)).await;
+        }
         // The job that holds the lock is about to say how it went; this one has nothing to add.
-        Err(error) if error.is_refusal() => {}
-        Err(error) => failure::record(context, tier, error),
+        Err(error) if error.is_refusal() => log(context, tier, &format!("refused: {error}")),
+        Err(error) => {
+            failure::record(context, tier, error);
+            Box::pin(tell::failed(context, tier, error)).await;
+        }
     }
     result
+}
+
+/// What happens to a run stands in the system log from its beginning to its end: under cron nobody sees it otherwise.
+fn log(context: &Context, tier: Tier, what: &str) {
+    if context.syslog {
+        failure::log_as("daemon.info", &format!("{}: {what}", context.title(tier)));
+    }
+}
+
+fn done(report: &BackupReport) -> String {
+    let Manifest { name, bytes, remote, .. } = &report.manifest;
+    let copy = remote.as_ref().map(|remote| format!(", and s3://{}/{}", remote.bucket, remote.key));
+    let gone = match report.expired.len() {
+        0 => String::new(),
+        count => format!("; {count} older removed"),
+    };
+    format!("done: {name}, {}{}{gone}", directory::size(*bytes), copy.unwrap_or_default())
 }
 
 async fn attempt<O>(context: &Context, tier: Tier, open: O) -> Result<BackupReport, JobError>
@@ -65,7 +90,7 @@ where
 {
     let place = directory::find(context)?;
     directory::check_user(&place)?;
-    let _lock = lock::take(context, &place, lock::BACKUP, context.title(tier))?;
+    let _lock = lock::take(context, &place, lock::BACKUP, context.title(tier), Some(tier))?;
     let series = context.series();
     directory::clean(&place, &series).map_err(|error| {
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());

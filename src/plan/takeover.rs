@@ -58,7 +58,7 @@ impl Comparison<'_> {
         let new = local_keep(job_file)?;
         // Two entries for one tier remove each other's: the shorter life is the life.
         let of = |tier: Tier, kept: u32| {
-            let lines = lines.iter().filter(|line| line.tier == tier);
+            let lines = lines.iter().filter(|line| line.tier == Some(tier));
             let old = lines.filter_map(|line| counted(line.keeps, tier)).min();
             old.map_or(kept, |old| old.max(kept))
         };

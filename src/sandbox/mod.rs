@@ -62,6 +62,7 @@ const CLOUD: &str = "s3";
 const IDENTITIES: &str = "iam";
 const KEYS: &str = "kms";
 const HOSTS: &str = "hosts";
+const OUTBOX: &str = "outbox";
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +213,11 @@ impl Sandbox {
         self.root.join(HOSTS)
     }
 
+    /// Where mail and pings go: nothing leaves.
+    pub fn outbox(&self) -> PathBuf {
+        self.root.join(OUTBOX)
+    }
+
     /// Lets the faults strike at writes to the hosts' files too.
     pub fn tripwire(&self) -> Tripwire {
         let cloud = self.cloud.clone();
@@ -259,10 +265,13 @@ impl Sandbox {
         self.cloud.s3.kms.directory.reset()?;
         self.cloud.callers.iam.directory.reset()?;
         self.cloud.callers.iam.begin()?;
-        match std::fs::remove_dir_all(self.root.join(HOSTS)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for directory in [HOSTS, OUTBOX] {
+            match std::fs::remove_dir_all(self.root.join(directory)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Whether a directory holds a sandbox, so that forgetting it destroys nothing else.

@@ -13,11 +13,9 @@ use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
-use super::{
-    Effective, Inventory, Keyring, Origin, Settings, Storage, Unsupported, buckets, secrets, shape, values,
-};
+use super::{Effective, Inventory, Keyring, Origin, Settings, Storage, buckets, secrets, shape, values};
 use crate::datastores::job_file::Compression;
-use crate::vocab::{Check, Environment, HostName, Place, Problem, Problems, Value};
+use crate::vocab::{Check, Environment, HostName, Problem, Problems, Value};
 
 /// Reads and cross-checks an environment.
 ///
@@ -85,13 +83,12 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         .extend(backups_entry.map(|entry| buckets::bad_names(&public_source, entry)).unwrap_or_default());
     let read = backups_entry
         .and_then(|entry| shape::read(&public_source, entry, &variables, &mut found.problems.list));
-    let mut unsupported = switched_on(&flat, &public_source);
     let shape::Read { file, places, values } = read.unwrap_or_default();
     let mut read = buckets::read(&public_source, &file, &places);
     let is_real = |problem: &Problem| !problem.key.as_deref().is_some_and(|key| places.is_guess(key));
     read.problems.retain(is_real);
     found.problems.list.append(&mut read.problems);
-    unsupported.append(&mut read.unsupported);
+    let unsupported = std::mem::take(&mut read.unsupported);
     let mut backups = read.backups;
     backups.values = values;
     for (path, value) in buckets::defaults(&backups.buckets) {
@@ -327,18 +324,4 @@ fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective
         });
     }
     effective
-}
-
-/// Keys that are understood, switched on, and not carried out by this version.
-fn switched_on(flat: &Flat, public: &Source) -> Vec<Unsupported> {
-    let key = "check_s3_backups_email";
-    if flat.get(key).is_null() {
-        return Vec::new();
-    }
-    let place = flat.at(key).map_or_else(
-        || Place { file: public.name.clone(), line: 1, column: 1 },
-        |at| at.source.place(&at.key),
-    );
-    let why = "freshness checks are not mailed by this version yet".to_owned();
-    vec![Unsupported { key: key.to_owned(), place, why }]
 }

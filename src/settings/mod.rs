@@ -250,6 +250,33 @@ pub struct Secrets {
     pub s3: Option<S3Keys>,
     /// `ansible_sudo_pass`: what `sudo` asks for on hosts.
     pub sudo: Option<Secret>,
+    /// `smtp`: as whom mails are handed to the server.
+    pub smtp: Option<SmtpLogin>,
+    /// `pings`: what is asked for when a run ended.
+    pub pings: Pings,
+}
+
+/// User and password at the mail server.
+#[derive(Clone, Debug)]
+pub struct SmtpLogin {
+    pub username: Secret,
+    pub password: Secret,
+}
+
+/// URLs of a service that waits for word: secrets, since whoever has them can say that all is well.
+#[derive(Clone, Debug, Default)]
+pub struct Pings {
+    pub success: Option<Secret>,
+    pub failure: Option<Secret>,
+}
+
+impl Secrets {
+    /// Everything that goes into job files.
+    pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
+        let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
+        let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
+        keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure)
+    }
 }
 
 impl Vault {

@@ -7,7 +7,7 @@ use super::plain_secrets;
 use super::source::Source;
 use super::tree::{self, Content, Map, Node, Parsed};
 use super::vault::{self, Closed, Envelope, Keyring};
-use super::{S3Keys, Secrets, Vault};
+use super::{S3Keys, Secrets, SmtpLogin, Vault};
 use crate::vocab::{Place, Problem, Secret};
 
 /// Where keys may stand besides the top: commcare-cloud had them there at one time or another.
@@ -35,15 +35,15 @@ pub struct Inputs<'a> {
 pub fn open(inputs: Inputs<'_>, problems: &mut Vec<Problem>) -> Vault {
     let Inputs { vault, public: (public_source, public), group_vars, keyring } = inputs;
     let is_absent = vault.is_none();
-    let mut finder = Finder { keyring, sealed: Vec::new(), sudo: None, problems };
+    let mut finder = Finder { keyring, sealed: Vec::new(), besides: Secrets::default(), problems };
     let found = finder.in_files(vault, (public_source, public), group_vars);
-    let sudo = finder.sudo.take();
+    let besides = std::mem::take(&mut finder.besides);
     let digest = vault::digest(&finder.sealed.join("\0"));
     match found {
-        Answer::Keys(keys) => Vault::Open { secrets: Secrets { s3: Some(keys), sudo }, digest },
+        Answer::Keys(keys) => Vault::Open { secrets: Secrets { s3: Some(keys), ..besides }, digest },
         Answer::Locked(file) => Vault::Locked { file, digest },
         Answer::Nothing if is_absent && finder.sealed.is_empty() => Vault::Absent,
-        Answer::Nothing => Vault::Open { secrets: Secrets { s3: None, sudo }, digest },
+        Answer::Nothing => Vault::Open { secrets: besides, digest },
     }
 }
 
@@ -66,8 +66,8 @@ struct Finder<'a> {
     keyring: &'a Keyring,
     /// What is encrypted, in the order in which it was met: a digest of it names this version of the secrets.
     sealed: Vec<String>,
-    /// The first password of `sudo` in the files that were opened.
-    sudo: Option<Secret>,
+    /// Everything but the keys: the first of each in the files that were opened.
+    besides: Secrets,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -148,6 +148,9 @@ impl Finder<'_> {
     /// The keys of one file. One that only names templates is as good as none.
     fn keys(&mut self, source: &Source, top: &Map, hidden: Hidden) -> Answer {
         self.find_sudo(source, top, hidden);
+        if self.find_alerts(source, top, hidden) {
+            return Answer::Locked(source.name.to_string());
+        }
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
         for map in std::iter::once(top).chain(houses) {
             let (Some(access), Some(secret)) = (map.get(ACCESS_KEY), map.get(SECRET_KEY)) else { continue };
@@ -168,7 +171,7 @@ impl Finder<'_> {
 
     /// The password of `sudo` on the hosts. Without it hosts that ask for one are told, each as unreachable.
     fn find_sudo(&mut self, source: &Source, top: &Map, hidden: Hidden) {
-        if self.sudo.is_some() {
+        if self.besides.sudo.is_some() {
             return;
         }
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
@@ -176,10 +179,39 @@ impl Finder<'_> {
             if let Some(entry) = map.get(key)
                 && let Found::Secret(secret) = self.secret(source, &entry.value, key, hidden)
             {
-                self.sudo = Some(secret);
+                self.besides.sudo = Some(secret);
                 return;
             }
         }
+    }
+
+    /// What alerts need; whether any of it is locked.
+    fn find_alerts(&mut self, source: &Source, top: &Map, hidden: Hidden) -> bool {
+        let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
+        let maps: Vec<&Map> = std::iter::once(top).chain(houses).collect();
+        let mut locked = false;
+        let mut find = |finder: &mut Self, group: &str, key: &str| {
+            let node = maps.iter().find_map(|map| map.get(group)?.value.as_map()?.get(key));
+            match finder.secret(source, &node?.value, &format!("{group}.{key}"), hidden) {
+                Found::Secret(secret) => Some(secret),
+                Found::Locked => {
+                    locked = true;
+                    None
+                }
+                Found::Nothing => None,
+            }
+        };
+        if self.besides.smtp.is_none() {
+            let login = find(self, "smtp", "username").zip(find(self, "smtp", "password"));
+            self.besides.smtp = login.map(|(username, password)| SmtpLogin { username, password });
+        }
+        if self.besides.pings.success.is_none() {
+            self.besides.pings.success = find(self, "pings", "success");
+        }
+        if self.besides.pings.failure.is_none() {
+            self.besides.pings.failure = find(self, "pings", "failure");
+        }
+        locked
     }
 
     fn secret(&mut self, source: &Source, node: &Node, key: &str, hidden: Hidden) -> Found {

@@ -14,6 +14,8 @@ pub enum JobKind {
     // A plain comment: help would show a doc comment on many lines.
     // Dump, upload, read back, record, expire.
     Backup,
+    // Look whether the newest backups are as new as they should be, and tell somebody.
+    Check,
     // Restore to a scratch place, ask what is there, keep the evidence.
     Verify,
 }
@@ -22,6 +24,7 @@ impl JobKind {
     pub fn name(self) -> &'static str {
         match self {
             JobKind::Backup => "backup",
+            JobKind::Check => "check",
             JobKind::Verify => "verify",
         }
     }
@@ -70,7 +73,7 @@ impl fmt::Display for Tier {
 /// One job as it stands in a cron entry or is typed by a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Args)]
 pub struct JobCommand {
-    /// What to do; a backup is dumped, uploaded, read back, recorded
+    /// What to do: make a backup, or check whether there is one and tell somebody
     #[arg(value_enum)]
     pub job: JobKind,
 

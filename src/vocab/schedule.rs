@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -32,6 +32,25 @@ impl Schedule {
         cron.iter_after(from.with_timezone(&zone)).take(count).map(|at| at.with_timezone(&Utc)).collect()
     }
 
+    /// The last instant up to `at`, and not before `since`, at which it fires.
+    pub fn last(&self, at: DateTime<Utc>, zone: Tz, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let cron = parse(&self.0).ok()?;
+        let second = TimeDelta::seconds(1);
+        // Most schedules fired a short while ago: look there first, and ever farther back.
+        let mut back = TimeDelta::hours(2);
+        while at >= since {
+            let from = (at - back).max(since);
+            let runs =
+                cron.iter_after((from - second).with_timezone(&zone)).map(|run| run.with_timezone(&Utc));
+            let last = runs.take_while(|run| *run <= at).filter(|run| *run >= from).last();
+            if last.is_some() || from <= since || back > LONGEST {
+                return last;
+            }
+            back = back * 4;
+        }
+        None
+    }
+
     /// Whether the schedule fires in the minute that holds `at`.
     pub fn fires_at(&self, at: DateTime<Utc>, zone: Tz) -> bool {
         let Ok(cron) = parse(&self.0) else { return false };
@@ -39,6 +58,9 @@ impl Schedule {
         cron.is_time_matching(&minute.with_timezone(&zone)).unwrap_or(false)
     }
 }
+
+/// Any schedule that fires at all does so within: the 29th of February may be eight years away.
+const LONGEST: TimeDelta = TimeDelta::days(10 * 366);
 
 /// The text is known to be one that cron reads. What croner reads otherwise is said in its words.
 fn parse(text: &str) -> Result<Cron, croner::errors::CronError> {
@@ -298,10 +320,33 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// What fired last is what comes next after the instant before it, and nothing fires in between.
+        #[test]
+        fn the_last_run_is_the_one_before_the_next(
+            text in prop::sample::select(vec!["*/7 * * * *", "30 1 * * *", "0 0 * * 0", "15 */3 * * 1-6", "0 0 29 2 *"]),
+            zone in prop::sample::select(vec![Tz::UTC, Tz::Europe__London, Tz::America__Sao_Paulo]),
+            minutes in 0i64..20 * 525_600,
+        ) {
+            let schedule: Schedule = text.parse().expect("valid");
+            let since: DateTime<Utc> = "2010-01-01T00:00:00Z".parse().expect("instant");
+            let at = since + TimeDelta::minutes(minutes);
+            match schedule.last(at, zone, since) {
+                Some(last) => {
+                    prop_assert!(since <= last && last <= at);
+                    prop_assert_eq!(schedule.next(last - TimeDelta::seconds(1), zone, 1), [last]);
+                    prop_assert!(schedule.next(last, zone, 1)[0] > at);
+                }
+                None => prop_assert!(schedule.next(since - TimeDelta::seconds(1), zone, 1)[0] > at),
+            }
+        }
+    }
+
     #[test]
     fn the_31st_of_february_never_fires() {
         let schedule: Schedule = "0 0 31 2 *".parse().expect("five good fields");
         let from = "2026-01-01T00:00:00Z".parse().expect("instant");
         assert!(schedule.next(from, Tz::UTC, 1).is_empty());
+        assert_eq!(schedule.last(from, Tz::UTC, DateTime::UNIX_EPOCH), None);
     }
 }

@@ -17,6 +17,7 @@ use super::{
     Access, EntryKind, HostError, Installed, Moment, ProgramFile, Question, Ran, Seen, Swapped, Tripwire,
     View, error, io_error, plain, read_plain,
 };
+use crate::vocab::Clock;
 
 /// The folder that is a host's `/`.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub struct Folder {
     root: PathBuf,
     tripwire: Option<Tripwire>,
     player: Option<Player>,
+    clock: Option<Clock>,
 }
 
 /// What plays this program on a host of the sandbox: the program itself, told where it is to think it runs.
@@ -44,7 +46,12 @@ impl fmt::Debug for Folder {
 impl Folder {
     /// The host that the folder `root` plays.
     pub fn new(root: PathBuf, tripwire: Option<Tripwire>) -> Self {
-        Folder { root, tripwire, player: None }
+        Folder { root, tripwire, player: None, clock: None }
+    }
+
+    /// The same host, whose files are dated by this clock.
+    pub fn dated_by(self, clock: Clock) -> Self {
+        Folder { clock: Some(clock), ..self }
     }
 
     /// The same host, on which this program can be run.
@@ -192,6 +199,9 @@ impl Folder {
             let mut file = tempfile::Builder::new().prefix(".reconcile-").tempfile_in(directory)?;
             file.write_all(bytes)?;
             self.give(file.as_file(), access)?;
+            if let Some(clock) = &self.clock {
+                file.as_file().set_modified(clock.now().into())?;
+            }
             file.as_file().sync_all()?;
             file.persist(&real).map_err(|error| error.error)?;
             File::open(directory)?.sync_all()

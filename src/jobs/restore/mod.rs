@@ -121,7 +121,7 @@ impl Ready {
     pub async fn carry_out(self, context: &Context) -> Result<Restored, JobError> {
         let place = directory::find(context)?;
         let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
-        let _lock = lock::take(context, &place, lock::BACKUP, title)?;
+        let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
         let by_hand = self.in_place && self.declared.is_none();
         if let Some(who) = self.restore.in_use(&self.home).filter(|_| by_hand) {
             return Err(JobError::new(

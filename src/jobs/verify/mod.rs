@@ -53,7 +53,7 @@ pub async fn verify(
 ) -> Result<Evidence, JobError> {
     let place = directory::find(context)?;
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
-    let _lock = lock::take(context, &place, lock::VERIFY, title)?;
+    let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     let began = context.clock.now();
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod plan;
 pub mod problems;
 pub mod settings;
+pub mod status;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -20,8 +21,8 @@ use serde_json::{Value as Json, json};
 use crate::policy;
 
 /// The documents that have a schema, by the name that `reconcile schema` knows.
-pub const NAMES: [&str; 9] =
-    ["plan", "report", "problems", "settings", "desired", "decision", "request", "audit", "locks"];
+pub const NAMES: [&str; 10] =
+    ["plan", "report", "problems", "settings", "desired", "decision", "request", "audit", "locks", "status"];
 
 /// The JSON Schema (2020-12) of a document; `None` for a name that there is none of.
 pub fn schema(name: &str) -> Option<Json> {
@@ -33,6 +34,7 @@ pub fn schema(name: &str) -> Option<Json> {
         "desired" => of::<desired::Desired>(desired::FORMAT),
         "audit" => of::<audit::Audit>(audit::FORMAT),
         "decision" => of::<decision::Decision>(decision::FORMAT),
+        "status" => of::<status::Status>(status::FORMAT),
         "locks" => of::<lock::Locks>(lock::FORMAT),
         "request" => read::<policy::QuestionDocument>(policy::REQUEST),
         _ => return None,

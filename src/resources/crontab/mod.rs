@@ -91,7 +91,7 @@ impl Crontab {
             let mut ours = self.entries.values().map(|entry| &entry.command);
             ours.any(|command| command.job == JobKind::Backup && command.tier.unwrap_or(Tier::Daily) == tier)
         };
-        old.iter().map(|line| line.tier).filter(|tier| !makes(*tier)).collect()
+        old.iter().filter_map(|line| line.tier).filter(|tier| !makes(*tier)).collect()
     }
 
     pub fn fields(&self) -> Vec<Field> {

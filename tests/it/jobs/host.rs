@@ -48,6 +48,9 @@ impl Host {
             services: None,
             previous: Default::default(),
             upload: None,
+            schedules: Default::default(),
+            alerts: Default::default(),
+            objectives: Default::default(),
         };
         let context = Context {
             job,
@@ -60,6 +63,8 @@ impl Host {
             elsewhere: Elsewhere::Ssh { config: None },
             threads: NonZeroUsize::new(2).expect("two"),
             syslog: false,
+            channels: Default::default(),
+            written: None,
         };
         Host { context, now, _root: root }
     }
@@ -77,12 +82,12 @@ impl Host {
         self.context.directory().join(file)
     }
 
-    /// The files in the backup directory, the lock left out.
+    /// The files in the backup directory, without the locks and what is remembered of alerts.
     pub fn files(&self) -> Vec<String> {
         let mut files: Vec<String> = std::fs::read_dir(self.context.directory())
             .expect("directory")
             .map(|entry| entry.expect("entry").file_name().into_string().expect("utf-8"))
-            .filter(|file| !file.ends_with(".lock"))
+            .filter(|file| !file.starts_with(".reconcile-"))
             .collect();
         files.sort();
         files

@@ -2,6 +2,7 @@
 
 // clippy.toml lets test functions panic; what they share is outside of its sight.
 
+mod alerts;
 mod cli;
 mod couchdb;
 mod dump;

@@ -87,7 +87,7 @@ fn crontab_at(hour: u32, by_hand: &[&str]) -> Crontab {
 fn old_lines(path: &str, text: &str) -> Vec<OldLine> {
     let found = old::lines(text.as_bytes(), &Table::System(path.to_owned()));
     let backup = |found: old::Found| match found.seen {
-        Seen::Backup(line) => Some(line),
+        Seen::Entry(line) => Some(line),
         _ => None,
     };
     found.into_iter().filter_map(backup).collect()

@@ -359,7 +359,7 @@ pub(super) fn old_lines() -> BoxedStrategy<Vec<OldLine>> {
                         format!("#Ansible: Backup postgres {tier}\n0 3 * * * {user}{script} {tier} {keep}\n");
                     let found = old::lines(text.as_bytes(), &table);
                     found.into_iter().map(|found| match found.seen {
-                        Seen::Backup(line) => line,
+                        Seen::Entry(line) => line,
                         other => panic!("{other:?}"),
                     })
                 })
@@ -829,13 +829,13 @@ pub(super) fn lost_with_old(
             };
             other.tier == line.tier && minutes(other.keeps) < minutes(line.keeps)
         });
-        let is_made = after.entries.values().any(|entry| entry.command.tier == Some(line.tier));
+        let is_made = after.entries.values().any(|entry| entry.command.tier == line.tier);
         let is_kept = match (line.tier, line.keeps) {
             // What another entry removes earlier had no longer life.
             _ if another => true,
-            (Tier::Daily, Keeps::Days(days)) => i64::from(days) <= ours("days"),
-            (Tier::Weekly, Keeps::Days(days)) => i64::from(days) <= ours("weeks") * 7,
-            (Tier::Hourly, Keeps::Minutes(minutes)) => i64::from(minutes) <= ours("hours") * 60,
+            (Some(Tier::Daily), Keeps::Days(days)) => i64::from(days) <= ours("days"),
+            (Some(Tier::Weekly), Keeps::Days(days)) => i64::from(days) <= ours("weeks") * 7,
+            (Some(Tier::Hourly), Keeps::Minutes(minutes)) => i64::from(minutes) <= ours("hours") * 60,
             _ => false,
         };
         (!is_made || !is_kept).then(|| format!("{line:?}"))

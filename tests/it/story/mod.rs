@@ -15,3 +15,4 @@ mod retiring;
 pub mod stage;
 mod takeover;
 mod trees;
+mod watch;

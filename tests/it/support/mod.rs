@@ -3,6 +3,7 @@
 pub mod ansible;
 pub mod moto;
 pub mod postgres;
+pub mod smtp;
 pub mod sshd;
 
 /// Whether `RECONCILE_REQUIRE` (a comma list) forbids to skip tests that need `tool`.

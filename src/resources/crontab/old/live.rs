@@ -61,9 +61,8 @@ pub fn read(view: &View, previous: &BTreeSet<Environment>) -> Result<Reading, St
     for table in tables(view, previous)? {
         for Found { seen, .. } in table.lines() {
             match seen {
-                Seen::Backup(line) => reading.old.push(line),
+                Seen::Entry(line) => reading.old.push(line),
                 Seen::Doubtful(line) => reading.doubtful.push(line),
-                Seen::Check(_) => {}
             }
         }
     }
@@ -125,7 +124,7 @@ pub fn takings(
         let SeenTable { table, path, seen, earlier } = &one;
         let gone: Vec<&Found> = found
             .iter()
-            .filter(|found| matches!(&found.seen, Seen::Backup(line) if old.contains(line)))
+            .filter(|found| matches!(&found.seen, Seen::Entry(line) if old.contains(line)))
             .collect();
         if gone.is_empty() {
             continue;
@@ -153,5 +152,5 @@ pub fn takings(
 }
 
 fn is(found: &Found, line: &OldLine) -> bool {
-    matches!(&found.seen, Seen::Backup(seen) if seen == line)
+    matches!(&found.seen, Seen::Entry(seen) if seen == line)
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::resources::host_file;
-use crate::vocab::{Datastore, Environment, OsUser, Schedule, Tier, Value};
+use crate::vocab::{Datastore, Environment, JobKind, OsUser, Schedule, Tier, Value};
 
 use command::{Purpose, Run};
 
@@ -92,7 +92,7 @@ pub enum Keeps {
     AsScripted,
 }
 
-/// An entry for a backup that this program can make in its place.
+/// An entry for a backup that this program can make in its place, or for a check that it can.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OldLine {
     pub table: Table,
@@ -104,7 +104,8 @@ pub struct OldLine {
     /// The script and the arguments that it reads. What else the line says is not told to anybody: a password may be in it.
     pub runs: String,
     pub datastore: Datastore,
-    pub tier: Tier,
+    /// Which backup it makes; `None`: it makes none, and looks whether there is one.
+    pub tier: Option<Tier>,
     pub keeps: Keeps,
 }
 
@@ -163,9 +164,7 @@ pub enum Doubt {
 /// What a line turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    Backup(OldLine),
-    /// A freshness check. It finds our backups as well as its own, and nothing of ours stands in its place: it stays.
-    Check(Datastore),
+    Entry(OldLine),
     Doubtful(Doubtful),
 }
 
@@ -233,14 +232,18 @@ pub fn earlier_lines(text: &[u8], table: &Table) -> Vec<Found> {
         else {
             continue;
         };
-        let seen = Seen::Backup(OldLine {
+        let tier = match command.job {
+            JobKind::Backup => Some(command.tier.unwrap_or(Tier::Daily)),
+            JobKind::Check | JobKind::Verify => None,
+        };
+        let seen = Seen::Entry(OldLine {
             table: table.clone(),
             text: line.to_owned(),
             schedule,
             user,
             runs: command.to_shell(),
             datastore: command.datastore,
-            tier: command.tier.unwrap_or(Tier::Daily),
+            tier,
             // Its backups have another name, and our job lets them be.
             keeps: Keeps::AsScripted,
         });
@@ -314,10 +317,10 @@ fn entry(line: &str, whole: &str, table: &Table, path: Option<&str>) -> Result<O
     let named = named.ok_or(Doubt::User)?;
     let Ok(datastore) = datastore.parse::<Datastore>() else { return Ok(None) };
     let (tier, keeps) = match purpose {
-        Purpose::Check => return Ok(Some(Seen::Check(datastore))),
-        Purpose::Backup { tier, keeps } => (tier, keeps),
+        Purpose::Check => (None, Keeps::AsScripted),
+        Purpose::Backup { tier, keeps } => (Some(tier), keeps),
     };
-    Ok(Some(Seen::Backup(OldLine {
+    Ok(Some(Seen::Entry(OldLine {
         table: table.clone(),
         text: whole.to_owned(),
         schedule: schedule?,

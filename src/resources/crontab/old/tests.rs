@@ -15,11 +15,11 @@ fn user() -> Table {
 /// Each line in short: what goes, or why it stays.
 fn told(text: &str, table: &Table) -> Vec<String> {
     let short = |found: Found| match found.seen {
-        Seen::Backup(line) => {
+        Seen::Entry(line) => {
             assert_eq!(line.text, text[found.range]);
-            format!("{} {} {} {} {:?}", line.schedule, line.user, line.datastore, line.tier, line.keeps)
+            let makes = line.tier.map_or("check", Tier::name);
+            format!("{} {} {} {makes} {:?}", line.schedule, line.user, line.datastore, line.keeps)
         }
-        Seen::Check(datastore) => format!("check {datastore}"),
         Seen::Doubtful(Doubtful { line, datastore, doubt, .. }) => {
             format!("line {line}, {datastore}: {doubt}")
         }
@@ -29,7 +29,7 @@ fn told(text: &str, table: &Table) -> Vec<String> {
 
 fn left(text: &str, table: &Table) -> String {
     let found = lines(text.as_bytes(), table);
-    let gone = found.iter().filter(|found| matches!(found.seen, Seen::Backup(_)));
+    let gone = found.iter().filter(|found| matches!(found.seen, Seen::Entry(_)));
     String::from_utf8(without(text.as_bytes(), gone)).expect("UTF-8")
 }
 
@@ -47,11 +47,13 @@ fn the_roles_files_are_recognised_line_by_line() {
         [
             "0 0 * * 1,2,3,4,5,6 couchdb couchdb daily Days(2)",
             "0 0 * * 0 couchdb couchdb weekly Days(14)",
-            "check couchdb",
+            "0 3,7,11,15,19,23 * * * couchdb couchdb check AsScripted",
         ]
     );
-    // What belongs to the check stays with it.
-    assert!(left(text, &system()).starts_with("#Ansible: Check couch s3 backups\n0 3,7"));
+    // Ours checks in its place. One that does more than to mail what it found stays.
+    assert_eq!(left(text, &system()), "");
+    let more = text.replace("{ cat /o | mail -s 'Recent couch backups missing' a@example.org; }", "/x/page");
+    assert!(left(&more, &system()).starts_with("#Ansible: Check couch s3 backups\n0 3,7"));
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn a_password_on_a_line_is_told_to_nobody() {
     let text =
         "0 0 * * * postgres PGPASSWORD=CANARY /usr/local/sbin/create_postgres_dump.sh daily 2 CANARY\n";
     let found = lines(text.as_bytes(), &system());
-    let [Found { seen: Seen::Backup(line), .. }] = &found[..] else { panic!("{found:?}") };
+    let [Found { seen: Seen::Entry(line), .. }] = &found[..] else { panic!("{found:?}") };
     let shown = Value::from(line).to_json().to_string();
     assert!(!shown.contains("CANARY") && shown.contains("create_postgres_dump.sh daily 2"), "{shown}");
 }

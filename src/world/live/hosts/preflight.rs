@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::clients::host::{Host, Ran};
 use crate::resources::Crontab;
-use crate::vocab::JobCommand;
+use crate::vocab::{JobCommand, JobKind};
 
 /// A database that recovers may take its time to answer.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -31,6 +31,8 @@ pub(super) async fn passes(host: &Host, wanted: &Crontab) -> Result<(), String> 
     let jobs: BTreeSet<(String, Vec<String>)> = wanted
         .entries
         .values()
+        // A check needs less than its backup.
+        .filter(|entry| entry.command.job == JobKind::Backup)
         .map(|entry| {
             let command = JobCommand { tier: None, ..entry.command.clone() };
             let mut words = vec![JobCommand::PROGRAM.to_owned(), "run".to_owned()];

@@ -1,0 +1,375 @@
+//! Whether the newest backups are as new as their schedules promise. Pure: the schedules, the zone, the present instant
+//! and what was seen are handed in.
+//!
+//! Place on the data's path: beside it. What `check` on a host and `status` from afar see -> [`judge`] -> [`Freshness`],
+//! whose findings alerts and views put into words. Must never look by itself, and never be quiet about a run that was
+//! due: what nobody could see is told as unseen, not as good.
+//!
+//! A run that was due at `f` is missing once `f` and an allowance have passed and no backup of its tier ended after `f`.
+//! The allowance is what runs lately took, twice, and never less than an hour; around a change of clocks it is longer by
+//! the change, since crons differ in when they run what falls into that night. So nothing is told on a Sunday of a
+//! backup that runs from Monday to Saturday, and nothing before the first run after the schedule began to hold.
+
+pub mod metrics;
+mod runs;
+mod size;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::vocab::{Schedule, Tier};
+
+pub use runs::allowance;
+
+/// Where a copy lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// In the backup directory.
+    Here,
+    /// In the bucket.
+    Remote,
+}
+
+/// One backup in one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub tier: Tier,
+    pub place: Place,
+    /// The file or the key.
+    pub name: String,
+    /// When its dump began; equal to `ended` where nothing tells.
+    pub began: DateTime<Utc>,
+    /// When it was whole: the manifest's end, else the file's or the storage's date.
+    pub ended: DateTime<Utc>,
+    pub bytes: u64,
+    /// Method and compression, such as `plain gzip`: sizes of one format can be compared. `None` where nothing tells.
+    pub format: Option<String>,
+    /// Since when a delete marker stands above it.
+    pub hidden: Option<DateTime<Utc>>,
+    /// The date is the storage's, whose clock is another.
+    pub dated_by_storage: bool,
+}
+
+/// What a tier promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promise {
+    pub schedule: Schedule,
+    /// Since when the schedule holds on the host: runs before were nobody's.
+    pub since: DateTime<Utc>,
+}
+
+/// A backup that is being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    pub tier: Tier,
+    pub began: DateTime<Utc>,
+}
+
+/// What a datastore is held to, besides its schedules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Goals {
+    /// The newest backup is never older.
+    pub recovery_point: Option<TimeDelta>,
+    /// A backup was restored and checked within.
+    pub verified_within: Option<TimeDelta>,
+}
+
+/// Everything that the judgement hangs on.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub now: DateTime<Utc>,
+    /// The host's: its cron fires by it.
+    pub zone: Tz,
+    pub promises: BTreeMap<Tier, Promise>,
+    /// The places in which each tier's backups must be, and why one of them could not be seen.
+    pub places: BTreeMap<Place, Option<String>>,
+    pub seen: Vec<Seen>,
+    pub running: Option<Running>,
+    pub goals: Goals,
+    /// When a backup was last restored and found good.
+    pub verified: Option<DateTime<Utc>>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freshness {
+    pub tiers: Vec<TierFreshness>,
+    pub objectives: Vec<Objective>,
+}
+
+/// One tier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierFreshness {
+    pub tier: Tier,
+    pub schedule: Schedule,
+    /// Since when the schedule holds.
+    pub since: DateTime<Utc>,
+    /// The last run whose backup must be there by now; `None` before the first.
+    pub due: Option<DateTime<Utc>>,
+    /// The next run.
+    pub next: Option<DateTime<Utc>>,
+    /// When the next run's backup will be missed.
+    pub limit: Option<DateTime<Utc>>,
+    pub places: Vec<PlaceFreshness>,
+}
+
+/// One tier in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceFreshness {
+    pub place: Place,
+    pub newest: Option<Newest>,
+    pub state: State,
+}
+
+/// The newest backup of a tier in a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    pub name: String,
+    pub ended: DateTime<Utc>,
+    pub bytes: u64,
+}
+
+/// How it stands with a tier in a place, the gravest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum State {
+    /// Nobody could look.
+    Unseen {
+        why: String,
+    },
+    /// A delete marker stands above the newest: to every ordinary reader it is gone.
+    Hidden {
+        since: DateTime<Utc>,
+    },
+    /// The newest lies in the future, so a clock was wrong when it was made, or is now.
+    Ahead {
+        taken: DateTime<Utc>,
+    },
+    /// Runs that were due left no backup: the first of them, how many, and the one that is under way.
+    Missing {
+        since: DateTime<Utc>,
+        runs: u32,
+        running: Option<DateTime<Utc>>,
+    },
+    /// It is less than half of what backups of its format were before.
+    Small {
+        usual: u64,
+    },
+    /// A run is under way that was due, and has time left.
+    Running {
+        since: DateTime<Utc>,
+    },
+    /// No run was due yet.
+    Awaited,
+    Fresh,
+}
+
+/// A goal beside the schedules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objective {
+    pub goal: Goal,
+    /// In seconds.
+    pub within: i64,
+    /// When it was last met: the newest backup's end, the last proof.
+    pub last: Option<DateTime<Utc>>,
+    pub met: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    RecoveryPoint,
+    VerifiedWithin,
+}
+
+/// What is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding<'a> {
+    Backup { tier: Tier, at: &'a PlaceFreshness },
+    Objective(&'a Objective),
+}
+
+/// Findings that are one matter: each is told once while an incident lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Matter {
+    /// A backup failed, or did not come.
+    Late,
+    /// A backup came and is too small to be whole.
+    Small,
+    /// A backup is hidden in the bucket.
+    Hidden,
+    /// A clock is wrong.
+    Clock,
+    /// No proof in time.
+    Unproven,
+    /// Somebody else's entries make the same backups.
+    OldEntries,
+    /// Nobody can look.
+    Unseen,
+}
+
+impl Finding<'_> {
+    pub fn matter(&self) -> Matter {
+        match self {
+            Finding::Backup { at, .. } => match at.state {
+                State::Unseen { .. } => Matter::Unseen,
+                State::Hidden { .. } => Matter::Hidden,
+                State::Ahead { .. } => Matter::Clock,
+                State::Small { .. } => Matter::Small,
+                State::Missing { .. } | State::Running { .. } | State::Awaited | State::Fresh => Matter::Late,
+            },
+            Finding::Objective(Objective { goal: Goal::RecoveryPoint, .. }) => Matter::Late,
+            Finding::Objective(Objective { goal: Goal::VerifiedWithin, .. }) => Matter::Unproven,
+        }
+    }
+}
+
+impl State {
+    /// Whether it is as it should be, as far as anybody can say.
+    pub fn is_good(&self) -> bool {
+        matches!(self, State::Running { .. } | State::Awaited | State::Fresh)
+    }
+}
+
+impl Freshness {
+    /// Everything that is not as it should be. What could not be seen is not among it: see [`Freshness::unseen`].
+    pub fn findings(&self) -> Vec<Finding<'_>> {
+        let places = self.places().filter(|(_, at)| !at.state.is_good() && !is_unseen(at));
+        let backups = places.map(|(tier, at)| Finding::Backup { tier, at });
+        let objectives = self.objectives.iter().filter(|goal| !goal.met).map(Finding::Objective);
+        backups.chain(objectives).collect()
+    }
+
+    /// The places that nobody could look into, each once, and why.
+    pub fn unseen(&self) -> BTreeMap<Place, &str> {
+        self.tiers
+            .iter()
+            .flat_map(|tier| &tier.places)
+            .filter_map(|at| match &at.state {
+                State::Unseen { why } => Some((at.place, why.as_str())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn places(&self) -> impl Iterator<Item = (Tier, &PlaceFreshness)> {
+        self.tiers.iter().flat_map(|tier| tier.places.iter().map(move |at| (tier.tier, at)))
+    }
+}
+
+fn is_unseen(at: &PlaceFreshness) -> bool {
+    matches!(at.state, State::Unseen { .. })
+}
+
+/// How far a clock may be ahead before a backup counts as one from the future.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(15);
+
+/// Judges every tier in every place, and the goals.
+pub fn judge(facts: &Facts) -> Freshness {
+    let tiers = facts.promises.iter().map(|(tier, promise)| tier_freshness(facts, *tier, promise)).collect();
+    Freshness { tiers, objectives: objectives(facts) }
+}
+
+fn tier_freshness(facts: &Facts, tier: Tier, promise: &Promise) -> TierFreshness {
+    let allowance = allowance(&facts.seen, tier);
+    let due = runs::due(promise, facts.zone, facts.now, allowance);
+    let next = promise.schedule.next(facts.now.max(promise.since), facts.zone, 1).into_iter().next();
+    let places = facts.places.iter().map(|(place, unseen)| {
+        let newest = newest(facts, tier, *place);
+        let state = match unseen {
+            Some(why) => State::Unseen { why: why.clone() },
+            None => state(facts, tier, *place, promise, newest, due, allowance),
+        };
+        let newest =
+            newest.map(|seen| Newest { name: seen.name.clone(), ended: seen.ended, bytes: seen.bytes });
+        PlaceFreshness { place: *place, newest, state }
+    });
+    TierFreshness {
+        tier,
+        schedule: promise.schedule.clone(),
+        since: promise.since,
+        due,
+        next,
+        limit: next.map(|next| runs::missed_at(next, facts.zone, allowance)),
+        places: places.collect(),
+    }
+}
+
+/// The newest that is not from the future, hidden or not.
+fn newest(facts: &Facts, tier: Tier, place: Place) -> Option<&Seen> {
+    let of = facts.seen.iter().filter(|seen| seen.tier == tier && seen.place == place);
+    // Names break a tie, so that the answer does not hang on the order of a listing.
+    of.filter(|seen| seen.ended <= facts.now + CLOCK_TOLERANCE).max_by_key(|seen| (seen.ended, &seen.name))
+}
+
+fn state(
+    facts: &Facts,
+    tier: Tier,
+    place: Place,
+    promise: &Promise,
+    newest: Option<&Seen>,
+    due: Option<DateTime<Utc>>,
+    allowance: TimeDelta,
+) -> State {
+    if let Some(since) = newest.and_then(|newest| newest.hidden) {
+        return State::Hidden { since };
+    }
+    let ahead = facts
+        .seen
+        .iter()
+        .filter(|seen| seen.tier == tier && seen.place == place)
+        .find(|seen| seen.ended > facts.now + CLOCK_TOLERANCE);
+    if let Some(ahead) = ahead {
+        return State::Ahead { taken: ahead.ended };
+    }
+    if let Some(due) = due
+        && !newest.is_some_and(|newest| runs::answers(newest, promise, due, facts.zone))
+    {
+        let running = facts.running.filter(|running| running.tier == tier).map(|running| running.began);
+        if let Some(began) = running
+            && facts.now < runs::patience(promise, due, began, facts.zone, allowance)
+        {
+            return State::Running { since: began };
+        }
+        let (since, runs) = runs::missed(promise, newest, due, facts.zone);
+        return State::Missing { since, runs, running };
+    }
+    match newest {
+        Some(newest) => match size::shrunk(newest, &facts.seen) {
+            Some(usual) => State::Small { usual },
+            None => State::Fresh,
+        },
+        None => State::Awaited,
+    }
+}
+
+fn objectives(facts: &Facts) -> Vec<Objective> {
+    let Goals { recovery_point, verified_within } = facts.goals;
+    // Nothing is owed for the time before the first promise.
+    let Some(since) = facts.promises.values().map(|promise| promise.since).min() else { return Vec::new() };
+    let objective = |goal, within: TimeDelta, last: Option<DateTime<Utc>>| {
+        let met = facts.now.signed_duration_since(last.map_or(since, |last| last.max(since))) <= within;
+        Objective { goal, within: within.num_seconds(), last, met }
+    };
+    let mut objectives = Vec::new();
+    // A copy in the bucket outlives the host; where there is none, the host's own must do.
+    let farthest = facts.places.keys().max();
+    let unseen = farthest.is_some_and(|place| facts.places.get(place).is_some_and(Option::is_some));
+    if let (Some(within), Some(place), false) = (recovery_point, farthest, unseen) {
+        let of = facts.seen.iter().filter(|seen| seen.place == *place && seen.hidden.is_none());
+        let ended = of.map(|seen| seen.ended).filter(|ended| *ended <= facts.now + CLOCK_TOLERANCE);
+        objectives.push(objective(Goal::RecoveryPoint, within, ended.max()));
+    }
+    if let Some(within) = verified_within {
+        objectives.push(objective(Goal::VerifiedWithin, within, facts.verified));
+    }
+    objectives
+}

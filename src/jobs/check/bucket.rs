@@ -1,0 +1,79 @@
+//! What the bucket holds of a datastore's backups, as far as it says how fresh they are.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Whose, format_of};
+use crate::datastores::names::{Name, Slot};
+use crate::freshness::{Place, Seen};
+use crate::jobs::context::Context;
+use crate::jobs::directory::Local;
+use crate::jobs::manifest::Manifest;
+use crate::jobs::remote::{self, Object};
+use crate::vocab::Tier;
+
+/// Of how many of the newest of a tier the manifest is asked for in the bucket, where the host has none: its end is what
+/// ages count from, and its format what sizes are compared by.
+const ASKED: usize = 6;
+
+/// The backups of this host in the bucket; the error says why they cannot be seen.
+pub async fn seen(context: &Context, local: &[Local], whose: Whose) -> Result<Vec<Seen>, String> {
+    let (Some(store), Some(upload)) = (&context.store, &context.job.upload) else {
+        return Err("there is no client for the bucket".to_owned());
+    };
+    let in_bucket = |why: String| format!("s3://{}: {why}", upload.bucket);
+    let found = remote::list(store, &upload.bucket, &[(None, context.series())]).await.map_err(in_bucket)?;
+    let ours = |name: &Name| match &name.slot {
+        Slot::Undated { host } => match whose {
+            Whose::ThisHost => *host == context.hostname,
+            Whose::Named => first_label(host) == first_label(&context.hostname),
+        },
+        Slot::Dated { .. } => true,
+    };
+    let markers: BTreeMap<&str, DateTime<Utc>> =
+        found.hidden.iter().map(|hidden| (hidden.key.as_str(), hidden.since)).collect();
+    let mut objects: Vec<&Object> = found.objects.iter().filter(|object| ours(&object.name)).collect();
+    objects.sort_by_key(|object| std::cmp::Reverse(object.modified));
+    let mut asked: BTreeMap<Tier, usize> = BTreeMap::new();
+    let mut seen = Vec::new();
+    for object in objects {
+        let here = local.iter().filter_map(|one| one.manifest.as_ref()).find(|one| is_of(one, object));
+        let times = asked.entry(object.name.tier).or_default();
+        let there = match here {
+            None if *times < ASKED => {
+                *times += 1;
+                // One that cannot be read leaves the storage's own date.
+                remote::manifest_of(store, &upload.bucket, &found, &object.copy).await.ok().flatten()
+            }
+            _ => None,
+        };
+        seen.push(as_seen(object, here.or(there.as_ref()), &markers));
+    }
+    Ok(seen)
+}
+
+fn is_of(manifest: &Manifest, object: &Object) -> bool {
+    let same = |remote: &crate::jobs::Remote| {
+        remote.key == object.copy.key && remote.version_id == object.copy.version_id
+    };
+    manifest.bytes == object.bytes && manifest.remote.as_ref().is_some_and(same)
+}
+
+fn as_seen(object: &Object, manifest: Option<&Manifest>, markers: &BTreeMap<&str, DateTime<Utc>>) -> Seen {
+    Seen {
+        tier: object.name.tier,
+        place: Place::Remote,
+        name: object.copy.key.clone(),
+        began: manifest.map_or(object.modified, |manifest| manifest.began),
+        ended: manifest.map_or(object.modified, |manifest| manifest.ended),
+        bytes: object.bytes,
+        format: manifest.map(format_of),
+        hidden: markers.get(object.copy.key.as_str()).copied(),
+        dated_by_storage: manifest.is_none(),
+    }
+}
+
+fn first_label(host: &str) -> &str {
+    host.split('.').next().unwrap_or(host)
+}

@@ -1,0 +1,213 @@
+//! Looking after a datastore's backups: what is in the directory and in the bucket -> [`crate::freshness`] -> a report.
+//!
+//! Reads only, takes no lock, and makes no judgement of its own. Who is told, and when, is [`super::tell`]'s; what `check`
+//! leaves behind for old eyes, [`status_file`]'s.
+
+mod bucket;
+mod old;
+pub mod status_file;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::context::Context;
+use super::directory::{self, Local};
+use super::failure::{self, LastFailure};
+use super::lock;
+use super::manifest::Manifest;
+use super::tell::Watch;
+use super::tell::memory::{Done, Memory};
+use super::verify;
+use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen};
+use crate::retention::local::Policy;
+use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
+
+/// Whose keys are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Those with this machine's own name, exactly.
+    ThisHost,
+    /// From elsewhere a machine's own name is not known: the inventory's, with or without its domain.
+    Named,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    pub environment: Environment,
+    pub host: HostName,
+    pub datastore: Datastore,
+    pub at: DateTime<Utc>,
+    /// The host's time zone: its schedules are in it.
+    pub zone: String,
+    pub directory: String,
+    pub bucket: Option<BucketName>,
+    pub freshness: Freshness,
+    /// Entries of older tools that make the same backups again, in words.
+    pub old_entries: Vec<String>,
+    /// When a backup was last restored and found good.
+    pub verified: Option<DateTime<Utc>>,
+    pub last_failure: Option<LastFailure>,
+    /// What is known of who is told.
+    pub watch: Watch,
+}
+
+impl CheckReport {
+    /// Whether everything that could be seen is as it should be.
+    pub fn is_good(&self) -> bool {
+        self.freshness.findings().is_empty() && self.old_entries.is_empty()
+    }
+
+    /// Whether everything could be seen.
+    pub fn saw_everything(&self) -> bool {
+        self.freshness.unseen().is_empty()
+    }
+
+    /// The state of a tier, wherever its copies are.
+    pub fn tier(&self, tier: Tier) -> Option<&freshness::TierFreshness> {
+        self.freshness.tiers.iter().find(|one| one.tier == tier)
+    }
+}
+
+/// Looks at everything, on the host itself. What cannot be seen is a part of the answer.
+pub async fn look(context: &Context) -> CheckReport {
+    let local = directory::find(context).map_err(|error| error.message).and_then(|place| {
+        directory::backups(&place, &context.series()).map_err(|error| {
+            let place = place.display();
+            format!("{place} cannot be read: {error}; run it as the user that makes the backups")
+        })
+    });
+    Box::pin(judged(context, local, Whose::ThisHost)).await
+}
+
+/// Looks at the bucket alone, from elsewhere; `why` the host itself cannot be asked.
+pub async fn look_from_afar(context: &Context, why: String) -> CheckReport {
+    Box::pin(judged(context, Err(why), Whose::Named)).await
+}
+
+async fn judged(context: &Context, local: Result<Vec<Local>, String>, whose: Whose) -> CheckReport {
+    let memory = Memory::read(context);
+    let now = context.clock.now();
+    let mut places = BTreeMap::from([(Place::Here, local.as_ref().err().cloned())]);
+    let local = local.unwrap_or_default();
+    let mut seen: Vec<Seen> = local.iter().map(seen_here).collect();
+    seen.extend(expired(&local, &memory, context, now));
+    if context.job.upload.is_some() {
+        let remote = Box::pin(bucket::seen(context, &local, whose)).await;
+        let why = remote.as_ref().err().cloned();
+        places.insert(Place::Remote, why);
+        seen.extend(remote.into_iter().flatten());
+    }
+    let verified = verified(context);
+    let facts = Facts {
+        now,
+        zone: context.zone,
+        promises: promises(context, &memory, &seen, now),
+        places,
+        seen,
+        running: lock::running(context),
+        goals: goals(context),
+        verified,
+    };
+    CheckReport {
+        environment: context.job.environment.clone(),
+        host: context.job.host.clone(),
+        datastore: context.job.datastore.clone(),
+        at: now,
+        zone: context.zone.name().to_owned(),
+        directory: context.job.directory.clone(),
+        bucket: context.job.upload.as_ref().map(|upload| upload.bucket.clone()),
+        freshness: freshness::judge(&facts),
+        old_entries: old::entries(context),
+        verified,
+        last_failure: failure::last(context),
+        watch: Watch::of(context, &memory),
+    }
+}
+
+/// Since when each schedule holds: as it is remembered, or since the job file was written, whichever is longer ago. A
+/// job file that is only written again must not excuse a run that is missing.
+fn promises(
+    context: &Context,
+    memory: &Memory,
+    seen: &[Seen],
+    now: DateTime<Utc>,
+) -> BTreeMap<Tier, Promise> {
+    // From afar nobody knows when it was written; the oldest backup shows that there were promises by then.
+    let oldest = || seen.iter().map(|seen| seen.ended).min();
+    let written = context.written.or_else(oldest).unwrap_or(now);
+    let promise = |(tier, schedule): (&Tier, &crate::vocab::Schedule)| {
+        let remembered = memory.since.get(tier).filter(|held| held.schedule == *schedule);
+        let since = remembered.map_or(written, |held| held.since.min(written));
+        (*tier, Promise { schedule: schedule.clone(), since })
+    };
+    context.job.schedules.iter().map(promise).collect()
+}
+
+fn goals(context: &Context) -> Goals {
+    let objectives = context.job.objectives;
+    Goals {
+        recovery_point: objectives.recovery_point.and_then(TimeDelta::try_seconds),
+        verified_within: objectives.verified_within.and_then(TimeDelta::try_seconds),
+    }
+}
+
+/// Method and compression: what makes sizes comparable.
+pub fn format_of(manifest: &Manifest) -> String {
+    format!("{} {}", manifest.method, manifest.compression.ending())
+}
+
+fn seen_here(local: &Local) -> Seen {
+    let ended = local.taken();
+    Seen {
+        tier: local.name.tier,
+        place: Place::Here,
+        name: local.file.clone(),
+        began: local.manifest.as_ref().map_or(ended, |manifest| manifest.began),
+        ended,
+        bytes: local.bytes,
+        format: local.manifest.as_ref().map(format_of),
+        hidden: None,
+        dated_by_storage: false,
+    }
+}
+
+/// Backups whose time was over before their successor came: hourly ones, as a rule. They were made, and a newer proven
+/// one let them go; what the directory does not hold any more is no miss.
+fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Utc>) -> Vec<Seen> {
+    let policy = Policy::from(context.job.keep);
+    let newest_proven = local.iter().filter(|one| one.proven()).map(Local::taken).max();
+    let is_gone = |done: &&Done| !local.iter().any(|one| one.file == done.name);
+    let let_go = |tier: Tier, done: &Done| {
+        policy.due(tier, done.ended).is_some_and(|due| due <= now)
+            && newest_proven.is_some_and(|newest| newest > done.ended)
+    };
+    memory
+        .last
+        .iter()
+        .filter(|(_, done)| is_gone(done))
+        .filter(|(tier, done)| let_go(**tier, done))
+        .map(|(tier, done)| Seen {
+            tier: *tier,
+            place: Place::Here,
+            name: done.name.clone(),
+            began: done.began,
+            ended: done.ended,
+            bytes: done.bytes,
+            format: Some(done.format.clone()),
+            hidden: None,
+            dated_by_storage: false,
+        })
+        .collect()
+}
+
+/// When a backup of this datastore was last restored and found good, as the evidence here says.
+fn verified(context: &Context) -> Option<DateTime<Utc>> {
+    let evidence = verify::all(&context.directory()).ok()?;
+    let is_ours = |one: &verify::Evidence| {
+        one.datastore == context.job.datastore && one.environment == context.job.environment && one.is_proof()
+    };
+    evidence.iter().filter(|one| is_ours(one)).map(|one| one.ended).max()
+}

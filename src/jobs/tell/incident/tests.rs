@@ -1,0 +1,221 @@
+//! What is told when: once for each incident, whatever happens in whichever order.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::*;
+use crate::freshness::{Freshness, Newest, Place, PlaceFreshness, TierFreshness};
+use crate::jobs::error::Stage;
+use crate::jobs::tell::Watch;
+
+fn now() -> DateTime<Utc> {
+    "2026-11-21T12:00:00Z".parse().expect("an instant")
+}
+
+fn failed(tier: Tier) -> Event<'static> {
+    let failed = Failed { at: now(), stage: Stage::Dump, message: "the dump failed".to_owned(), help: None };
+    Event::Failed { tier, failed }
+}
+
+fn succeeded(tier: Tier) -> Event<'static> {
+    let done =
+        Done { name: "x".to_owned(), began: now(), ended: now(), bytes: 1, format: "plain gz".to_owned() };
+    Event::Succeeded { tier, done }
+}
+
+fn report(states: &[(Tier, State)]) -> CheckReport {
+    let tier = |(tier, state): &(Tier, State)| TierFreshness {
+        tier: *tier,
+        schedule: "0 1 * * *".parse().expect("a schedule"),
+        since: now() - TimeDelta::days(9),
+        due: None,
+        next: None,
+        limit: None,
+        places: vec![PlaceFreshness {
+            place: Place::Here,
+            newest: Some(Newest { name: "x".to_owned(), ended: now() + TimeDelta::hours(1), bytes: 1 }),
+            state: state.clone(),
+        }],
+    };
+    CheckReport {
+        environment: "production".parse().expect("a name"),
+        host: "db1".parse().expect("a name"),
+        datastore: "postgresql".parse().expect("a name"),
+        at: now(),
+        zone: "UTC".to_owned(),
+        directory: "/b".to_owned(),
+        bucket: None,
+        freshness: Freshness { tiers: states.iter().map(tier).collect(), objectives: Vec::new() },
+        old_entries: Vec::new(),
+        verified: None,
+        last_failure: None,
+        watch: Watch::default(),
+    }
+}
+
+fn missing() -> State {
+    State::Missing { since: now(), runs: 1, running: None }
+}
+
+/// What is told, event by event: `began`, `joined`, `ended`, or `-`.
+fn told(events: &[Event<'_>]) -> Vec<&'static str> {
+    let mut memory = Memory::default();
+    events
+        .iter()
+        .map(|event| {
+            let (next, news) = after(&memory, event, now());
+            memory = next;
+            match news {
+                None => "-",
+                Some(News::Began(_)) => "began",
+                Some(News::Joined(..)) => "joined",
+                Some(News::Ended(_)) => "ended",
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn a_failed_backup_and_what_the_checks_then_find_are_one_incident() {
+    let late = report(&[(Tier::Daily, missing())]);
+    let fresh = report(&[(Tier::Daily, State::Fresh)]);
+    assert_eq!(
+        told(&[
+            failed(Tier::Daily),
+            Event::Checked(&late),
+            failed(Tier::Daily),
+            Event::Checked(&late),
+            succeeded(Tier::Daily),
+            Event::Checked(&fresh),
+            Event::Checked(&fresh),
+        ]),
+        ["began", "-", "-", "-", "ended", "-", "-"]
+    );
+    // A run that never started: only a check finds it, and a backup that it did not see ends it.
+    assert_eq!(
+        told(&[Event::Checked(&late), Event::Checked(&late), Event::Checked(&fresh)]),
+        ["began", "-", "ended"]
+    );
+}
+
+#[test]
+fn another_tier_ends_nothing_and_another_matter_is_told_once() {
+    assert_eq!(
+        told(&[failed(Tier::Daily), succeeded(Tier::Weekly), failed(Tier::Weekly), succeeded(Tier::Daily)]),
+        ["began", "-", "-", "-"]
+    );
+    let late = report(&[(Tier::Daily, missing())]);
+    let hidden = report(&[(Tier::Daily, missing()), (Tier::Weekly, State::Hidden { since: now() })]);
+    let fresh = report(&[(Tier::Daily, State::Fresh), (Tier::Weekly, State::Fresh)]);
+    assert_eq!(
+        told(&[
+            Event::Checked(&late),
+            Event::Checked(&hidden),
+            Event::Checked(&late),
+            Event::Checked(&hidden),
+            Event::Checked(&fresh),
+            Event::Checked(&hidden),
+        ]),
+        ["began", "joined", "-", "-", "ended", "began"]
+    );
+}
+
+#[test]
+fn waiting_ends_no_incident() {
+    let late = report(&[(Tier::Daily, missing())]);
+    for waits in [State::Awaited, State::Running { since: now() }, State::Unseen { why: "x".to_owned() }] {
+        let waits = report(&[(Tier::Daily, waits)]);
+        let fresh = report(&[(Tier::Daily, State::Fresh)]);
+        let events = [Event::Checked(&late), Event::Checked(&waits), Event::Checked(&fresh)];
+        let told = told(&events);
+        assert_eq!((told[0], told[2]), ("began", "ended"));
+        assert_ne!(told[1], "ended");
+    }
+    // A tier that nobody asks for any more is nobody's concern.
+    let without = report(&[]);
+    assert_eq!(told(&[failed(Tier::Hourly), Event::Checked(&without)]), ["began", "ended"]);
+}
+
+#[test]
+fn a_bad_hour_of_the_storage_is_not_told() {
+    let blind = |place| {
+        let mut report = report(&[(Tier::Daily, State::Unseen { why: "throttled".to_owned() })]);
+        report.freshness.tiers[0].places[0].place = place;
+        report
+    };
+    let (remote, here) = (blind(Place::Remote), blind(Place::Here));
+    let fresh = report(&[(Tier::Daily, State::Fresh)]);
+    assert_eq!(
+        told(&[Event::Checked(&remote), Event::Checked(&fresh), Event::Checked(&remote)]),
+        ["-", "-", "-"]
+    );
+    assert_eq!(
+        told(&[Event::Checked(&remote), Event::Checked(&remote), Event::Checked(&fresh)]),
+        ["-", "began", "ended"]
+    );
+    assert_eq!(told(&[Event::Checked(&here)]), ["began"]);
+}
+
+#[test]
+fn a_schedule_is_remembered_until_it_changes() {
+    let before = report(&[(Tier::Daily, State::Fresh)]);
+    let (memory, _) = after(&Memory::default(), &Event::Checked(&before), now());
+    assert_eq!(memory.since[&Tier::Daily].since, now() - TimeDelta::days(9));
+    let mut rewritten = before.clone();
+    rewritten.freshness.tiers[0].since = now();
+    let (memory, _) = after(&memory, &Event::Checked(&rewritten), now());
+    assert_eq!(memory.since[&Tier::Daily].since, now() - TimeDelta::days(9));
+    rewritten.freshness.tiers[0].schedule = "0 2 * * *".parse().expect("a schedule");
+    let (memory, _) = after(&memory, &Event::Checked(&rewritten), now());
+    assert_eq!(memory.since[&Tier::Daily].since, now());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Beginnings and ends alternate, and of each matter an incident is told once, whatever happens.
+    #[test]
+    fn no_incident_is_told_twice(steps in prop::collection::vec((0usize..8, 0usize..3), 0..40)) {
+        let tiers = Tier::ALL;
+        let states = [State::Fresh, missing(), State::Small { usual: 9 }, State::Hidden { since: now() }, State::Awaited];
+        let reports: Vec<CheckReport> = steps
+            .iter()
+            .map(|(what, tier)| report(&[(tiers[*tier], states[what.saturating_sub(2) % states.len()].clone()), (Tier::Daily, State::Fresh)]))
+            .collect();
+        let mut memory = Memory::default();
+        let mut open = false;
+        let mut matters: BTreeMap<Matter, u32> = BTreeMap::new();
+        for ((what, tier), report) in steps.iter().zip(&reports) {
+            let event = match what {
+                0 => failed(tiers[*tier]),
+                1 => succeeded(tiers[*tier]),
+                _ => Event::Checked(report),
+            };
+            let before = memory.incident.clone();
+            let (next, news) = after(&memory, &event, now());
+            match &news {
+                Some(News::Began(incident)) => {
+                    prop_assert!(!open);
+                    open = true;
+                    matters = incident.told.iter().map(|matter| (*matter, 1)).collect();
+                }
+                Some(News::Joined(incident, _)) => {
+                    prop_assert!(open);
+                    for matter in incident.told.difference(&before.expect("an incident").told) {
+                        *matters.entry(*matter).or_default() += 1;
+                    }
+                }
+                Some(News::Ended(_)) => {
+                    prop_assert!(open);
+                    open = false;
+                }
+                None => {}
+            }
+            prop_assert!(matters.values().all(|times| *times == 1));
+            prop_assert_eq!(next.incident.is_some(), open);
+            memory = next;
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! How fresh backups are: a table of an environment, the answer of a check, metrics, JSON.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::documents;
+use super::text::{
+    ALARM, BOLD, DIM, GREEN, WIDTH, YELLOW, bytes, counted, minute, one_line, styled, wrapped,
+};
+use crate::freshness::metrics::{Metrics, Subject};
+use crate::freshness::{Matter, Place, PlaceFreshness, State, TierFreshness};
+use crate::jobs::CheckReport;
+use crate::vocab::{Datastore, Environment, HostName};
+
+/// A datastore on a host: what it looks like, or why nobody can say.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub host: HostName,
+    pub datastore: Datastore,
+    pub report: Result<CheckReport, String>,
+}
+
+/// Who looks, besides the hosts themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watcher {
+    /// Somebody, now and then.
+    Person,
+    /// Whoever collects the metrics that are written.
+    Metrics,
+}
+
+/// An environment as seen from here.
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub environment: Environment,
+    pub at: DateTime<Utc>,
+    pub watcher: Watcher,
+    pub hosts: Vec<Host>,
+}
+
+/// After how long a test of the alerts no longer says much.
+const TEST_HOLDS: TimeDelta = TimeDelta::days(180);
+
+/// The table, what is wrong, what to do.
+pub fn status(status: &Status) -> String {
+    let mut text =
+        format!("{BOLD}environment {} \u{b7} {} UTC{BOLD:#}\n\n", status.environment, minute(status.at));
+    text.push_str(&table(&status.hosts, status.at));
+    text.push_str(&wrong(&status.hosts));
+    let watchers: Vec<String> =
+        status.hosts.iter().flat_map(|host| watching(host, status.watcher, status.at)).collect();
+    if !watchers.is_empty() {
+        text.push_str(&format!("\n{}\n", styled(BOLD, "alerts")));
+    }
+    for line in watchers {
+        text.push_str(&format!("{}\n", wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(&line))));
+    }
+    text.push_str(&format!("\n{}\n", summary(&status.hosts)));
+    text
+}
+
+/// The answer of `check` over several datastores or hosts.
+pub fn checks(hosts: &[Host]) -> String {
+    let now = hosts.iter().filter_map(|host| host.report.as_ref().ok()).map(|report| report.at).max();
+    let mut text = table(hosts, now.unwrap_or_default());
+    text.push_str(&wrong(hosts));
+    text.push_str(&format!("\n{}\n", summary(hosts)));
+    text
+}
+
+/// The answer of one check.
+pub fn check(report: &CheckReport) -> String {
+    let host =
+        Host { host: report.host.clone(), datastore: report.datastore.clone(), report: Ok(report.clone()) };
+    checks(std::slice::from_ref(&host))
+}
+
+const HEADS: [&str; 8] =
+    ["datastore", "host", "tier", "here (UTC)", "bucket (UTC)", "age / goal", "size", "proven (UTC)"];
+/// Columns that go first where there is no room, the last one first.
+const DROPPED: [usize; 2] = [7, 6];
+
+struct Line {
+    cells: [String; 8],
+    /// Nobody needs to act.
+    good: bool,
+}
+
+fn table(hosts: &[Host], now: DateTime<Utc>) -> String {
+    let lines: Vec<Line> = hosts.iter().flat_map(|host| lines(host, now)).collect();
+    let width = |column: usize| {
+        let cells = lines.iter().map(|line| line.cells[column].chars().count());
+        cells.chain([HEADS[column].len()]).max().unwrap_or_default()
+    };
+    let mut columns: Vec<usize> = (0..HEADS.len()).collect();
+    for column in DROPPED {
+        // Two columns between, and the mark at the end.
+        if columns.iter().map(|column| width(*column) + 2).sum::<usize>() + 1 > WIDTH {
+            columns.retain(|one| *one != column);
+        }
+    }
+    let row = |cells: &[String; 8]| {
+        let cells =
+            columns.iter().map(|column| format!("{:<width$}", cells[*column], width = width(*column)));
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    let mut text = format!("{DIM}{}{DIM:#}\n", row(&HEADS.map(str::to_owned)).trim_end());
+    for line in &lines {
+        let cells = row(&line.cells);
+        text.push_str(&match line.good {
+            true => format!("{}\n", cells.trim_end()),
+            false => format!("{}\n", styled(ALARM, format_args!("{cells}  !"))),
+        });
+    }
+    text
+}
+
+fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
+    let (name, datastore) = (host.host.to_string(), host.datastore.to_string());
+    let report = match &host.report {
+        Ok(report) if !report.freshness.tiers.is_empty() => report,
+        _ => {
+            let dash = || "-".to_owned();
+            let cells = [datastore, name, dash(), "not seen".to_owned(), dash(), dash(), dash(), dash()];
+            return vec![Line { cells, good: false }];
+        }
+    };
+    let line = |tier: &TierFreshness| {
+        let at = |place: Place| tier.places.iter().find(|at| at.place == place);
+        let newest = tier.places.iter().max_by_key(|at| at.place).and_then(|at| at.newest.as_ref());
+        let proven = report.verified.map_or_else(|| "never".to_owned(), minute);
+        let age = newest.map_or_else(|| "-".to_owned(), |newest| span(now - newest.ended));
+        Line {
+            cells: [
+                datastore.clone(),
+                name.clone(),
+                tier.tier.to_string(),
+                at(Place::Here).map_or_else(|| "-".to_owned(), cell),
+                at(Place::Remote).map_or_else(|| "-".to_owned(), cell),
+                format!("{age} / {}", goal(tier)),
+                newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes)),
+                proven,
+            ],
+            good: tier.places.iter().all(|at| at.state.is_good()),
+        }
+    };
+    report.freshness.tiers.iter().map(line).collect()
+}
+
+fn cell(at: &PlaceFreshness) -> String {
+    match (&at.state, &at.newest) {
+        (State::Unseen { .. }, _) => "not seen".to_owned(),
+        (State::Hidden { .. }, _) => "HIDDEN".to_owned(),
+        (State::Awaited, _) => "not due yet".to_owned(),
+        (State::Running { .. }, None) => "under way".to_owned(),
+        (State::Missing { .. }, None) => "MISSING".to_owned(),
+        (_, Some(newest)) => minute(newest.ended),
+        (_, None) => "-".to_owned(),
+    }
+}
+
+/// How old the newest may become: until the next run's would be missed.
+fn goal(tier: &TierFreshness) -> String {
+    tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)))
+}
+
+/// The largest unit that leaves two or more: `26 h`, `3 days`.
+fn span(span: TimeDelta) -> String {
+    match span.num_seconds().max(0) {
+        seconds @ 0..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// What is not as it should be, and what could not be seen, below the table.
+fn wrong(hosts: &[Host]) -> String {
+    let mut text = String::new();
+    let mut helped: BTreeSet<Matter> = BTreeSet::new();
+    for host in hosts {
+        let about = format!("{} on {}: ", host.datastore, host.host);
+        let mut say = |style, line: &str| {
+            let first = format!("{} ", styled(style, "!"));
+            text.push_str(&format!("\n{}\n", wrapped(&first, 2, &one_line(&format!("{about}{line}")))));
+        };
+        let report = match &host.report {
+            Ok(report) => report,
+            Err(why) => {
+                say(YELLOW, &format!("cannot be looked at: {why}"));
+                continue;
+            }
+        };
+        for (place, why) in report.freshness.unseen() {
+            say(YELLOW, &format!("what is {place} cannot be seen: {why}"));
+        }
+        if report.freshness.tiers.is_empty() && report.saw_everything() {
+            say(YELLOW, "its job file tells no schedule; `reconcile apply` writes it anew");
+        }
+        let mut matters = Vec::new();
+        for finding in report.freshness.findings() {
+            say(ALARM, &finding.to_string());
+            matters.push(finding.matter());
+        }
+        for entry in &report.old_entries {
+            say(ALARM, &format!("an old cron entry is back and makes the same backups: {entry}"));
+            matters.push(Matter::OldEntries);
+        }
+        if let Some(failure) = &report.last_failure {
+            let at = minute(failure.at);
+            let what = format!(
+                "the last {} backup failed at {}, {at} UTC: {}",
+                failure.tier, failure.stage, failure.message
+            );
+            say(ALARM, &what);
+            if let Some(help) = &failure.help {
+                text.push_str(&format!("{}\n", wrapped("  = help: ", 10, &one_line(help))));
+            }
+        }
+        for matter in matters {
+            // The failure that was told says better what to do.
+            let is_told = matter == Matter::Late && report.last_failure.is_some();
+            if !is_told && helped.insert(matter) {
+                text.push_str(&format!("{}\n", wrapped("  = help: ", 10, matter.help())));
+            }
+        }
+    }
+    text
+}
+
+/// What is to be said of who is told.
+fn watching(host: &Host, watcher: Watcher, now: DateTime<Utc>) -> Vec<String> {
+    let Ok(report) = &host.report else { return Vec::new() };
+    let about = format!("{} on {}", host.datastore, host.host);
+    let watch = &report.watch;
+    let mut lines = Vec::new();
+    if let Some(why) = &watch.untold {
+        let letters = counted(watch.waiting, "letter");
+        lines.push(format!("{about}: {letters} could not be delivered: {why}"));
+    }
+    if !report.saw_everything() && watch.channels.is_empty() {
+        // Who is told the host alone knows.
+        return lines;
+    }
+    if watch.channels.is_empty() {
+        lines.push(format!(
+            "{about}: nobody is told when it fails; set alerts.email below backups:, or pings in the vault"
+        ));
+    } else if !watch.ping && watcher == Watcher::Person {
+        lines.push(format!(
+            "{about}: only {} itself watches it, and says nothing when it is gone; set pings.success in the vault to the URL \
+             of a service that waits for it, or run `reconcile status --prometheus FILE` elsewhere by cron",
+            host.host
+        ));
+    }
+    match &watch.confirmed {
+        _ if watch.channels.is_empty() => {}
+        None => lines.push(format!("{about}: no alert was ever seen to arrive; run `reconcile alerts test`")),
+        Some(confirmed) if now - confirmed.at > TEST_HOLDS => lines.push(format!(
+            "{about}: an alert was last seen to arrive {}; run `reconcile alerts test`",
+            super::text::day(confirmed.at)
+        )),
+        Some(_) => {}
+    }
+    lines
+}
+
+fn summary(hosts: &[Host]) -> String {
+    let is_good =
+        |host: &&Host| host.report.as_ref().is_ok_and(|report| report.is_good() && report.saw_everything());
+    let good = hosts.iter().filter(is_good).count();
+    let unseen = hosts.iter().filter(|host| !host.report.as_ref().is_ok_and(CheckReport::saw_everything));
+    let unseen = unseen.count();
+    let bad = hosts.iter().filter(|host| host.report.as_ref().is_ok_and(|report| !report.is_good())).count();
+    if good == hosts.len() {
+        return format!("{}.", styled(GREEN, format_args!("{good} as they should be")));
+    }
+    let mut parts = Vec::new();
+    if good > 0 {
+        parts.push(format!("{good} as they should be"));
+    }
+    if bad > 0 {
+        parts.push(styled(ALARM, format_args!("{bad} not")));
+    }
+    if unseen > 0 {
+        parts.push(styled(YELLOW, format_args!("{unseen} not seen in full")));
+    }
+    format!("{}.", parts.join(", "))
+}
+
+/// `reconcile.check/1`: the report as it is.
+pub fn check_json(report: &CheckReport) -> Value {
+    let mut document = json!({"format": "reconcile.check/1"});
+    if let (Value::Object(document), Ok(Value::Object(report))) =
+        (&mut document, serde_json::to_value(report))
+    {
+        document.extend(report);
+    }
+    document
+}
+
+/// `reconcile.checks/1`: of several datastores or hosts.
+pub fn checks_json(hosts: &[Host]) -> Value {
+    let reports = hosts.iter().filter_map(|host| host.report.as_ref().ok()).map(check_json);
+    let unseen = hosts.iter().filter_map(|host| {
+        let why = host.report.as_ref().err()?;
+        Some(json!({"host": host.host.to_string(), "datastore": host.datastore.to_string(), "why": why}))
+    });
+    json!({
+        "format": "reconcile.checks/1",
+        "checks": reports.collect::<Vec<_>>(),
+        "unseen": unseen.collect::<Vec<_>>(),
+    })
+}
+
+/// `reconcile.status/1`.
+pub fn status_json(status: &Status) -> Value {
+    documents::json(&documents::status::of(status))
+}
+
+/// Metrics of every host, for one who collects them here.
+pub fn metrics(status: &Status) -> String {
+    let mut metrics = Metrics::default();
+    for host in &status.hosts {
+        let (environment, name) = (status.environment.to_string(), host.host.to_string());
+        let datastore = host.datastore.to_string();
+        let subject = Subject { environment: &environment, host: &name, datastore: &datastore };
+        metrics.seen(subject, host.report.as_ref().is_ok_and(CheckReport::saw_everything));
+        if let Ok(report) = &host.report {
+            metrics.freshness(subject, &report.freshness);
+            metrics.incident(subject, !report.is_good(), report.watch.waiting);
+            if let Some(at) = report.watch.checked {
+                metrics.checked(subject, at.timestamp());
+            }
+        }
+    }
+    metrics.text()
+}
