@@ -4,6 +4,7 @@ mod another_store;
 mod applies;
 mod backup;
 mod crashes;
+mod disaster;
 mod documents;
 mod identities;
 mod permissions;
