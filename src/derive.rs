@@ -11,25 +11,31 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::datastores::names::remote_prefix;
-use crate::datastores::{JobTerms, Piece, job_file, postgresql};
+use crate::datastores::prove::SqlCheck;
+use crate::datastores::{BackedUp, JobTerms, Piece, job_file};
 use crate::resources::bucket::{
     AbortUploads, Bucket, BucketObjectLock, PublicAccess, VersionRule, VersioningLock,
 };
 use crate::resources::identity::Stake;
 use crate::resources::program::{self, Offers};
 use crate::resources::{Program, Resource};
+use crate::settings::declared::{Proof, Service};
 use crate::settings::{BucketSettings, Secrets, Settings, Vault};
 use crate::state::{Desired, HeldBefore, HeldCode, Wanted};
 use crate::vocab::{
-    BucketName, Datastore, Encryption, HostName, Id, Kind, Place, RegionName, SecretDigest, Tier, Versioning,
+    BucketName, Datastore, Encryption, HostName, Id, Kind, Place, RegionName, Schedule, SecretDigest, Tier,
+    Versioning,
 };
 
 /// What the settings ask for, and what they ask for in vain.
 pub fn desired(settings: &Settings) -> Desired {
     let mut derivation = Derivation { settings, resources: BTreeMap::new(), held: Vec::new() };
     derivation.hold_unsupported();
-    derivation.postgresql();
-    for summary in settings.datastores().iter().filter(|summary| summary.name != postgresql::desired::NAME) {
+    for datastore in settings.backed_up() {
+        derivation.backed_up(datastore);
+    }
+    let is_carried_out = |name: &str| settings.backed_up().any(|one| one.backed().datastore.as_str() == name);
+    for summary in settings.datastores().iter().filter(|summary| !is_carried_out(&summary.name)) {
         derivation.awaiting(summary);
     }
     derivation.declared_buckets();
@@ -75,22 +81,21 @@ impl Derivation<'_> {
         }
     }
 
-    fn postgresql(&mut self) {
-        let postgresql = &self.settings.postgresql;
-        let (Some(_), Ok(datastore)) = (postgresql.method, postgresql::desired::NAME.parse::<Datastore>())
-        else {
+    fn backed_up(&mut self, datastore: BackedUp<'_>) {
+        let backed = datastore.backed();
+        if !backed.on {
             return;
-        };
-        if postgresql.hosts.is_empty() {
-            self.no_host(&datastore, postgresql.switch.as_ref(), postgresql.hosts_from);
         }
-        if postgresql.s3 {
-            self.bucket(&postgresql.bucket, Some(&datastore), postgresql.switch.clone());
+        if backed.hosts.is_empty() {
+            self.no_host(&backed.datastore, backed.switch.as_ref(), &backed.hosts_from);
+        }
+        if let Some(bucket) = backed.upload() {
+            self.bucket(bucket, Some(&backed.datastore), backed.switch.clone());
         }
         let regions = self.regions();
-        let terms = self.terms(&regions);
-        for piece in postgresql::desired::pieces(postgresql, &terms) {
-            self.piece(piece, &datastore, postgresql.switch.clone());
+        let pieces = datastore.pieces(&self.terms(&regions));
+        for piece in pieces {
+            self.piece(piece, &backed.datastore, backed.switch.clone());
         }
     }
 
@@ -103,6 +108,12 @@ impl Derivation<'_> {
             account: self.settings.backups.account.as_ref(),
             versioned_keys: self.settings.storage.versioned_keys,
             regions,
+            verify: declared.verify.iter().map(|(name, proof)| (name.clone(), proven(proof))).collect(),
+            services: declared
+                .services
+                .iter()
+                .map(|(name, service)| (name.clone(), served(service)))
+                .collect(),
             previous_names: declared.previous_names.iter().map(|one| one.name.clone()).collect(),
             previous_buckets: declared.previous_buckets.iter().map(|one| one.name.clone()).collect(),
             secrets: secret_digests(&self.settings.vault),
@@ -112,8 +123,8 @@ impl Derivation<'_> {
 
     /// The region of every bucket that is used.
     fn regions(&self) -> BTreeMap<BucketName, RegionName> {
-        std::iter::once(&self.settings.postgresql.bucket)
-            .chain(self.settings.backups.buckets.keys())
+        let used = self.settings.backed_up().filter_map(|one| one.backed().bucket.as_ref());
+        used.chain(self.settings.backups.buckets.keys())
             .filter_map(|name| Some((name.clone(), self.region(name)?.clone())))
             .collect()
     }
@@ -261,6 +272,23 @@ fn stake(id: &Id, resource: &Resource) -> Option<(BucketName, Stake)> {
         key,
     };
     Some((id.name().parse().ok()?, stake))
+}
+
+/// How jobs prove backups, and when.
+fn proven(proof: &Proof) -> (job_file::Verify, Option<Schedule>) {
+    let Proof { schedule, checks, database, preload, scratch } = proof;
+    let check = |sql: &String| SqlCheck { database: database.clone(), sql: sql.clone() };
+    let verify = job_file::Verify {
+        checks: checks.iter().map(check).collect(),
+        preload: preload.clone(),
+        scratch: scratch.clone(),
+    };
+    (verify, schedule.clone())
+}
+
+fn served(service: &Service) -> job_file::Services {
+    let Service { stop, start } = service;
+    job_file::Services { stop: stop.clone(), start: start.clone() }
 }
 
 /// Digests of the secrets that go into job files.

@@ -113,6 +113,7 @@ fn way(name: &HostName, host: &InventoryHost, known_hosts: Option<&PathBuf>) -> 
         user: host.user.as_ref().map(ToString::to_string),
         private_key: host.private_key.clone(),
         known_hosts: known_hosts.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())),
+        config: None,
     })
 }
 

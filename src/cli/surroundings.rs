@@ -14,6 +14,7 @@ use crate::clients::aws_error::{AwsError, AwsErrorKind, aws_error};
 use crate::clients::machine;
 use crate::datastores::job_file::{JobFile, Upload};
 use crate::datastores::postgresql::job::Connection;
+use crate::datastores::tree::job::Elsewhere;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
 use crate::jobs::{Channels, Context, Earlier, JobError, Store, log_failure};
 use crate::settings::{Secrets, Settings, Vault};
@@ -31,6 +32,8 @@ pub struct Surroundings {
     /// The clients' settings without keys or endpoint, and the clock.
     pub aws: AwsSettings,
     pub postgresql: Connection,
+    /// How other hosts are reached.
+    pub elsewhere: Elsewhere,
     /// Whether there is a PostgreSQL to ask: a sandbox may play none.
     pub has_server: bool,
     pub syslog: bool,
@@ -48,6 +51,7 @@ impl Surroundings {
                 root: PathBuf::from("/"),
                 aws: place.aws(),
                 postgresql: Connection::default(),
+                elsewhere: Elsewhere::Ssh { config: None },
                 has_server: true,
                 syslog: true,
                 outbox: None,
@@ -58,6 +62,7 @@ impl Surroundings {
                     zone: sandbox.config().time_zone,
                     hostname: host.to_string(),
                     root: sandbox.host_dir(host),
+                    elsewhere: Elsewhere::Folders(sandbox.hosts_dir()),
                     aws: place.aws(),
                     has_server: server.is_some(),
                     postgresql: server.map_or_else(Connection::default, |server| Connection {
@@ -113,6 +118,7 @@ impl Surroundings {
             root: self.root.clone(),
             store,
             postgresql: self.postgresql.clone(),
+            elsewhere: self.elsewhere.clone(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             syslog: self.syslog,
             channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
@@ -151,6 +157,7 @@ impl Surroundings {
             root: self.root.clone(),
             store,
             postgresql: self.postgresql.clone(),
+            elsewhere: self.elsewhere.clone(),
             threads: NonZeroUsize::MIN,
             syslog: false,
             channels: Channels::default(),

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub enum ProcessError {
     #[error("`{program}` could not be started: {source}")]
     Start { program: String, source: io::Error },
     #[error("`{program}` {status}{}", said(stderr))]
-    Failed { program: String, status: String, stderr: String },
+    Failed { program: String, status: String, code: Option<i32>, stderr: String },
     #[error("`{program}` gave no answer within {} seconds{}", limit.as_secs(), said(stderr))]
     TimedOut { program: String, limit: Duration, stderr: String },
     #[error("talking to `{program}` failed: {source}")]
@@ -62,6 +63,16 @@ fn said(stderr: &str) -> String {
 pub struct Program {
     name: String,
     command: Command,
+    listener: Option<Listener>,
+}
+
+/// Hears each line of a child's standard error, without its end.
+struct Listener(Box<dyn FnMut(&str) + Send>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 impl Program {
@@ -73,7 +84,7 @@ impl Program {
         // Messages in English, since they end up in errors that people search for; and a process group of its own,
         // since some programs start others.
         command.env("LC_ALL", "C").process_group(0);
-        Program { name, command }
+        Program { name, command, listener: None }
     }
 
     pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Self {
@@ -102,17 +113,13 @@ impl Program {
         self
     }
 
-    /// Starts the program with pipes on its output, and on its input where `talk` says so.
-    pub fn start(self, talk: Talk) -> Result<Running, ProcessError> {
-        self.start_heard(talk, |_| {})
+    /// Hands each line of the program's standard error to `listener`, besides keeping the last ones for an error.
+    pub fn listen(self, listener: impl FnMut(&str) + Send + 'static) -> Self {
+        Program { listener: Some(Listener(Box::new(listener))), ..self }
     }
 
-    /// The same, with each line of its standard error told as it comes.
-    pub fn start_heard(
-        mut self,
-        talk: Talk,
-        hear: impl FnMut(&str) + Send + 'static,
-    ) -> Result<Running, ProcessError> {
+    /// Starts the program with pipes on its output, and on its input where `talk` says so.
+    pub fn start(mut self, talk: Talk) -> Result<Running, ProcessError> {
         self.command
             .stdin(if talk == Talk::Both { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
@@ -121,7 +128,9 @@ impl Program {
             io::ErrorKind::NotFound => ProcessError::Missing(self.name.clone()),
             _ => ProcessError::Start { program: self.name.clone(), source },
         })?;
-        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr, hear)));
+        let listener = self.listener.take();
+        let stderr =
+            child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr, listener)));
         Ok(Running { name: self.name, child, stderr })
     }
 
@@ -196,9 +205,21 @@ impl Running {
             true => Ok(()),
             false => {
                 let stderr = self.take_stderr();
-                Err(ProcessError::Failed { program: self.name.clone(), status: ended(status), stderr })
+                Err(ProcessError::Failed {
+                    program: self.name.clone(),
+                    status: ended(status),
+                    code: status.code(),
+                    stderr,
+                })
             }
         }
+    }
+
+    /// Waits for the end, whichever it is, and until its listener has heard everything.
+    pub fn end(mut self) -> Result<Ended, ProcessError> {
+        let status = self.child.wait().map_err(|source| self.pipe_error(source))?;
+        let stderr = self.take_stderr();
+        Ok(Ended { code: status.code(), status: ended(status), stderr })
     }
 
     /// Kills the child that did not answer in time.
@@ -247,28 +268,43 @@ impl Drop for Running {
     }
 }
 
-/// Reads a stream to its end, tells its lines and keeps its last bytes.
-fn last_words(mut stream: impl Read, mut hear: impl FnMut(&str)) -> String {
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// In words that continue the program's name: `failed with exit code 2`.
+    pub status: String,
+    /// The end of its standard error.
+    pub stderr: String,
+}
+
+/// Reads a stream to its end, tells each line, and keeps its last bytes.
+fn last_words(mut stream: impl Read, mut listener: Option<Listener>) -> String {
     let mut kept = VecDeque::new();
     let mut line = Vec::new();
     let mut buffer = [0; 1024];
+    let mut tell = |line: &mut Vec<u8>| {
+        if let Some(Listener(listener)) = &mut listener {
+            listener(&String::from_utf8_lossy(line));
+        }
+        line.clear();
+    };
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
-        let new = &buffer[..read];
-        kept.extend(new);
+        for byte in &buffer[..read] {
+            match byte {
+                b'\n' => tell(&mut line),
+                // A line without an end is told as far as it is kept.
+                byte if line.len() < STDERR_KEPT => line.push(*byte),
+                _ => {}
+            }
+        }
+        kept.extend(&buffer[..read]);
         let excess = kept.len().saturating_sub(STDERR_KEPT);
         kept.drain(..excess);
-        for part in new.split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(part);
-            if part.ends_with(b"\n") {
-                hear(String::from_utf8_lossy(&line).trim_end());
-                line.clear();
-            }
-            // A line without an end is told by its beginning.
-            line.truncate(STDERR_KEPT);
-        }
     }
     if !line.is_empty() {
-        hear(String::from_utf8_lossy(&line).trim_end());
+        tell(&mut line);
     }
     String::from_utf8_lossy(kept.make_contiguous()).trim().to_owned()
 }
@@ -324,16 +360,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_told_as_they_come() {
-        let (told, heard) = mpsc::channel();
-        let hear = move |line: &str| told.send(line.to_owned()).expect("listened to");
-        let script = "printf 'one\ntwo\n\nlast' >&2; read word";
-        let mut running = shell(script).start_heard(Talk::Both, hear).expect("starts");
-        let next = || heard.recv_timeout(Duration::from_secs(60)).expect("told");
-        assert_eq!([next(), next(), next()], ["one", "two", ""]);
-        drop(running.stdin());
-        assert!(running.wait().is_err(), "its input ended");
-        assert_eq!(next(), "last");
+    fn a_listener_hears_every_line() {
+        let (tell, told) = mpsc::channel();
+        let program = shell("printf 'one\\ntwo: three\\nlast' >&2; exit 1").listen(move |line| {
+            let _ = tell.send(line.to_owned());
+        });
+        let ended = program.start(Talk::Listen).expect("starts").end().expect("ends");
+        assert_eq!((ended.code, ended.status.as_str()), (Some(1), "failed with exit code 1"));
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["one", "two: three", "last"]);
     }
 
     #[test]

@@ -48,8 +48,9 @@ pub trait Dump: Send {
     /// The bytes; asked for once. A reader that ends early says so as an error or in [`Dump::finish`].
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError>;
 
-    /// Whether the bytes were all of it. `last` holds the last bytes of the stream, at most [`LAST_BYTES`].
-    fn finish(self: Box<Self>, last: &[u8]) -> Result<(), DumpError>;
+    /// Whether the bytes were all of it, and what somebody who restores must know that only showed meanwhile. `last` holds
+    /// the last bytes of the stream, at most [`LAST_BYTES`].
+    fn finish(self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError>;
 
     /// How to restore the file `name` with ordinary tools, line by line.
     fn restore(&self, name: &str, compression: Compression) -> Vec<String>;

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::couchdb::settings::CouchdbSource;
 use super::postgresql::settings::PostgresqlSource;
 use super::prove::SqlCheck;
+use super::tree::settings::TreeSource;
 use crate::retention::local::Policy;
 use crate::vocab::{AccountId, BucketName, Datastore, Environment, HostName, RegionName, Schedule, Tier};
 
@@ -49,6 +51,9 @@ pub struct JobFile {
     /// What proves a restored backup.
     #[serde(default, skip_serializing_if = "Verify::is_default")]
     pub verify: Verify,
+    /// Who is stopped and started around a restore; `None`: a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
     /// What there was before: listed, never written to. Programs that know nothing of it wrote files without it.
     #[serde(default, skip_serializing_if = "Previous::is_empty")]
     pub previous: Previous,
@@ -151,11 +156,31 @@ impl Verify {
     }
 }
 
+/// The commands that stop and start whoever uses the data, as `/bin/sh` reads them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Services {
+    pub stop: String,
+    pub start: String,
+}
+
 /// How to dump, per datastore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Postgresql(PostgresqlSource),
+    Couchdb(CouchdbSource),
+    Tree(TreeSource),
+}
+
+impl Source {
+    /// How it is dumped, as manifests name it.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Source::Postgresql(source) => source.method.name(),
+            Source::Couchdb(_) | Source::Tree(_) => "tree",
+        }
+    }
 }
 
 /// How the bytes of a dump are compressed.

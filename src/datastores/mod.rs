@@ -4,19 +4,60 @@
 //! Place on the data's path: settings become resources here, and the job that `apply` installed becomes a dump. Must
 //! never know the planner; no kind of resource knows a datastore.
 
-pub mod archive;
+pub mod backed;
+pub mod blobdb;
+pub mod couchdb;
 pub mod dump;
+pub mod files;
+pub mod job;
 pub mod job_file;
 pub mod names;
 pub mod postgresql;
 pub mod prove;
 pub mod restore;
+pub mod tree;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::backed::Backed;
+use self::blobdb::settings::Blobdb;
+use self::couchdb::settings::Couchdb;
+use self::files::settings::Files;
+use self::postgresql::settings::Postgresql;
 use crate::resources::{Resource, host_file};
-use crate::vocab::{AccountId, BucketName, Environment, Id, RegionName, SecretDigest};
+use crate::vocab::{AccountId, BucketName, Datastore, Environment, Id, RegionName, Schedule, SecretDigest};
+
+/// The list of datastores that hosts' cron backs up.
+#[derive(Clone, Copy, Debug)]
+pub enum BackedUp<'a> {
+    Postgresql(&'a Postgresql),
+    Couchdb(&'a Couchdb),
+    Blobdb(&'a Blobdb),
+    Files(&'a Files),
+}
+
+impl<'a> BackedUp<'a> {
+    /// What it has in common with the others.
+    pub fn backed(self) -> &'a Backed {
+        match self {
+            BackedUp::Postgresql(own) => &own.backed,
+            BackedUp::Couchdb(own) => &own.backed,
+            BackedUp::Blobdb(own) => &own.backed,
+            BackedUp::Files(own) => &own.backed,
+        }
+    }
+
+    /// What its hosts need. Empty while it is off.
+    pub fn pieces(self, terms: &JobTerms<'_>) -> Vec<Piece> {
+        match self {
+            BackedUp::Postgresql(own) => postgresql::desired::pieces(own, terms),
+            BackedUp::Couchdb(own) => couchdb::desired::pieces(own, terms),
+            BackedUp::Blobdb(own) => blobdb::desired::pieces(own, terms),
+            BackedUp::Files(own) => files::desired::pieces(own, terms),
+        }
+    }
+}
 
 /// One resource that a datastore asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +86,10 @@ pub struct JobTerms<'a> {
     /// Earlier names of the environment, and earlier buckets.
     pub previous_names: Vec<Environment>,
     pub previous_buckets: Vec<BucketName>,
+    /// How backups are proven: with it, when that is done.
+    pub verify: BTreeMap<Datastore, (job_file::Verify, Option<Schedule>)>,
+    /// Who is stopped and started around a restore.
+    pub services: BTreeMap<Datastore, job_file::Services>,
     /// Digests of the secrets that jobs upload with; empty where they find credentials themselves.
     pub secrets: BTreeMap<String, SecretDigest>,
     /// Who is told of the backups, and what they are held to.

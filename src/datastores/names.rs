@@ -9,7 +9,8 @@
 //! | local file, dated key | `postgres_ENV_TIER_2026_11_21.tar.gz`, hourly `.._2026_11_21_03.tar.gz` |
 //! | undated key, where the storage keeps versions | `postgres_TIER_HOST.tar.gz` |
 //!
-//! Other datastores leave `ENV_` out. `.tar` is there for an archive and absent for a script; `.zst` takes the place of
+//! Other datastores leave `ENV_` out. commcare-cloud's own names of the blob database carry the hour in every tier: they
+//! are read, and never written. `.tar` is there for an archive and absent for a script; `.zst` takes the place of
 //! `.gz` with zstd.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
@@ -73,15 +74,21 @@ pub struct Series {
     family: String,
     /// What dated names begin with: `postgres_ENV_`.
     dated: String,
+    /// Whether names of any tier may carry the hour.
+    hours: bool,
 }
 
 impl Series {
     pub fn new(datastore: &Datastore, environment: &Environment) -> Self {
         match datastore.as_str() {
             "postgresql" => {
-                Series { family: "postgres_".to_owned(), dated: format!("postgres_{environment}_") }
+                let dated = format!("postgres_{environment}_");
+                Series { family: "postgres_".to_owned(), dated, hours: false }
             }
-            other => Series { family: format!("{other}_"), dated: format!("{other}_") },
+            other => {
+                let family = format!("{other}_");
+                Series { dated: family.clone(), family, hours: other == "blobdb" }
+            }
         }
     }
 
@@ -102,12 +109,12 @@ impl Series {
         format!("{stem}{archive}.{}", name.compression.ending())
     }
 
-    /// Reads what [`Series::render`] wrote; `None` for everything else, another environment's backups included.
+    /// Reads what [`Series::render`] wrote, or a script of commcare-cloud; `None` for everything else, another environment's backups included.
     pub fn parse(&self, text: &str) -> Option<Name> {
         let (stem, content, compression) = take_ending(text)?;
         let dated = || {
             let (tier, date) = take_tier(stem.strip_prefix(&self.dated)?)?;
-            Some((tier, parse_date(tier, date)?))
+            Some((tier, parse_date(tier, date, self.hours)?))
         };
         let undated = || {
             let (tier, host) = take_tier(stem.strip_prefix(&self.family)?)?;
@@ -151,11 +158,13 @@ fn take_tier(text: &str) -> Option<(Tier, &str)> {
     })
 }
 
-fn parse_date(tier: Tier, text: &str) -> Option<Slot> {
+fn parse_date(tier: Tier, text: &str, hours: bool) -> Option<Slot> {
     let fields: Vec<&str> = text.split('_').collect();
-    let (date, hour) = match (tier, fields.as_slice()) {
-        (Tier::Hourly, [year, month, day, hour]) => ([year, month, day], Some(digits(hour, 2)?)),
-        (Tier::Daily | Tier::Weekly, [year, month, day]) => ([year, month, day], None),
+    let (date, hour) = match fields.as_slice() {
+        [year, month, day, hour] if hours || tier == Tier::Hourly => {
+            ([year, month, day], Some(digits(hour, 2)?))
+        }
+        [year, month, day] if tier != Tier::Hourly => ([year, month, day], None),
         _ => return None,
     };
     let year = i32::try_from(digits(date[0], 4)?).ok()?;
@@ -230,6 +239,21 @@ mod tests {
         let at = instant("2026-11-21T23:30:00Z");
         let name = Name::dated(Tier::Daily, at, Tz::Asia__Kolkata, Content::Script, Compression::Gzip);
         assert_eq!(series("india").render(&name), "postgres_india_daily_2026_11_22.gz");
+    }
+
+    #[test]
+    fn old_names_of_the_blob_database_carry_the_hour_in_every_tier() {
+        let of = |name: &str| Series::new(&name.parse().expect("name"), &"production".parse().expect("name"));
+        let old = "blobdb_daily_2026_11_21_03.tar.gz";
+        let name = of("blobdb").parse(old).expect("read");
+        let date = NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day");
+        assert_eq!((name.tier, &name.slot), (Tier::Daily, &Slot::Dated { date, hour: Some(3) }));
+        assert_eq!(of("blobdb").render(&name), old);
+        assert!(of("blobdb").parse("blobdb_weekly_2026_11_22.tar.gz").is_some());
+        assert_eq!(of("blobdb").parse("blobdb_hourly_2026_11_22.tar.gz"), None);
+        assert_eq!(of("couchdb").parse("couchdb_daily_2026_11_21_03.tar.gz"), None);
+        // A tree whose name begins as another's goes on.
+        assert_eq!(of("files-a").parse("files-a_b_daily_2026_11_21.tar.gz"), None);
     }
 
     #[test]

@@ -1,34 +1,23 @@
-//! Datastores whose jobs this version cannot run yet: their buckets and backup directories are prepared, and their cron
-//! entries held, since an entry that can only fail is worse than none.
-
-use std::collections::BTreeSet;
+//! Datastores whose jobs this version cannot run yet: their buckets are prepared, and their cron entries held, since an
+//! entry that can only fail is worse than none.
 
 use super::Derivation;
-use crate::datastores::Piece;
-use crate::resources::{HostDirectory, Resource};
 use crate::settings::summary::DatastoreSummary;
 use crate::state::{HeldBefore, HeldCode};
-use crate::vocab::{Datastore, HostName, Id, Kind, OsUser, Place};
+use crate::vocab::{Datastore, HostName, Id, Kind, Place};
 
 impl Derivation<'_> {
     pub(super) fn awaiting(&mut self, summary: &DatastoreSummary) {
         let (true, Ok(datastore)) = (summary.enabled, summary.name.parse::<Datastore>()) else { return };
         let switch = summary.switch.clone();
         if summary.hosts.is_empty() {
-            self.no_host(&datastore, switch.as_ref(), &format!("[{}]", summary.group));
+            self.no_host(&datastore, switch.as_ref(), &summary.hosts_from);
         }
-        if summary.s3
-            && let Ok(bucket) = summary.bucket.parse()
-        {
+        let bucket = summary.bucket.as_ref().filter(|_| summary.s3);
+        if let Some(bucket) = bucket.and_then(|bucket| bucket.parse().ok()) {
             self.bucket(&bucket, Some(&datastore), switch.clone());
         }
         for host in &summary.hosts {
-            if let Some(directory) = directory(summary) {
-                let id = Id::on_host(Kind::HostDirectory, host.clone(), summary.name);
-                let resource = Resource::HostDirectory(directory);
-                let piece = Piece { id, resource, needs: BTreeSet::new(), secret: false, programs: &[] };
-                self.piece(piece, &datastore, switch.clone());
-            }
             self.entry_without_job(host, &datastore);
         }
     }
@@ -52,10 +41,4 @@ impl Derivation<'_> {
             datastore: Some(datastore.clone()),
         });
     }
-}
-
-/// A backup holds everything that its source holds, so nobody else may enter.
-fn directory(summary: &DatastoreSummary) -> Option<HostDirectory> {
-    let (path, owner) = (summary.dir.clone()?, summary.user.parse::<OsUser>().ok()?);
-    Some(HostDirectory { path, owner: owner.clone(), group: owner, mode: 0o700 })
 }

@@ -1,15 +1,17 @@
 //! Everything a job takes from outside: so that a job on a host, in the sandbox and in a test is the same job.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::job_file::AlertSecrets;
-use crate::datastores::job_file::{JobFile, Source};
+use crate::datastores::job::{Around, below};
+use crate::datastores::job_file::JobFile;
 use crate::datastores::names::Series;
 use crate::datastores::postgresql::job::Connection;
+use crate::datastores::tree::job::Elsewhere;
 use crate::vocab::{AccountId, Clock, Tier};
 
 /// What surrounds a job.
@@ -26,6 +28,8 @@ pub struct Context {
     /// Where the second copy goes; `None` exactly where the job file names no bucket.
     pub store: Option<Store>,
     pub postgresql: Connection,
+    /// How other hosts are reached.
+    pub elsewhere: Elsewhere,
     /// How many threads compress.
     pub threads: NonZeroUsize,
     /// Whether a failure is told to the machine's system log. The sandbox leaves its machine alone.
@@ -59,8 +63,7 @@ pub struct Store {
 impl Context {
     /// The backup directory where it really lies.
     pub fn directory(&self) -> PathBuf {
-        let inside = Path::new(&self.job.directory);
-        self.root.join(inside.strip_prefix("/").unwrap_or(inside))
+        below(&self.root, &self.job.directory)
     }
 
     pub(super) fn series(&self) -> Series {
@@ -73,10 +76,13 @@ impl Context {
         std::iter::once(self.series()).chain(earlier).collect()
     }
 
-    /// How the source is dumped, as manifests name it.
-    pub(super) fn method(&self) -> &'static str {
-        match &self.job.source {
-            Source::Postgresql(source) => source.method.name(),
+    /// What a dump takes from outside.
+    pub(super) fn around(&self) -> Around {
+        Around {
+            root: self.root.clone(),
+            directory: self.job.directory.clone(),
+            postgresql: self.postgresql.clone(),
+            elsewhere: self.elsewhere.clone(),
         }
     }
 

@@ -19,6 +19,8 @@ pub enum Stage {
     Upload,
     ReadBack,
     Record,
+    /// Copying to another host.
+    Copy,
     Expire,
     /// Finding the backup that is to be restored.
     Choose,
@@ -41,6 +43,7 @@ impl fmt::Display for Stage {
             Stage::Upload => "upload",
             Stage::ReadBack => "read back",
             Stage::Record => "record",
+            Stage::Copy => "copy",
             Stage::Expire => "expire",
             Stage::Choose => "choose",
             Stage::Restore => "restore",

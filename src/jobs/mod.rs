@@ -5,11 +5,12 @@
 //! Must never prune before the new backup is proven, never give a partial file a final name, never end quietly
 //! after a failure, and never print: results and errors are data.
 //!
-//!     lock -> dump -> seal -> upload -> read back -> record -> expire -> tell
+//!     lock -> dump -> seal -> upload -> read back -> record -> copy -> expire -> tell
 
 pub mod check;
 mod compress;
 mod context;
+mod copy;
 mod directory;
 mod error;
 mod expire;

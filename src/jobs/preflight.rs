@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::{directory, upload};
+use crate::datastores::job;
 use crate::datastores::job_file::Source;
 use crate::datastores::names::{Content, Name};
-use crate::datastores::postgresql;
 use crate::vocab::Tier;
 
 /// One thing that a job needs, and whether it is there.
@@ -24,11 +24,11 @@ pub struct Check {
     pub wrong: Option<String>,
 }
 
-/// Tries everything that a backup of this tier needs, whatever fails. `has_source`: whether there is a server to ask; a
+/// Tries everything that a backup of this tier needs, whatever fails. `has_server`: whether there is a PostgreSQL to ask; a
 /// sandbox may have none.
-pub async fn preflight(context: &Context, tier: Tier, has_source: bool) -> Vec<Check> {
+pub async fn preflight(context: &Context, tier: Tier, has_server: bool) -> Vec<Check> {
     let mut checks = vec![check("directory", writable(context)), check("room", room(context))];
-    if has_source {
+    if has_server || !matches!(context.job.source, Source::Postgresql(_)) {
         checks.push(check("source", source(context).await));
     }
     if context.job.upload.is_some() {
@@ -60,16 +60,14 @@ fn writable(context: &Context) -> Result<String, JobError> {
 
 fn room(context: &Context) -> Result<String, JobError> {
     let place = directory::find(context)?;
-    directory::check_space(&place, &context.series(), context.method())?;
+    directory::check_space(&place, &context.series(), context.job.source.method())?;
     Ok("enough for a backup like the last one".to_owned())
 }
 
 /// Logs in where the job does, and looks for its programs.
 async fn source(context: &Context) -> Result<String, JobError> {
-    let (source, connection) = (context.job.source.clone(), context.postgresql.clone());
-    let asked = tokio::task::spawn_blocking(move || match &source {
-        Source::Postgresql(source) => postgresql::job::try_out(source, &connection),
-    });
+    let (source, around) = (context.job.source.clone(), context.around());
+    let asked = tokio::task::spawn_blocking(move || job::try_out(&source, &around));
     let asked =
         asked.await.map_err(|error| JobError::new(Stage::Dump, format!("the job broke off: {error}")))?;
     Ok(asked?)

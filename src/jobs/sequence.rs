@@ -1,4 +1,4 @@
-//! The sequence of a backup: lock -> dump -> seal -> upload -> read back -> record -> expire -> tell.
+//! The sequence of a backup: lock -> dump -> seal -> upload -> read back -> record -> copy -> expire -> tell.
 //!
 //! Until the dump is whole its file has a partial name and its upload is not completed. Where the upload fails, the
 //! local backup stays, sealed and not proven, and nothing older is removed.
@@ -19,11 +19,10 @@ use super::error::{JobError, Stage};
 use super::manifest::{FORMAT, Manifest, Remote};
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::{directory, expire, failure, lock, manifest, tell};
+use super::{copy, directory, expire, failure, lock, manifest, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
-use crate::datastores::job_file::Source;
+use crate::datastores::job;
 use crate::datastores::names::Name;
-use crate::datastores::postgresql;
 use crate::vocab::Tier;
 
 /// What a backup came to.
@@ -41,11 +40,8 @@ pub struct BackupReport {
 /// Makes one backup of the job file's datastore. Whatever fails is written down beside the backups; a success clears
 /// that note.
 pub async fn backup(context: &Context, tier: Tier) -> Result<BackupReport, JobError> {
-    let (source, postgresql) = (context.job.source.clone(), context.postgresql.clone());
-    backup_with(context, tier, move |scratch| match &source {
-        Source::Postgresql(source) => postgresql::job::open(source, &postgresql, scratch),
-    })
-    .await
+    let (source, around) = (context.job.source.clone(), context.around());
+    backup_with(context, tier, move |scratch| job::open(&source, &around, scratch)).await
 }
 
 /// [`backup`] with a dump of the caller's choice.
@@ -100,7 +96,7 @@ where
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
         JobError::new(Stage::Prepare, message)
     })?;
-    directory::check_space(&place, &series, context.method())?;
+    directory::check_space(&place, &series, context.job.source.method())?;
 
     let began = context.clock.now();
     let scratch =
@@ -126,7 +122,9 @@ where
         }
     };
     let seal = async {
-        let (flow, sure) = writing.await?;
+        let Written { flow, sure, mut notes } = writing.await?;
+        let mut facts = facts;
+        facts.notes.append(&mut notes);
         let record = Record { context, tier, facts, flow, began, restore, file, target: target.as_ref() };
         let sealed = record.seal(partial, &place)?;
         // Only now may the upload be completed: the bucket never holds what this host does not.
@@ -151,6 +149,11 @@ where
         tracing::warn!("{warning}");
     }
 
+    let second = copy::Second::of(context);
+    if let Some(second) = second.clone() {
+        let (place, series) = (place.clone(), series.clone());
+        blocking(Stage::Copy, move || second.send(&place, &series)).await??;
+    }
     let expired =
         expire::run(&place, &series, context.job.keep.into(), context.clock.now()).map_err(|error| {
             let message = format!(
@@ -160,6 +163,10 @@ where
             JobError::new(Stage::Expire, message)
                 .help("see who owns them: the job's user must be able to remove them")
         })?;
+    if let Some(second) = second {
+        let (place, now) = (place.clone(), context.clock.now());
+        blocking(Stage::Expire, move || second.expire(&place, &series, now)).await??;
+    }
     let path = format!("{}/{}", context.job.directory.trim_end_matches('/'), manifest.name);
     Ok(BackupReport { manifest, path, expired, warnings })
 }
@@ -180,6 +187,14 @@ impl Sure {
     }
 }
 
+/// A dump that is whole and on the disk.
+struct Written {
+    flow: Flow,
+    sure: Sure,
+    /// What the dump had to say at its end.
+    notes: Vec<String>,
+}
+
 /// Lets the dump flow into the file and hears from the dump whether it is whole.
 async fn write(
     context: &Context,
@@ -187,7 +202,7 @@ async fn write(
     file: Arc<File>,
     place: PathBuf,
     tell: UnboundedSender<Word>,
-) -> Result<(Flow, Sure), JobError> {
+) -> Result<Written, JobError> {
     let (compression, threads) = (context.job.compression, context.threads);
     blocking(Stage::Dump, move || {
         let stream = dump.stream()?;
@@ -204,9 +219,9 @@ async fn write(
             Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
             Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
         };
-        dump.finish(&flow.last)?;
+        let notes = dump.finish(&flow.last)?;
         settled.and_then(|()| file.sync_all()).map_err(|error| unwritten(Stage::Seal, &place, &error))?;
-        Ok((flow, Sure(tell)))
+        Ok(Written { flow, sure: Sure(tell), notes })
     })
     .await?
 }

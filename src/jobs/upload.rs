@@ -114,7 +114,7 @@ pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Na
         ("reconcile-host", context.job.host.to_string()),
         ("reconcile-datastore", context.job.datastore.to_string()),
         ("reconcile-tier", name.tier.to_string()),
-        ("reconcile-method", context.method().to_owned()),
+        ("reconcile-method", context.job.source.method().to_owned()),
     ];
     Target { store: store.clone(), bucket: upload.bucket.clone(), key, once, metadata, alarm }
 }

@@ -24,7 +24,10 @@ pub fn ready(ready: &Ready, datastore: &Datastore, host: &HostName) -> String {
         text.push_str(&wrapped(&format!("  {} ", styled(YELLOW, "!")), 4, &line));
         text.push('\n');
     }
-    if let Some(who) = &ready.in_use {
+    if let Some(declared) = &ready.declared {
+        text.push_str(&format!("    stops   {}\n", one_line(&declared.stop)));
+        text.push_str(&format!("    starts  {}\n", one_line(&declared.start)));
+    } else if let Some(who) = &ready.in_use {
         let stop =
             ready.services.stop.as_ref().map(|stop| format!("; stop it first: {stop}")).unwrap_or_default();
         text.push_str(&wrapped(&format!("  {} ", styled(ALARM, "!")), 4, &format!("{who}{stop}")));

@@ -29,7 +29,7 @@ pub fn json(settings: &Settings) -> Json {
             .chain(below)
             .map(|(name, one)| (name, Setting { value: one.value.to_json(), from: from(one) }))
             .collect(),
-        datastores: datastores.iter().map(|one| (one.name, datastore(one))).collect(),
+        datastores: datastores.iter().map(|one| (one.name.clone(), datastore(one))).collect(),
     })
 }
 
@@ -70,7 +70,7 @@ pub fn text(settings: &Settings) -> String {
     let (on, off): (Vec<_>, Vec<_>) = settings.datastores().into_iter().partition(|one| one.enabled);
     on.iter().for_each(|one| text.push_str(&summary(one)));
     if !off.is_empty() {
-        let names: Vec<&str> = off.iter().map(|one| one.name).collect();
+        let names: Vec<&str> = off.iter().map(|one| one.name.as_str()).collect();
         text.push_str(&format!("\n{:<14} {}\n", "off", names.join(", ")));
     }
     let flat = settings.flat.iter().map(|(name, one)| (*name, one));
@@ -150,9 +150,13 @@ fn summary(one: &DatastoreSummary) -> String {
     let method = one.method.map_or_else(String::new, |method| format!("{method}, "));
     let mut text = format!("\n{:<14} {method}as {}{hosts}\n", one.name, one.user);
     if let Some(dir) = &one.dir {
+        if let Some(source) = &one.source_dir {
+            text.push_str(&format!("  {:<12} {source}\n", "source"));
+        }
         text.push_str(&format!("  {:<12} {dir}\n", "directory"));
     }
-    let bucket = if one.s3 { one.bucket.as_str() } else { "none: the backups stay on the host alone" };
+    let used = one.bucket.as_deref().filter(|_| one.s3);
+    let bucket = used.unwrap_or("none: the backups stay on the host alone");
     text.push_str(&format!("  {:<12} {bucket}\n", "bucket"));
     for tier in &one.tiers {
         text.push_str(&format!("  {:<12} {:<24} kept {}\n", tier.tier.name(), tier.schedule, tier.keep));

@@ -78,7 +78,7 @@ pub fn timeline_json(timeline: &Timeline) -> Json {
         one
     };
     let runs = timeline.runs.iter();
-    let planned = runs.clone().map(|one| timed(one.at, one.host.as_str(), run(one.datastore, one.tier)));
+    let planned = runs.clone().map(|one| timed(one.at, one.host.as_str(), run(&one.datastore, one.tier)));
     let conflicts = timeline.meetings.iter().map(|one| {
         let both: Vec<Json> = one.runs.iter().map(|(datastore, tier)| run(datastore, *tier)).collect();
         timed(one.at, one.host.as_str(), json!({"times": one.times, "runs": both}))
@@ -117,7 +117,7 @@ pub fn timeline(timeline: &Timeline, zone: Tz) -> String {
 }
 
 fn together(meeting: &Meeting, zone: Tz) -> String {
-    let [(one, its), (other, others)] = meeting.runs;
+    let [(one, its), (other, others)] = &meeting.runs;
     let what = format!(
         "{} on {}: {one} {its} and {other} {others} begin in one minute and compete for its disk; {} in the next {DAYS} days",
         local(meeting.at, zone),

@@ -205,7 +205,12 @@ impl Sandbox {
 
     /// The directory that is a host's `/`. It need not exist yet.
     pub fn host_dir(&self, host: &HostName) -> PathBuf {
-        self.root.join(HOSTS).join(host.as_str())
+        self.hosts_dir().join(host.as_str())
+    }
+
+    /// The folder of all hosts, each by its name.
+    pub fn hosts_dir(&self) -> PathBuf {
+        self.root.join(HOSTS)
     }
 
     /// Where mail and pings go: nothing leaves.

@@ -1,11 +1,11 @@
 //! The key `backups:` as it is written: types that give the schema (their comments are its descriptions) and that a
 //! tree of the right shape becomes.
 //!
-//! What this version carries out is `account`, `buckets`, `break_glass`, `adopt`, `previous_names`, `previous_buckets`,
-//! `identities`, `objectives`, `alerts` and `postgresql`; the rest is read and checked all the same.
+//! What this version does not carry out is told by [`BackupsFile::unsupported`]; it is read and checked all the same.
 
 mod access;
 mod alerts;
+mod proofs;
 mod sources;
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 pub use access::{Identity, Networks};
 pub use alerts::{Alerts, Smtp, Tls};
+pub use proofs::{Proof, Service};
 pub use sources::{
     Database, DirectElasticsearch, DirectPostgresql, DirectTree, Dokku, Duration, Files, KeepLocally,
     MethodFile, Objectives, OffSystem,
@@ -55,6 +56,10 @@ pub struct BackupsFile {
     pub files: Option<Vec<Files>>,
     /// Services of dokku-postgres and their own backup schedule
     pub dokku: Option<Vec<Dokku>>,
+    /// How backups are proven, by datastore: postgresql, couchdb, blobdb, files-NAME
+    pub verify: BTreeMap<String, Proof>,
+    /// How whoever uses the data is stopped and started by a restore, by datastore; without it a person does
+    pub services: BTreeMap<String, Service>,
     /// Who hears of what went wrong
     pub alerts: Option<Alerts>,
     /// PostgreSQL, declared directly in place of backup_postgres and its keys
@@ -236,24 +241,19 @@ impl BackupsFile {
             objectives: _,
             identities: _,
             databases,
-            files,
+            files: _,
             dokku,
+            verify: _,
+            services: _,
             alerts: _,
             postgresql: _,
-            couchdb,
-            blobdb,
+            couchdb: _,
+            blobdb: _,
             elasticsearch,
         } = self;
         let members = [
             ("databases", databases.is_some(), "Amazon RDS is not managed by this version yet"),
-            ("files", files.is_some(), "directory trees are not backed up by this version yet"),
             ("dokku", dokku.is_some(), "dokku's backups are not managed by this version yet"),
-            ("couchdb", couchdb.is_some(), "CouchDB backups are not carried out by this version yet"),
-            (
-                "blobdb",
-                blobdb.is_some(),
-                "backups of the blob database are not carried out by this version yet",
-            ),
             (
                 "elasticsearch",
                 elasticsearch.is_some(),

@@ -5,13 +5,16 @@
 mod access;
 mod alerts;
 mod names;
+mod proofs;
 mod read;
 mod sources;
 
 use std::collections::BTreeMap;
 
 use crate::datastores::postgresql::settings::Method;
-use crate::vocab::{AccountId, BucketName, Environment, HostName, Place, RegionName, Schedule};
+use crate::vocab::{
+    AccountId, BucketName, Datastore, Environment, HostName, OsUser, Place, RegionName, Schedule,
+};
 
 pub use crate::vocab::Network;
 
@@ -34,11 +37,34 @@ pub struct Declared {
     pub databases: Vec<Database>,
     pub files: Vec<Files>,
     pub dokku: Vec<Dokku>,
+    /// How backups are proven.
+    pub verify: BTreeMap<Datastore, Proof>,
+    /// Who is stopped and started around a restore.
+    pub services: BTreeMap<Datastore, Service>,
     pub alerts: Option<Alerts>,
     pub postgresql: Option<Direct>,
     pub couchdb: Option<Direct>,
     pub blobdb: Option<Direct>,
     pub elasticsearch: Option<DirectElasticsearch>,
+}
+
+/// How a datastore's backups are proven.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// When; `None`: only when somebody asks.
+    pub schedule: Option<Schedule>,
+    /// SQL that answers `true`, in `database` or the only one there is.
+    pub checks: Vec<String>,
+    pub database: Option<String>,
+    pub preload: Vec<String>,
+    pub scratch: Option<String>,
+}
+
+/// The commands that stop and start whoever uses the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub stop: String,
+    pub start: String,
 }
 
 /// A word of `adopt`.
@@ -158,6 +184,8 @@ pub struct Files {
     pub schedule: Schedule,
     pub keep_days: Option<u32>,
     pub bucket: Option<BucketName>,
+    pub directory: Option<String>,
+    pub user: Option<OsUser>,
     pub objectives: Objectives,
 }
 

@@ -4,21 +4,18 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::backed;
 use super::checks::{self, table};
-use super::direct;
 use super::files::{self, Sources};
-use super::flat::{self, At, Flat};
+use super::flat::{self, Flat};
 use super::inventory;
 use super::scalar::{Meaning, Scalar};
 use super::source::Source;
 use super::template::{self, Variables};
 use super::tree::{self, Map, Parsed};
 use super::{Effective, Inventory, Keyring, Origin, Settings, Storage, buckets, secrets, shape, values};
-use crate::datastores::job_file::{Compression, KeepLocal};
-use crate::datastores::postgresql::settings::{Method, Postgresql};
-use crate::vocab::{
-    BucketName, Check, Environment, HostName, OsUser, Problem, Problems, Schedule, Tier, Value,
-};
+use crate::datastores::job_file::Compression;
+use crate::vocab::{Check, Environment, HostName, Problem, Problems, Value};
 
 /// Reads and cross-checks an environment.
 ///
@@ -101,22 +98,21 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let mut problems = Vec::new();
     let mut read_from =
         |hosts: &[HostName]| inventory::read_from(&inventory.inventory, hosts, &variables, &mut problems);
-    let postgresql = postgresql(&flat, &inventory.inventory, &mut read_from).map(|own| {
-        direct::postgresql(
-            direct::adopted(own, &backups.declared),
-            &flat,
-            &backups.declared,
-            &inventory.inventory,
-            (&public_source, &places),
-            &mut read_from,
-        )
-    });
+    let inputs = backed::Inputs {
+        flat: &flat,
+        declared: &backups.declared,
+        inventory: &inventory.inventory,
+        source: &public_source,
+        places: &places,
+    };
+    let read = backed::read(&inputs, &mut read_from);
     found.problems.list.append(&mut problems);
     let is_new = backups_entry.is_some() && backups.declared.adopt.is_empty();
     let storage = storage(&flat, is_new);
-    let (Some((environment, environment_written)), Some(postgresql)) = (named, postgresql) else {
+    let (Some((environment, environment_written)), Some(read)) = (named, read) else {
         return Err(found.sorted());
     };
+    let backed::Read { postgresql, couchdb, blobdb, files } = read;
     let mut settings = Settings {
         environment,
         environment_written,
@@ -124,6 +120,9 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         storage,
         backups,
         postgresql,
+        couchdb,
+        blobdb,
+        files,
         inventory: inventory.inventory,
         vault,
         unsupported,
@@ -325,49 +324,4 @@ fn effective(flat: &Flat, storage: &Storage) -> BTreeMap<&'static str, Effective
         });
     }
     effective
-}
-
-/// PostgreSQL's settings; `None` where a needed one was refused.
-fn postgresql(
-    flat: &Flat,
-    inventory: &Inventory,
-    read_from: &mut dyn FnMut(&[HostName]) -> BTreeMap<HostName, HostName>,
-) -> Option<Postgresql> {
-    let method = match flat.text("backup_postgres") {
-        Some("plain") => Some(Method::Plain),
-        Some("dump") => Some(Method::Dump),
-        _ => None,
-    };
-    let hosts = inventory.hosts_of("pg_backup");
-    let read_from = read_from(&hosts);
-    let hourly = flat.is("postgres_backup_hourly");
-    Some(Postgresql {
-        method,
-        switch: method.and(flat.at("backup_postgres")).map(|At { source, key, .. }| source.place(key)),
-        hosts,
-        hosts_from: "[pg_backup]",
-        read_from,
-        user: "postgres".parse::<OsUser>().ok()?,
-        directory: flat.text("postgresql_backup_dir")?.to_owned(),
-        keep: KeepLocal {
-            days: flat.count("postgresql_backup_days")?,
-            weeks: flat.count("postgresql_backup_weeks")?,
-            hours: flat.count("postgresql_backup_hours")?,
-        },
-        schedules: schedules(flat.count("nadir_hour")?, flat.count("nadir_hour_frequency")?, hourly)?,
-        bucket: flat.parsed::<BucketName>("postgres_snapshot_bucket")?,
-        s3: flat.is("postgres_s3"),
-    })
-}
-
-/// As commcare-cloud writes them: daily from Monday to Saturday, weekly on Sunday, hourly at a quarter past.
-fn schedules(hour: u32, every: u32, hourly: bool) -> Option<BTreeMap<Tier, Schedule>> {
-    let mut schedules = BTreeMap::from([
-        (Tier::Daily, format!("0 {hour} * * 1,2,3,4,5,6").parse().ok()?),
-        (Tier::Weekly, format!("0 {hour} * * 0").parse().ok()?),
-    ]);
-    if hourly {
-        schedules.insert(Tier::Hourly, format!("15 */{every} * * 1,2,3,4,5,6").parse().ok()?);
-    }
-    Some(schedules)
 }

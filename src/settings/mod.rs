@@ -3,11 +3,11 @@
 //! Place on the data's path: first. Text -> [`Settings`], or every problem at once with file:line:column. Reads
 //! files and never the network; runs nothing but a vault password program that the operator named.
 
+mod backed;
 mod backups;
 mod buckets;
 pub mod checks;
 pub mod declared;
-mod direct;
 mod files;
 mod flat;
 mod inventory;
@@ -30,6 +30,9 @@ pub mod vault;
 
 use std::collections::BTreeMap;
 
+use crate::datastores::blobdb::settings::Blobdb;
+use crate::datastores::couchdb::settings::Couchdb;
+use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
 use crate::vocab::{
@@ -52,6 +55,9 @@ pub struct Settings {
     pub storage: Storage,
     pub backups: Backups,
     pub postgresql: Postgresql,
+    pub couchdb: Couchdb,
+    pub blobdb: Blobdb,
+    pub files: Vec<Files>,
     pub inventory: Inventory,
     pub vault: Vault,
     /// Settings that are understood but that this version cannot carry out.

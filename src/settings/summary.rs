@@ -2,26 +2,30 @@
 //! what would run where, also of datastores that this version does not carry out.
 
 use super::{Origin, Settings};
+use crate::datastores::backed::Backed;
+use crate::datastores::tree::settings::TreeSource;
 use crate::vocab::{HostName, Place, Tier};
 
 /// One datastore's effective settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatastoreSummary {
-    pub name: &'static str,
+    pub name: String,
     pub enabled: bool,
     /// Where it is switched on.
     pub switch: Option<Place>,
-    /// The group of the inventory whose hosts run it.
-    pub group: &'static str,
+    /// What names its hosts: a group such as `[pg_backup]`, or the key that lists them.
+    pub hosts_from: String,
     pub hosts: Vec<HostName>,
     /// How PostgreSQL is dumped; the others have one way.
     pub method: Option<&'static str>,
     pub user: String,
     /// The backup directory; snapshots of Elasticsearch have none.
     pub dir: Option<String>,
+    /// What is backed up, as `HOST:PATH` where it lies on another host.
     pub source_dir: Option<String>,
     pub s3: bool,
-    pub bucket: String,
+    /// Where the second copy goes, or would.
+    pub bucket: Option<String>,
     pub days: u32,
     pub weeks: Option<u32>,
     pub hours: Option<u32>,
@@ -44,118 +48,42 @@ impl DatastoreSummary {
     }
 }
 
-/// What a datastore of commcare-cloud's kind calls its keys.
-struct Names {
-    name: &'static str,
-    group: &'static str,
-    switch: &'static str,
-    dir: &'static str,
-    source_dir: &'static str,
-    /// `couchdb` of `couchdb_backup_days`.
-    keep: &'static str,
-    s3: &'static str,
-    bucket: &'static str,
-    hourly: &'static str,
-    /// The minute of hourly backups.
-    minute: u32,
-}
-
-const COUCHDB: Names = Names {
-    name: "couchdb",
-    group: "couchdb2",
-    switch: "backup_couch",
-    dir: "couch_backup_dir",
-    source_dir: "couch_data_dir",
-    keep: "couchdb",
-    s3: "couch_s3",
-    bucket: "couchdb_snapshot_bucket",
-    hourly: "couch_backup_hourly",
-    minute: 0,
-};
-
-const BLOBDB: Names = Names {
-    name: "blobdb",
-    group: "shared_dir_host",
-    switch: "backup_blobdb",
-    dir: "blobdb_backup_dir",
-    source_dir: "blobdb_dir_path",
-    keep: "blobdb",
-    s3: "blobdb_s3",
-    bucket: "blobdb_snapshot_bucket",
-    hourly: "blobdb_backup_hourly",
-    minute: 15,
-};
-
 impl Settings {
-    /// Every datastore of the flat keys, in the order of their names in the documentation.
+    /// Every datastore that a host makes backups of: those of the flat keys in the order of their names in the
+    /// documentation, then trees.
     pub fn datastores(&self) -> Vec<DatastoreSummary> {
-        vec![
-            self.summary_of_postgresql(),
-            self.summary_of(&COUCHDB, "couchdb".to_owned()),
-            self.summary_of(&BLOBDB, self.text("blobdb_user")),
+        let flat = [
+            DatastoreSummary {
+                method: self.postgresql.backed.on.then(|| self.postgresql.method.name()),
+                ..summary(&self.postgresql.backed)
+            },
+            DatastoreSummary {
+                source_dir: Some(self.couchdb.source.data_dir.clone()),
+                ..summary(&self.couchdb.backed)
+            },
+            DatastoreSummary {
+                source_dir: Some(self.blobdb.source.path.clone()),
+                ..summary(&self.blobdb.backed)
+            },
             self.summary_of_elasticsearch(),
-        ]
-    }
-
-    fn summary_of_postgresql(&self) -> DatastoreSummary {
-        let own = &self.postgresql;
-        let (days, weeks, hours) = (own.keep.days, own.keep.weeks, own.keep.hours);
-        let tiers = own.schedules.iter().map(|(tier, schedule)| TierSummary {
-            tier: *tier,
-            schedule: schedule.to_string(),
-            keep: kept(*tier, days, weeks, hours),
-        });
-        DatastoreSummary {
-            name: "postgresql",
-            enabled: own.method.is_some(),
-            switch: own.switch.clone(),
-            group: "pg_backup",
-            hosts: own.hosts.clone(),
-            method: own.method.map(|method| method.name()),
-            user: own.user.to_string(),
-            dir: Some(own.directory.clone()),
-            source_dir: None,
-            s3: own.s3,
-            bucket: own.bucket.to_string(),
-            days,
-            weeks: Some(weeks),
-            hours: Some(hours),
-            hourly: own.schedules.contains_key(&Tier::Hourly),
-            tiers: tiers.collect(),
-        }
-    }
-
-    fn summary_of(&self, names: &Names, user: String) -> DatastoreSummary {
-        let keep = |unit: &str| self.count(&format!("{}_backup_{unit}", names.keep));
-        let (days, weeks, hours) = (keep("days"), keep("weeks"), keep("hours"));
-        let (hour, every) = (self.count("nadir_hour"), self.count("nadir_hour_frequency"));
-        let hourly = self.is_on(names.hourly);
-        let mut tiers = vec![
-            (Tier::Daily, format!("0 {hour} * * 1,2,3,4,5,6")),
-            (Tier::Weekly, format!("0 {hour} * * 0")),
         ];
-        if hourly {
-            tiers.insert(0, (Tier::Hourly, format!("{} */{every} * * 1,2,3,4,5,6", names.minute)));
-        }
-        let tier = |(tier, schedule)| TierSummary { tier, schedule, keep: kept(tier, days, weeks, hours) };
-        DatastoreSummary {
-            name: names.name,
-            enabled: self.is_on(names.switch) || self.adopted(names.name).is_some(),
-            switch: self.switch(names.name, names.switch),
-            group: names.group,
-            hosts: self.inventory.hosts_of(names.group),
-            method: None,
-            user,
-            dir: Some(self.text(names.dir)),
-            source_dir: Some(self.text(names.source_dir)),
-            s3: self.is_on(names.s3),
-            bucket: self.text(names.bucket),
-            days,
-            weeks: Some(weeks),
-            hours: Some(hours),
-            hourly,
-            tiers: tiers.into_iter().map(tier).collect(),
-        }
+        let files = self.files.iter().map(|own| {
+            let TreeSource { path, host, .. } = &own.source;
+            let common = summary(&own.backed);
+            DatastoreSummary {
+                source_dir: Some(host.as_ref().map_or_else(|| path.clone(), |host| format!("{host}:{path}"))),
+                weeks: None,
+                hours: None,
+                // Days whichever tier the schedule makes.
+                tiers: common
+                    .tiers
+                    .into_iter()
+                    .map(|tier| TierSummary { keep: kept(Tier::Daily, common.days, 0, 0), ..tier })
+                    .collect(),
+                ..common
+            }
+        });
+        flat.into_iter().chain(files).collect()
     }
 
     /// Snapshots are made by the store itself, so one host asks for all.
@@ -163,21 +91,21 @@ impl Settings {
         let days = self.count("elasticsearch_backup_days");
         let hour = (self.count("nadir_hour") + 4) % 24;
         let schedule = format!("0 {hour} * * *");
-        let name = "elasticsearch";
+        let name = ELASTICSEARCH;
         let is_on = self.is_on("backup_es_s3") || self.is_on("es_local_repo");
         DatastoreSummary {
-            name,
+            name: name.to_owned(),
             enabled: is_on || self.adopted(name).is_some(),
             switch: self
                 .switch(name, if self.is_on("backup_es_s3") { "backup_es_s3" } else { "es_local_repo" }),
-            group: "elasticsearch",
+            hosts_from: "[elasticsearch]".to_owned(),
             hosts: self.inventory.hosts_of("elasticsearch").into_iter().take(1).collect(),
             method: None,
             user: "root".to_owned(),
             dir: None,
             source_dir: Some(self.text("elasticsearch_data_dir")),
             s3: self.is_on("backup_es_s3"),
-            bucket: self.text("es_snapshot_bucket"),
+            bucket: Some(self.text("es_snapshot_bucket")),
             days,
             weeks: None,
             hours: None,
@@ -217,6 +145,36 @@ impl Settings {
     fn count(&self, key: &str) -> u32 {
         let number = self.flat.get(key).and_then(|one| one.value.as_number());
         number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
+    }
+}
+
+const ELASTICSEARCH: &str = "elasticsearch";
+
+/// What datastores have in common.
+fn summary(own: &Backed) -> DatastoreSummary {
+    let (days, weeks, hours) = (own.keep.days, own.keep.weeks, own.keep.hours);
+    let tiers = own.schedules.iter().map(|(tier, schedule)| TierSummary {
+        tier: *tier,
+        schedule: schedule.to_string(),
+        keep: kept(*tier, days, weeks, hours),
+    });
+    DatastoreSummary {
+        name: own.datastore.to_string(),
+        enabled: own.on,
+        switch: own.switch.clone(),
+        hosts_from: own.hosts_from.clone(),
+        hosts: own.hosts.clone(),
+        method: None,
+        user: own.user.to_string(),
+        dir: Some(own.directory.clone()),
+        source_dir: None,
+        s3: own.s3,
+        bucket: own.bucket.as_ref().map(ToString::to_string),
+        days,
+        weeks: Some(weeks),
+        hours: Some(hours),
+        hourly: own.schedules.contains_key(&Tier::Hourly),
+        tiers: tiers.collect(),
     }
 }
 

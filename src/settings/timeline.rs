@@ -18,7 +18,7 @@ const MOST: usize = 7 * 24 * 60;
 pub struct Run {
     pub at: DateTime<Utc>,
     pub host: HostName,
-    pub datastore: &'static str,
+    pub datastore: String,
     pub tier: Tier,
 }
 
@@ -28,7 +28,7 @@ pub struct Meeting {
     /// The first time that they meet.
     pub at: DateTime<Utc>,
     pub host: HostName,
-    pub runs: [(&'static str, Tier); 2],
+    pub runs: [(String, Tier); 2],
     /// How often they meet in the days that were looked at.
     pub times: usize,
 }
@@ -57,7 +57,7 @@ impl Timeline {
                     runs.extend(times.iter().map(|at| Run {
                         at: *at,
                         host: host.clone(),
-                        datastore: datastore.name,
+                        datastore: datastore.name.clone(),
                         tier: tier.tier,
                     }));
                 }
@@ -71,12 +71,13 @@ impl Timeline {
 }
 
 fn meetings(runs: &[Run], until: DateTime<Utc>) -> Vec<Meeting> {
-    type Pair = (HostName, [(&'static str, Tier); 2]);
+    type Pair = (HostName, [(String, Tier); 2]);
+    let of = |run: &Run| (run.datastore.clone(), run.tier);
     let mut found: BTreeMap<Pair, (DateTime<Utc>, usize)> = BTreeMap::new();
     for (n, one) in runs.iter().enumerate().take_while(|(_, one)| one.at <= until) {
         let others = runs.get(n + 1..).unwrap_or_default().iter().take_while(|other| other.at == one.at);
         for other in others.filter(|other| other.host == one.host) {
-            let pair = (one.host.clone(), [(one.datastore, one.tier), (other.datastore, other.tier)]);
+            let pair = (one.host.clone(), [of(one), of(other)]);
             found.entry(pair).or_insert((one.at, 0)).1 += 1;
         }
     }
@@ -93,17 +94,17 @@ mod tests {
 
     fn datastore(name: &'static str, tiers: &[(Tier, &str)]) -> DatastoreSummary {
         DatastoreSummary {
-            name,
+            name: name.to_owned(),
             enabled: true,
             switch: None,
-            group: "db",
+            hosts_from: "[db]".to_owned(),
             hosts: vec!["db1".parse().expect("a host")],
             method: None,
             user: "root".to_owned(),
             dir: None,
             source_dir: None,
             s3: false,
-            bucket: String::new(),
+            bucket: None,
             days: 2,
             weeks: None,
             hours: None,

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::clients::process::Program;
+
 /// How a machine is reached over ssh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ssh {
@@ -15,22 +17,72 @@ pub struct Ssh {
     pub private_key: Option<String>,
     /// Host keys beside those that the user and the system know.
     pub known_hosts: Option<PathBuf>,
+    /// A configuration in place of the user's and the system's.
+    pub config: Option<PathBuf>,
 }
 
 /// Seconds until a machine that does not answer is given up.
 pub(super) const CONNECT_SECONDS: u32 = 10;
 
+/// How long a machine may be silent that was connected to: seconds between questions, and how many may stay unanswered.
+#[derive(Clone, Copy)]
+struct Patience(u32, u32);
+
+/// A machine that dies in the middle is noticed within fifteen seconds.
+const SHORT: Patience = Patience(5, 3);
+/// One that is busy with a large tree is given two minutes.
+const LONG: Patience = Patience(15, 8);
+
 impl Ssh {
+    /// The machine that the configuration of whoever runs the job knows by this name.
+    pub fn named(name: &str, config: Option<&Path>) -> Self {
+        Ssh {
+            address: name.to_owned(),
+            port: None,
+            user: None,
+            private_key: None,
+            known_hosts: None,
+            config: config.map(Path::to_owned),
+        }
+    }
+
+    /// Runs `command`, a line of `sh`, for as long as it takes.
+    pub fn program(&self, command: &str) -> Program {
+        Program::new("ssh").args(self.long_options()).args(["--", &self.address, command])
+    }
+
+    /// `ssh` and its options as rsync's `--rsh` takes them: words with blanks between, in quotes where they hold any.
+    pub fn remote_shell(&self) -> String {
+        let quoted = |word: String| match word.contains(char::is_whitespace) {
+            true => format!("'{word}'"),
+            false => word,
+        };
+        std::iter::once("ssh".to_owned()).chain(self.long_options()).map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
     /// The arguments that run `command`, a line of `sh`, on the machine.
     pub(super) fn arguments(&self, command: &str) -> Vec<String> {
+        let mut words = self.options(SHORT);
+        words.extend(["--".to_owned(), self.address.clone(), command.to_owned()]);
+        words
+    }
+
+    /// A connection that others may share would outlive its program, and hold its output open.
+    fn long_options(&self) -> Vec<String> {
+        let mut words = self.options(LONG);
+        words.extend(["-o", "ControlMaster=no"].map(str::to_owned));
+        words
+    }
+
+    fn options(&self, Patience(seconds, times): Patience) -> Vec<String> {
         let mut words = vec!["-T".to_owned()];
+        words.extend(self.config.iter().flat_map(|file| ["-F".to_owned(), file.display().to_string()]));
         let mut option = |text: String| words.extend(["-o".to_owned(), text]);
         option("BatchMode=yes".to_owned());
         option("StrictHostKeyChecking=yes".to_owned());
         option(format!("ConnectTimeout={CONNECT_SECONDS}"));
-        // A machine that dies in the middle is noticed within fifteen seconds.
-        option("ServerAliveInterval=5".to_owned());
-        option("ServerAliveCountMax=3".to_owned());
+        option(format!("ServerAliveInterval={seconds}"));
+        option(format!("ServerAliveCountMax={times}"));
         // What a user's configuration says for people at a prompt.
         option("RemoteCommand=none".to_owned());
         option("ClearAllForwardings=yes".to_owned());
@@ -41,7 +93,6 @@ impl Ssh {
         words.extend(self.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
         words.extend(self.user.iter().flat_map(|user| ["-l".to_owned(), user.clone()]));
         words.extend(self.private_key.iter().flat_map(|key| ["-i".to_owned(), home(key)]));
-        words.extend(["--".to_owned(), self.address.clone(), command.to_owned()]);
         words
     }
 
@@ -128,6 +179,7 @@ mod tests {
             user: Some("ansible".to_owned()),
             private_key: None,
             known_hosts: Some(PathBuf::from("/my env/known_hosts")),
+            config: None,
         }
     }
 
@@ -141,6 +193,16 @@ mod tests {
             assert!(text.contains(needed), "{text}");
         }
         assert_eq!(words[words.len() - 3..], ["--", "10.0.0.12", "true"]);
+    }
+
+    #[test]
+    fn jobs_use_the_configuration_of_their_user() {
+        let text = Ssh::named("web", Some(Path::new("/a b/config"))).remote_shell();
+        assert!(
+            text.starts_with("ssh -T -F '/a b/config' -o BatchMode=yes -o StrictHostKeyChecking=yes"),
+            "{text}"
+        );
+        assert!(!text.contains("-p") && !text.contains("-l"), "{text}");
     }
 
     #[test]

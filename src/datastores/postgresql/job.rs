@@ -170,7 +170,7 @@ impl Dump for PostgresqlDump {
         Ok(Box::new(stdout))
     }
 
-    fn finish(mut self: Box<Self>, last: &[u8]) -> Result<(), DumpError> {
+    fn finish(mut self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError> {
         if let Some(child) = self.parts.child.take() {
             child.wait().map_err(|error| DumpError::new(format!("the dump failed: {error}")))?;
         }
@@ -180,7 +180,7 @@ impl Dump for PostgresqlDump {
             Method::Dump => last.windows(SCRIPT_END.len()).any(|window| window == SCRIPT_END),
         };
         match whole {
-            true => Ok(()),
+            true => Ok(Vec::new()),
             false => Err(DumpError::new(
                 "the dump is cut off: its program reported success, but the end is missing",
             )

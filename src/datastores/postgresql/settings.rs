@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::datastores::job_file::KeepLocal;
-use crate::vocab::{BucketName, HostName, OsUser, Place, Schedule, Tier};
+use crate::datastores::backed::Backed;
+use crate::vocab::HostName;
 
 /// `backup_postgres`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,25 +34,12 @@ pub struct PostgresqlSource {
     pub read_from: Option<HostName>,
 }
 
-/// PostgreSQL's backups as the settings want them. The switch off is `method: None`; the rest is then what would
-/// hold if it were on, for `show settings`.
+/// PostgreSQL's backups as the settings want them.
 #[derive(Clone, Debug)]
 pub struct Postgresql {
-    pub method: Option<Method>,
-    /// Where the switch stands, for reasons and held items.
-    pub switch: Option<Place>,
-    /// Who makes the backups, less the hosts that are left out, in the inventory's order.
-    pub hosts: Vec<HostName>,
-    /// What names the hosts: the group `[pg_backup]`, or the key that lists them.
-    pub hosts_from: &'static str,
+    /// Where the switch is off, what holds if nothing else is said.
+    pub method: Method,
     /// Per host, the host variable `pg_backup_from`.
     pub read_from: BTreeMap<HostName, HostName>,
-    pub user: OsUser,
-    /// The backup directory: absolute, no `..`, no character that a shell or cron reads.
-    pub directory: String,
-    pub keep: KeepLocal,
-    pub schedules: BTreeMap<Tier, Schedule>,
-    /// The bucket of the second copy, and whether it is used (`postgres_s3`).
-    pub bucket: BucketName,
-    pub s3: bool,
+    pub backed: Backed,
 }

@@ -11,6 +11,7 @@ mod url;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -27,10 +28,10 @@ use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::lock;
+use crate::clients::process::Program;
 use crate::datastores::dump::DumpError;
-use crate::datastores::job_file::Source;
-use crate::datastores::postgresql::job::PostgresqlRestore;
 use crate::datastores::restore::{Built, Restore, Services};
+use crate::datastores::{job, job_file};
 
 /// A restore that is ready, and what it will do: for a person to agree to.
 pub struct Ready {
@@ -44,6 +45,8 @@ pub struct Ready {
     /// Who uses the present data now: it must be stopped.
     pub in_use: Option<String>,
     pub services: Services,
+    /// Who is stopped and started by the restore itself, as the settings declare.
+    pub declared: Option<job_file::Services>,
     restore: Box<dyn Restore>,
 }
 
@@ -74,11 +77,8 @@ pub async fn prepare(
 ) -> Result<Ready, JobError> {
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let parcel = chosen.parcel();
-    let (source, connection) = (context.job.source.clone(), context.postgresql.clone());
-    let restore: Box<dyn Restore> = super::blocking(Stage::Choose, move || match source {
-        Source::Postgresql(_) => Box::new(PostgresqlRestore::new(parcel, &connection)) as Box<dyn Restore>,
-    })
-    .await?;
+    let (source, around) = (context.job.source.clone(), context.around());
+    let restore = super::blocking(Stage::Choose, move || job::restore(&source, &around, parcel)).await?;
     let own = restore.home();
     let home = match to.clone().or(own.clone()) {
         Some(home) => home,
@@ -107,6 +107,8 @@ pub async fn prepare(
         kept: occupied.then(|| exchange::kept(&home, context.clock.now())),
         in_use: if in_place { restore.in_use(&home) } else { None },
         services: restore.services(&home),
+        // What a sandbox plays has no services; this machine's are none of its business.
+        declared: context.job.services.clone().filter(|_| context.root == Path::new("/")),
         chosen,
         home,
         in_place,
@@ -120,7 +122,8 @@ impl Ready {
         let place = directory::find(context)?;
         let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
         let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
-        if let Some(who) = self.restore.in_use(&self.home).filter(|_| self.in_place) {
+        let by_hand = self.in_place && self.declared.is_none();
+        if let Some(who) = self.restore.in_use(&self.home).filter(|_| by_hand) {
             return Err(JobError::new(
                 Stage::Exchange,
                 format!("{who}: it would go on with what is no longer there"),
@@ -138,6 +141,7 @@ impl Ready {
         let known = self.chosen.known.clone();
         let shown = self.chosen.place();
         let mut restore = self.restore;
+        let declared = self.declared.clone().filter(|_| in_place);
         // One thread from here on: what is built is put in its place by whoever built it.
         let (kept, notes, seen, compared) = super::blocking(Stage::Restore, move || {
             let built =
@@ -149,13 +153,20 @@ impl Ready {
                 remove(&built);
                 changed(&shown, &why)
             })?;
+            if let Some(services) = &declared {
+                run(&services.stop).inspect_err(|_| remove(&built))?;
+            }
             if in_place && let Some(who) = restore.in_use(&home) {
                 remove(&built);
-                return Err(JobError::new(Stage::Exchange, format!("{who}: it was started meanwhile"))
+                return Err(JobError::new(Stage::Exchange, format!("{who}: it runs still, or again"))
                     .help("stop it, and restore again"));
             }
-            let kept = exchange::exchange(&built, now)?;
-            Ok((kept, notes, seen, compared))
+            let kept = exchange::exchange(&built, now);
+            // Whoever was stopped goes on, on the one data or the other.
+            let started = declared.as_ref().map(|services| run(&services.start));
+            let kept = kept?;
+            started.transpose()?;
+            Ok::<_, JobError>((kept, notes, seen, compared))
         })
         .await??;
         drop(staging);
@@ -168,7 +179,7 @@ impl Ready {
             bytes: seen.bytes,
             compared,
             notes,
-            start: self.services.start.filter(|_| self.in_place),
+            start: self.services.start.filter(|_| by_hand),
         })
     }
 }
@@ -180,6 +191,18 @@ fn changed(place: &str, why: &str) -> JobError {
         format!("{place} is not what was written: {why}; the present data is untouched"),
     )
     .help("restore another backup: `reconcile list` shows them; a disk or a person changed this one")
+}
+
+/// How long stopping or starting a service may take.
+const SERVICE_LIMIT: Duration = Duration::from_secs(900);
+
+/// Runs a command that the settings declare.
+fn run(command: &str) -> Result<(), JobError> {
+    let ran = Program::new("/bin/sh").args(["-c", command]).output(SERVICE_LIMIT);
+    ran.map(|_| ()).map_err(|error| {
+        JobError::new(Stage::Exchange, format!("`{command}`, which the settings declare, did not work: {error}"))
+            .help("look at the service, and see that it runs on the data that is wanted; what was there before is kept")
+    })
 }
 
 /// Takes away what was built and is not wanted.

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::fetch::{self, Known, Object, Origin};
 use super::{Broken, Staging, changed, exchange};
-use crate::datastores::archive;
+use crate::datastores::job::archive;
 use crate::datastores::job_file::Compression;
 use crate::datastores::restore::Built;
 use crate::jobs::blocking;
@@ -138,7 +138,7 @@ pub async fn fetch(store: Store, url: &Url, to: &Path, clock: &Clock) -> Result<
 fn unpack(bytes: &mut (dyn Read + Send), into: &PathBuf, file: Option<&str>) -> Result<(), Broken> {
     fs::create_dir(into)?;
     match file {
-        None => archive::unpack(bytes, into, None).map_err(Broken::from),
+        None => archive::unpack(bytes, into, None, archive::Attributes::All).map_err(Broken::from),
         Some(name) => {
             let mut out = fs::File::create_new(into.join(name))?;
             io::copy(bytes, &mut out)?;

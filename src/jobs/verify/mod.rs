@@ -21,11 +21,14 @@ use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
 use super::{lock, remote};
+use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
+use crate::datastores::job::Around;
 use crate::datastores::job_file::{Source, Verify};
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Checked, Counts, judge};
 use crate::datastores::restore::Parcel;
+use crate::datastores::tree::job::{TreeRestore, count};
 
 /// How long a scratch server may replay WAL before it answers.
 const START_LIMIT: Duration = Duration::from_secs(6 * 3600);
@@ -149,6 +152,7 @@ fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
 /// Everything that the thread needs which restores and asks.
 struct Work {
     source: Source,
+    around: Around,
     verify: Verify,
     parcel: Parcel,
     chosen: Chosen,
@@ -160,6 +164,7 @@ impl Work {
     fn of(context: &Context, chosen: &Chosen, staging: &Path) -> Work {
         Work {
             source: context.job.source.clone(),
+            around: context.around(),
             verify: context.job.verify.clone(),
             parcel: chosen.parcel(),
             chosen: chosen.clone(),
@@ -185,24 +190,46 @@ impl Work {
                 let findings = self.ask(&data).map_err(told)?;
                 Ok((findings, sha256))
             }
+            Source::Couchdb(source) => self.tree(&couchdb::restore(source, &self.around), &shown),
+            Source::Tree(source) => {
+                let tree = TreeRestore { path: source.path.clone(), home: None, marker: None };
+                self.tree(&tree, &shown)
+            }
         }
+    }
+
+    /// Unpacks a tree and weighs what is in it.
+    fn tree(&self, tree: &TreeRestore, shown: &str) -> Result<(Findings, String), String> {
+        let build = |bytes: &mut (dyn Read + Send)| tree.unpack(bytes, &self.staging).map_err(Broken::from);
+        let (unpacked, sha256) = self.read(shown, build)?;
+        let counts = count(&unpacked).map_err(|error| error.to_string())?;
+        Ok((Findings { counts, ..Findings::default() }, sha256))
+    }
+
+    /// Reads the backup while `build` unpacks it, and compares what was read with what was written.
+    fn read<T>(
+        &self,
+        shown: &str,
+        build: impl FnOnce(&mut (dyn Read + Send)) -> Result<T, Broken>,
+    ) -> Result<(T, String), String> {
+        let changed = |why: String| format!("{shown} is not what was written: {why}");
+        self.chosen.is_cut().map_err(changed)?;
+        let opened = open(&self.chosen.origin, &self.handle).map_err(Broken::from);
+        let read = opened.and_then(|bytes| unpacked(bytes, self.chosen.parsed.compression, build));
+        let (built, seen) = read.map_err(Broken::words)?;
+        self.chosen.known.agrees(&seen).map_err(changed)?;
+        Ok((built, seen.sha256))
     }
 
     /// Builds the data directory, and compares what was read with what was written.
     fn cluster(&self, shown: &str) -> Result<(postgresql::Data, String), String> {
-        let changed = |why: String| format!("{shown} is not what was written: {why}");
-        self.chosen.is_cut().map_err(changed)?;
         let user = postgresql::server_user(&self.staging).map_err(|error| error.message)?;
         postgresql::own(&self.staging, user).map_err(|error| error.message)?;
         let place = |one: &postgresql::Tablespace| self.staging.join(format!("tablespace-{}", one.oid));
         let build = |bytes: &mut (dyn Read + Send)| {
             postgresql::build(&self.parcel, bytes, &self.staging, user, &place).map_err(Broken::from)
         };
-        let opened = open(&self.chosen.origin, &self.handle).map_err(Broken::from);
-        let read = opened.and_then(|bytes| unpacked(bytes, self.chosen.parsed.compression, build));
-        let (data, seen) = read.map_err(|broken| broken.words())?;
-        self.chosen.known.agrees(&seen).map_err(changed)?;
-        Ok((data, seen.sha256))
+        self.read(shown, build)
     }
 
     fn ask(&self, data: &postgresql::Data) -> Result<Findings, DumpError> {

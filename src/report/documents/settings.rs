@@ -18,7 +18,7 @@ pub struct Settings {
     /// By the name of the flat key, or the path below backups: `backups.account`
     pub settings: BTreeMap<String, Setting>,
     /// By name
-    pub datastores: BTreeMap<&'static str, Datastore>,
+    pub datastores: BTreeMap<String, Datastore>,
 }
 
 /// One setting
@@ -40,11 +40,12 @@ pub struct Datastore {
     pub user: String,
     /// The backup directory; null where there is none
     pub dir: Option<String>,
-    /// Where the data lies; null where the server is asked for it
+    /// Where the data lies, HOST:PATH on another host; null where the server is asked for it
     pub source_dir: Option<String>,
     /// Whether there is a second copy in the bucket
     pub s3: bool,
-    pub bucket: String,
+    /// null where none is known
+    pub bucket: Option<String>,
     /// How many days daily backups stay in the backup directory
     pub days: u32,
     pub weeks: Option<u32>,

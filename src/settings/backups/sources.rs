@@ -134,13 +134,19 @@ pub struct Files {
     pub hosts: Vec<String>,
     /// What is backed up: a path on the host itself, or on another
     pub source: Tree,
-    /// Paths below the source that are left out
+    /// What is left out: paths below the source such as /cache, and names anywhere in it such as *.tmp
     #[serde(default)]
     #[schemars(example = ["/cache"])]
     pub exclude: Vec<String>,
-    /// When it runs
+    /// When it runs; what runs several times on a day is kept by the hour
     pub schedule: Cron,
-    /// Days that backups are kept on the host
+    /// The backup directory; default: encrypted_root/backups/files-NAME
+    #[schemars(example = &"/srv/backups/media")]
+    pub dir: Option<String>,
+    /// Who reads the tree, and whose the backups are; over ssh, whose configuration and keys are used. Default: root
+    #[schemars(example = &"media", regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$"))]
+    pub user: Option<String>,
+    /// Days that backups are kept on the host; default: 2
     #[schemars(range(min = 1, max = 36500), example = 3)]
     pub keep_days: Option<u32>,
     /// The bucket of the second copy

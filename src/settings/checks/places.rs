@@ -11,7 +11,9 @@ pub(super) fn directories_of_two_datastores(context: &Context<'_>) -> Vec<Proble
         let Some((directory, spot)) = &store.directory else { continue };
         let other = stores.iter().take(index).find(|other| {
             let shares_a_host = other.hosts.iter().any(|host| store.hosts.contains(host));
-            shares_a_host && other.directory.as_ref().is_some_and(|(path, _)| path == directory)
+            // Two of one name are a problem of their own.
+            let is_another = other.name != store.name;
+            shares_a_host && is_another && other.directory.as_ref().is_some_and(|(path, _)| path == directory)
         });
         if let Some(other) = other {
             let message = format!(
@@ -34,20 +36,23 @@ pub(super) fn directories_inside_of_sources(context: &Context<'_>) -> Vec<Proble
         let around = stores.iter().find_map(|other| {
             let (source, _) = other.source.as_ref()?;
             let shares_a_host = other.hosts.iter().any(|host| store.hosts.contains(host));
-            let is_inside = directory == source || directory.starts_with(&format!("{source}/"));
+            let is_inside =
+                directory == source || directory.starts_with(&format!("{}/", source.trim_end_matches('/')));
             (shares_a_host && is_inside && !excluded(context, &other.name, source, directory))
                 .then_some((other, source))
         });
         if let Some((other, source)) = around {
-            let message = format!(
-                "the backups of {} lie in {source}, which {}: each would hold all those before it",
-                store.name,
-                if other.name == store.name {
-                    "they are made of".to_owned()
-                } else {
-                    format!("{} backs up", other.name)
-                }
-            );
+            let message = match other.name == store.name && directory != source {
+                // A job leaves its own backup directory out.
+                true => format!(
+                    "the backups of {} lie in {source}, which they are made of: what destroys it takes them along",
+                    store.name
+                ),
+                false => format!(
+                    "the backups of {} lie in {source}, which {} backs up: each would hold all those before it",
+                    store.name, other.name
+                ),
+            };
             let problem = context.at_spot(table::DIRECTORY_IN_SOURCE, spot, message);
             problems.push(problem.helped("choose a directory outside of it"));
         }

@@ -179,7 +179,7 @@ impl Context<'_> {
         let direct_upload = direct.and_then(|direct| direct.bucket.clone());
         let bucket = match direct {
             Some(_) => direct_upload,
-            None => summary.s3.then(|| summary.bucket.parse().ok()).flatten(),
+            None => summary.bucket.as_ref().filter(|_| summary.s3).and_then(|bucket| bucket.parse().ok()),
         };
         Some(Store {
             name: names.name.to_owned(),
@@ -279,7 +279,10 @@ impl Context<'_> {
                 switch: below(&["files", &at]),
                 hosts: self.settings.inventory.members(&own.hosts),
                 named: words(&own.hosts, &["files", &at, "hosts"]),
-                directory: None,
+                directory: self.settings.files.iter().find(|one| one.at == own.at).map(|one| {
+                    let spot = if own.directory.is_some() { spot("dir") } else { below(&["files", &at]) };
+                    (one.backed.directory.clone(), spot)
+                }),
                 source: own.source_host.is_none().then(|| (own.source.clone(), spot("source"))),
                 upload: own.bucket.clone().map(|bucket| Upload {
                     bucket,

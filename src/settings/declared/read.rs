@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::{Declared, Direct, DirectElasticsearch, Objectives, access, alerts, names, sources};
+use super::{Declared, Direct, DirectElasticsearch, Objectives, access, alerts, names, proofs, sources};
 use crate::datastores::postgresql::settings::Method;
 use crate::settings::backups::{self, BackupsFile, KeepLocally, MethodFile};
 use crate::settings::checks::table;
@@ -35,6 +35,8 @@ pub fn read(source: &Source, file: &BackupsFile, places: &Places) -> (Declared, 
         databases: sources::databases(&mut reader, file.databases.as_deref().unwrap_or_default()),
         files: sources::files(&mut reader, file.files.as_deref().unwrap_or_default()),
         dokku: sources::dokku(&mut reader, file.dokku.as_deref().unwrap_or_default()),
+        verify: proofs::proofs(&mut reader, file),
+        services: proofs::services(&mut reader, file),
         alerts: file.alerts.as_ref().map(|alerts| alerts::alerts(&mut reader, alerts)),
         postgresql: file.postgresql.as_ref().and_then(|file| postgresql(&mut reader, file)),
         couchdb: file.couchdb.as_ref().and_then(|file| tree(&mut reader, "couchdb", file)),

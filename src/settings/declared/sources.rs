@@ -5,7 +5,7 @@ use super::{Database, Dokku, Files, LongTerm, OffSystem, Window};
 use crate::settings::backups;
 use crate::settings::checks::table;
 use crate::settings::values::shown;
-use crate::vocab::BucketName;
+use crate::vocab::{BucketName, Tier};
 
 /// A backup window of RDS is at least this long
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.BackupWindow.html>).
@@ -124,6 +124,10 @@ pub(super) fn files(reader: &mut Reader<'_>, list: &[backups::Files]) -> Vec<Fil
         };
         let bucket = file.bucket.as_deref().and_then(|bucket| reader.bucket(&path("bucket"), bucket));
         let schedule = reader.schedule(&path("schedule"), &file.schedule.0);
+        let directory = file.dir.as_deref().and_then(|dir| reader.path(&path("dir"), dir));
+        let user = file.user.as_deref().and_then(|user| reader.name(table::BAD_NAME, &path("user"), user));
+        tree_name(reader, &path("name"), &file.name);
+        exclusions(reader, &index, &file.exclude);
         Some(Files {
             at,
             name: file.name.clone(),
@@ -134,10 +138,38 @@ pub(super) fn files(reader: &mut Reader<'_>, list: &[backups::Files]) -> Vec<Fil
             schedule: schedule?,
             keep_days: file.keep_days,
             bucket,
+            directory,
+            user,
             objectives: objectives(file.objectives.as_ref()),
         })
     };
     list.iter().enumerate().filter_map(one).collect()
+}
+
+/// `files-a_daily` would read the backups of `files-a` as its own.
+fn tree_name(reader: &mut Reader<'_>, path: &[&str], name: &str) {
+    if let Some(tier) = Tier::ALL.iter().find(|tier| name.ends_with(&format!("_{tier}"))) {
+        let message = format!("`{}` ends as the names of {tier} backups go on", shown(name));
+        reader.problem(table::BAD_NAME, path, message).label = Some("such as media".to_owned());
+    }
+}
+
+/// What could mean nothing in the tree, or something outside of it.
+fn exclusions(reader: &mut Reader<'_>, index: &str, exclude: &[String]) {
+    for (at, text) in exclude.iter().enumerate() {
+        let at = at.to_string();
+        let why = match text.trim_matches('/') {
+            "" => "it names the whole tree, or nothing",
+            _ if text.chars().any(char::is_control) => "it holds a control character",
+            inner if inner.split('/').any(|part| matches!(part, "" | "." | "..")) => {
+                "it must be a path below the source as it is, without `.`, `..` and `//`"
+            }
+            _ => continue,
+        };
+        let message = format!("`{}` cannot be left out: {why}", shown(text));
+        reader.problem(table::BAD_PATH, &["files", index, "exclude", &at], message).label =
+            Some("such as /cache".to_owned());
+    }
 }
 
 pub(super) fn dokku(reader: &mut Reader<'_>, list: &[backups::Dokku]) -> Vec<Dokku> {

@@ -47,10 +47,10 @@ impl Dump for Made {
         Ok(Box::new(Noise { left: self.bytes, state: 1, broken: self.end == End::Broken }))
     }
 
-    fn finish(self: Box<Self>, _last: &[u8]) -> Result<(), DumpError> {
+    fn finish(self: Box<Self>, _last: &[u8]) -> Result<Vec<String>, DumpError> {
         match self.end {
             End::Failed => Err(DumpError::new("the dump failed: because of the test")),
-            _ => Ok(()),
+            _ => Ok(Vec::new()),
         }
     }
 

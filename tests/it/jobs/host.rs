@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reconcile::datastores::job_file::{Compression, JobFile, KeepLocal, Source, VERSION};
 use reconcile::datastores::postgresql::job::Connection;
 use reconcile::datastores::postgresql::settings::{Method, PostgresqlSource};
+use reconcile::datastores::tree::job::Elsewhere;
 use reconcile::jobs::{Context, Manifest};
 use reconcile::vocab::Clock;
 use tempfile::TempDir;
@@ -22,8 +23,13 @@ pub struct Host {
 
 impl Host {
     pub fn new(method: Method) -> Self {
+        Host::of("postgresql", DIRECTORY, Source::Postgresql(PostgresqlSource { method, read_from: None }))
+    }
+
+    /// A host of another datastore, with this backup directory.
+    pub fn of(datastore: &str, directory: &str, source: Source) -> Self {
         let root = tempfile::tempdir().expect("folder");
-        std::fs::create_dir_all(root.path().join(DIRECTORY.trim_start_matches('/'))).expect("folder");
+        std::fs::create_dir_all(root.path().join(directory.trim_start_matches('/'))).expect("folder");
         let now = Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().expect("instant")));
         let clock = Clock::new({
             let now = now.clone();
@@ -33,12 +39,13 @@ impl Host {
             version: VERSION,
             environment: "production".parse().expect("name"),
             host: "db1.example.org".parse().expect("name"),
-            datastore: "postgresql".parse().expect("name"),
-            source: Source::Postgresql(PostgresqlSource { method, read_from: None }),
-            directory: DIRECTORY.to_owned(),
+            datastore: datastore.parse().expect("name"),
+            source,
+            directory: directory.to_owned(),
             compression: Compression::Gzip,
             keep: KeepLocal { days: 2, weeks: 2, hours: 1 },
             verify: Default::default(),
+            services: None,
             previous: Default::default(),
             upload: None,
             schedules: Default::default(),
@@ -53,12 +60,18 @@ impl Host {
             root: root.path().to_owned(),
             store: None,
             postgresql: Connection::default(),
+            elsewhere: Elsewhere::Ssh { config: None },
             threads: NonZeroUsize::new(2).expect("two"),
             syslog: false,
             channels: Default::default(),
             written: None,
         };
         Host { context, now, _root: root }
+    }
+
+    /// A path of the host where it lies here.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        self.context.root.join(path.trim_start_matches('/'))
     }
 
     pub fn pass(&self, time: TimeDelta) {

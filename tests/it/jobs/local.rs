@@ -122,10 +122,10 @@ async fn a_missing_directory_is_never_made_by_a_job() {
 }
 
 /// A file system of two mebibytes, gone when dropped.
-struct SmallDisk(std::path::PathBuf);
+pub struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &std::path::Path) -> Option<Self> {
+    pub fn mount(at: &std::path::Path) -> Option<Self> {
         let mount = ["-t", "tmpfs", "-o", "size=2m", "tmpfs"];
         let done = std::process::Command::new("mount").args(mount).arg(at).output();
         match done {

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod cli;
+mod couchdb;
 mod dump;
 mod host;
 mod local;
@@ -11,5 +12,7 @@ mod moto;
 mod postgresql;
 mod restore;
 mod store;
+mod tree_faults;
+mod trees;
 mod upload;
 mod verify;

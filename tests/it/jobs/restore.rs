@@ -8,9 +8,11 @@ use std::process::Command;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use chrono::TimeDelta;
 use reconcile::clients::aws::Aws;
-use reconcile::datastores::job_file::Upload;
+use reconcile::datastores::job_file::{Source, Upload};
 use reconcile::datastores::postgresql::settings::Method;
+use reconcile::datastores::tree::settings::TreeSource;
 use reconcile::jobs::restore::{self, Restored, Wanted};
+use reconcile::jobs::verify::verify;
 use reconcile::jobs::{self, JobError, Stage, Store};
 use reconcile::sandbox::{Sandbox, SandboxConfig};
 use reconcile::vocab::{Clock, Tier};
@@ -286,4 +288,55 @@ async fn an_object_is_fetched_with_nothing_but_credentials() {
         let bare = restore::fetch(store, &url, &to, &host.context.clock).await.expect("fetched");
         assert!(bare.compared, "{bare:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_comes_back_as_it_was_and_what_was_there_is_kept() {
+    let mut host = Host::of("blobdb", "/opt/data/backups/blobdb", tree("/opt/data/blobdb"));
+    host.context.job.keep.days = 30;
+    let root = host.context.root.clone();
+    let blobs = root.join("opt/data/blobdb");
+    fs::create_dir_all(blobs.join("deep/er")).expect("made");
+    fs::write(blobs.join("deep/er/one"), "1").expect("written");
+    fs::hard_link(blobs.join("deep/er/one"), blobs.join("same")).expect("linked");
+    std::os::unix::fs::symlink("deep/er/one", blobs.join("link")).expect("linked");
+    let sparse = fs::File::create(blobs.join("sparse")).expect("made");
+    sparse.set_len(64 << 20).expect("long");
+    let report = jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    assert_eq!((evidence.reasons.len(), evidence.counts["bytes"]["deep"]), (0, 1), "{evidence:#?}");
+
+    fs::remove_dir_all(blobs.join("deep")).expect("lost");
+    fs::write(blobs.join("new"), "of today").expect("written");
+    let done = restored(&host, &Wanted::Newest, None).await.expect("restored");
+    assert!(done.compared && done.name == report.manifest.name);
+    assert_eq!(fs::read_to_string(blobs.join("deep/er/one")).expect("back"), "1");
+    let inode = |name: &str| fs::symlink_metadata(blobs.join(name)).expect("there");
+    assert_eq!(inode("same").ino(), inode("deep/er/one").ino());
+    assert!(
+        inode("link").is_symlink() && inode("sparse").len() == 64 << 20 && inode("sparse").blocks() < 1000
+    );
+    assert!(!blobs.join("new").exists());
+    assert_eq!(fs::read_to_string(Path::new(&done.kept[0]).join("new")).expect("kept"), "of today");
+
+    // As the roles' script packed it, under names with the hour: `tar -Pzcf .. /opt/data/blobdb`.
+    host.pass(TimeDelta::days(1));
+    let archive = host.path("blobdb_daily_2026_11_22_03.tar.gz");
+    let script = format!(
+        "tar -Pzcf {} --transform 's,^{},/opt/data/blobdb,' {}",
+        archive.display(),
+        blobs.display(),
+        blobs.display()
+    );
+    let made = Command::new("sh").args(["-c", &script]).output().expect("it runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    fs::remove_dir_all(&blobs).expect("lost");
+    let named = Wanted::Named("blobdb_daily_2026_11_22_03.tar.gz".to_owned());
+    let done = restored(&host, &named, None).await.expect("restored");
+    assert!(!done.compared && done.kept.is_empty(), "{done:?}");
+    assert_eq!(fs::read_to_string(blobs.join("deep/er/one")).expect("back"), "1");
+}
+
+fn tree(path: &str) -> Source {
+    Source::Tree(TreeSource { path: path.to_owned(), exclude: Vec::new(), host: None })
 }

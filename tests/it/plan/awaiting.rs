@@ -1,4 +1,4 @@
-//! Datastores that are switched on and whose jobs this version cannot run: prepared, and held.
+//! Datastores of the flat keys: what is prepared for each, and what is held because this version cannot run its job.
 
 use reconcile::derive;
 use reconcile::resources::Resource;
@@ -22,7 +22,7 @@ fn held(desired: &Desired) -> Vec<(String, HeldCode)> {
 }
 
 #[test]
-fn buckets_and_directories_are_prepared_and_entries_are_held() {
+fn all_that_a_job_needs_is_prepared_and_what_cannot_run_is_held() {
     let public = "deploy_env: prod\naws_region: eu-west-2\nbackup_couch: yes\ncouch_s3: yes\nbackup_blobdb: yes\n\
                   blobdb_user: cchq\nbackup_es_s3: yes\n";
     let desired = desired(public, INVENTORY);
@@ -31,16 +31,24 @@ fn buckets_and_directories_are_prepared_and_entries_are_held() {
         [
             "bucket/dimagi-prod-couch-backups",
             "bucket/dimagi-prod-es-snapshots",
+            "program/c1/reconcile",
+            "program/c2/reconcile",
+            "program/web/reconcile",
             "host_directory/c1/couchdb",
+            "host_directory/c1/job-files",
             "host_directory/c2/couchdb",
+            "host_directory/c2/job-files",
             "host_directory/web/blobdb",
+            "host_directory/web/job-files",
+            "host_file/c1/couchdb",
+            "host_file/c2/couchdb",
+            "host_file/web/blobdb",
+            "crontab/c1/couchdb",
+            "crontab/c2/couchdb",
+            "crontab/web/blobdb",
         ]
     );
-    assert_eq!(
-        held(&desired),
-        ["crontab/c1/couchdb", "crontab/c2/couchdb", "crontab/web/blobdb", "crontab/e1/elasticsearch"]
-            .map(|id| (id.to_owned(), HeldCode::NotReady))
-    );
+    assert_eq!(held(&desired), [("crontab/e1/elasticsearch".to_owned(), HeldCode::NotReady)]);
     let id: Id = "host_directory/web/blobdb".parse().expect("an id");
     let Resource::HostDirectory(directory) = &desired.resources[&id].resource else {
         panic!("no directory");

@@ -68,7 +68,7 @@ fn a_retired_host_backs_nothing_up_whatever_names_it() {
     let direct = "deploy_env: prod\nbackups:\n  postgresql: {hosts: [db1, pg], method: plain}\n";
     let inventory = "[pg]\ndb1\ndb2\n[backups_retired]\ndb1\n";
     let settings = loaded(&[("public.yml", direct), ("inventory.ini", inventory)]);
-    assert_eq!(settings.postgresql.hosts, ["db2".parse().expect("valid")]);
+    assert_eq!(settings.postgresql.backed.hosts, ["db2".parse().expect("valid")]);
     let told: Vec<&str> = settings.problems.list.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(
         told,

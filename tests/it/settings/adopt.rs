@@ -22,12 +22,12 @@ fn what_is_adopted_is_on_whatever_the_flat_switch_says() {
         let settings =
             settings(&format!("deploy_env: prod\n{switch}backups:\n  adopt: [blobdb, postgresql]\n"));
         assert!(settings.problems.list.is_empty(), "{:#?}", settings.problems.list);
-        assert_eq!(settings.postgresql.method, Some(method), "{switch}");
-        let on: Vec<&str> =
+        assert!(settings.postgresql.backed.on && settings.postgresql.method == method, "{switch}");
+        let on: Vec<String> =
             settings.datastores().into_iter().filter(|one| one.enabled).map(|one| one.name).collect();
         assert_eq!(on, ["postgresql", "blobdb"]);
         // Where it is switched on, for reasons.
-        let line = settings.postgresql.switch.as_ref().map(|place| place.line);
+        let line = settings.postgresql.backed.switch.as_ref().map(|place| place.line);
         assert_eq!(line, Some(if switch.contains("dump") { 2 } else { 3 + u32::from(!switch.is_empty()) }));
         let desired = derive::desired(&settings);
         let ids: Vec<String> = desired.declared.iter().map(ToString::to_string).collect();

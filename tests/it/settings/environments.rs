@@ -40,10 +40,13 @@ fn every_environment_loads_and_means_what_the_roles_did() {
         if postgres.is_null() {
             continue;
         }
-        let ours = &settings.postgresql;
+        let ours = &settings.postgresql.backed;
         let hosts: Vec<String> = ours.hosts.iter().map(ToString::to_string).collect();
         assert_eq!(serde_json::json!(hosts), postgres["hosts"], "{name}");
-        let method = ours.method.map_or(serde_json::json!(false), |method| serde_json::json!(method.name()));
+        let method = match ours.on {
+            true => serde_json::json!(settings.postgresql.method.name()),
+            false => serde_json::json!(false),
+        };
         assert_eq!(method, postgres["method"], "{name}");
         assert_eq!(ours.directory, postgres["dir"], "{name}");
         let number = |value: &serde_json::Value| -> u64 {
@@ -58,7 +61,7 @@ fn every_environment_loads_and_means_what_the_roles_did() {
             "{name}"
         );
         assert_eq!(serde_json::json!(ours.s3), postgres["s3"], "{name}");
-        assert_eq!(ours.bucket.as_str(), postgres["bucket"], "{name}");
+        assert_eq!(serde_json::json!(ours.bucket), postgres["bucket"], "{name}");
         assert_eq!(
             serde_json::json!(settings.storage.versioned_keys),
             postgres["aws_versioning_enabled"],
@@ -78,9 +81,9 @@ fn assert_schedules(name: &str, settings: &Settings, cron_files: &serde_json::Va
                 continue;
             };
             let tier = Tier::ALL.into_iter().find(|tier| tier.name() == words[at + 1]).expect("a tier");
-            let schedule = settings.postgresql.schedules.get(&tier).expect("scheduled");
+            let schedule = settings.postgresql.backed.schedules.get(&tier).expect("scheduled");
             assert_eq!(schedule.as_str(), words[..5].join(" "), "{name} {host}");
-            assert_eq!(settings.postgresql.user.as_str(), words[5], "{name} {host}");
+            assert_eq!(settings.postgresql.backed.user.as_str(), words[5], "{name} {host}");
         }
     }
 }

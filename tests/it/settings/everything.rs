@@ -77,9 +77,9 @@ fn everything_documented_parses_and_what_is_left_undone_is_told() {
     let uploads = ["backups.files.0.bucket", "backups.postgresql.bucket"];
     assert_eq!(told, uploads.map(|key| ("no-credentials", Some(key))));
     let undone: Vec<&str> = settings.unsupported.iter().map(|one| one.key.as_str()).collect();
-    assert_eq!(undone, ["backups.databases", "backups.files", "backups.dokku",]);
+    assert_eq!(undone, ["backups.databases", "backups.dokku"]);
     let places: Vec<u32> = settings.unsupported.iter().map(|one| one.place.line).collect();
-    assert_eq!(places, [29, 40, 48]);
+    assert_eq!(places, [29, 48]);
 }
 
 #[test]
@@ -125,8 +125,9 @@ fn the_rest_of_backups_is_plain_data() {
 #[test]
 fn postgresql_declared_directly_is_what_the_flat_keys_would_be() {
     let settings = loaded(&[("public.yml", EVERYTHING), ("inventory.ini", INVENTORY)]);
-    let own = &settings.postgresql;
-    assert_eq!((own.method, own.s3, own.bucket.as_str()), (Some(Method::Dump), true, "b-one"));
+    assert_eq!(settings.postgresql.method, Method::Dump);
+    let own = &settings.postgresql.backed;
+    assert_eq!(own.upload().map(|bucket| bucket.as_str()), Some("b-one"));
     assert_eq!((own.keep.days, own.keep.weeks), (7, 4));
     assert_eq!(own.directory, "/srv/backups");
     assert_eq!(own.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["db1"]);
@@ -138,7 +139,7 @@ fn postgresql_declared_directly_is_what_the_flat_keys_would_be() {
     assert!(ids.iter().any(|id| id.starts_with("crontab/db1/")), "{ids:?}");
     let timed = "deploy_env: prod\nbackups:\n  postgresql: {hosts: [db1], method: plain, keep: {hourly: 24},\
                  \x20schedule: '15 3 * * *'}\n";
-    let own = loaded(&[("public.yml", timed), ("inventory.ini", INVENTORY)]).postgresql;
+    let own = loaded(&[("public.yml", timed), ("inventory.ini", INVENTORY)]).postgresql.backed;
     assert_eq!(own.schedules[&Tier::Weekly].as_str(), "15 3 * * 0");
     assert_eq!(own.schedules[&Tier::Hourly].as_str(), "15 */3 * * 1,2,3,4,5,6");
     assert_eq!((own.keep.hours, own.s3), (24, false));
@@ -151,8 +152,9 @@ fn templates_take_the_environments_own_variables() {
                   postgresql_backup_dir: '{{ encrypted_root }}/pg/{{ groups.pg_backup[0] }}'\n\
                   unrelated: '{{ nowhere }}'\n";
     let settings = loaded(&[("public.yml", public), ("inventory.ini", "[pg_backup]\ndb1\n")]);
-    assert_eq!(settings.postgresql.bucket.as_str(), "acme-prod-backups");
-    assert_eq!(settings.postgresql.directory, "/srv/pg/db1");
+    let bucket = settings.postgresql.backed.bucket.as_ref().map(|bucket| bucket.as_str());
+    assert_eq!(bucket, Some("acme-prod-backups"));
+    assert_eq!(settings.postgresql.backed.directory, "/srv/pg/db1");
     assert_eq!(settings.flat["couch_backup_dir"].value.as_text(), Some("/srv/backups/couchdb2"));
 }
 
@@ -163,10 +165,39 @@ fn public_yml_outweighs_the_inventory_which_outweighs_the_default() {
     let public = "deploy_env: prod\nbackup_postgres: dump\npostgresql_backup_weeks: 5\n";
     let settings = loaded(&[("public.yml", public), ("inventory.ini", inventory)]);
     let postgresql = &settings.postgresql;
-    assert_eq!((postgresql.keep.days, postgresql.keep.weeks, postgresql.keep.hours), (9, 5, 1));
-    assert_eq!(postgresql.schedules[&Tier::Daily].as_str(), "0 4 * * 1,2,3,4,5,6");
-    let names: Vec<String> = postgresql.hosts.iter().map(ToString::to_string).collect();
+    let backed = &postgresql.backed;
+    assert_eq!((backed.keep.days, backed.keep.weeks, backed.keep.hours), (9, 5, 1));
+    assert_eq!(backed.schedules[&Tier::Daily].as_str(), "0 4 * * 1,2,3,4,5,6");
+    let names: Vec<String> = backed.hosts.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["db1", "db2"]);
-    let from = postgresql.read_from.get(&postgresql.hosts[0]).map(ToString::to_string);
+    let from = postgresql.read_from.get(&backed.hosts[0]).map(ToString::to_string);
     assert_eq!(from.as_deref(), Some("db2"));
+}
+
+#[test]
+fn trees_and_directories_declared_directly_are_backed_up() {
+    let public = "deploy_env: prod\nbackups:\n  couchdb: {hosts: [c1], source: /srv/couch, keep: {daily: 5}, bucket: couch-two}\n\
+                  \x20 blobdb: {hosts: [c1], dir: /srv/blob-backups}\n\
+                  \x20 files:\n    - {name: media, hosts: [c1], source: /srv/media, schedule: '0 6,18 * * *', user: media}\n\
+                  remote_couch_backup: c2\n";
+    let settings = loaded(&[("public.yml", public), ("inventory.ini", "[couch]\nc1\nc2\n")]);
+    let couchdb = &settings.couchdb;
+    assert_eq!((couchdb.source.data_dir.as_str(), couchdb.backed.keep.days), ("/srv/couch", 5));
+    assert_eq!(couchdb.source.remote_copy.as_ref().map(|host| host.as_str()), Some("c2"));
+    assert_eq!(couchdb.backed.upload().map(|bucket| bucket.as_str()), Some("couch-two"));
+    assert_eq!(settings.blobdb.backed.directory, "/srv/blob-backups");
+    let media = &settings.files[0].backed;
+    assert_eq!((media.directory.as_str(), media.user.as_str()), ("/opt/data/backups/files-media", "media"));
+    // Twice a day is told apart by the hour, and stays for as many days.
+    assert_eq!(media.schedules.keys().copied().collect::<Vec<_>>(), [Tier::Hourly]);
+    assert_eq!((media.keep.days, media.keep.hours), (2, 72));
+    let ids: Vec<String> =
+        reconcile::derive::desired(&settings).resources.keys().map(ToString::to_string).collect();
+    for name in ["couchdb", "blobdb", "files-media"] {
+        for kind in ["host_directory", "host_file", "crontab"] {
+            assert!(ids.contains(&format!("{kind}/c1/{name}")), "{kind} {name}: {ids:?}");
+        }
+    }
+    let shown = settings.datastores().into_iter().find(|one| one.name == "files-media").expect("shown");
+    assert_eq!((shown.bucket, shown.tiers[0].keep.as_str()), (None, "2 days"));
 }

@@ -293,8 +293,8 @@ fn a_setting_may_come_from_any_place_and_says_from_which() {
     assert_eq!(from("encrypted_root"), "group_vars/all.yml:2:17");
     assert_eq!(from("postgresql_backup_days"), "group_vars/pg_backup/backups.yml:2:25");
     assert_eq!(settings.flat["encrypted_root"].value, Value::text("/mnt/ssd"));
-    assert_eq!(settings.postgresql.directory, "/mnt/ssd/backups/postgresql");
-    assert_eq!(settings.postgresql.keep.days, 9);
+    assert_eq!(settings.postgresql.backed.directory, "/mnt/ssd/backups/postgresql");
+    assert_eq!(settings.postgresql.backed.keep.days, 9);
     let read_from = &settings.postgresql.read_from;
     assert_eq!(read_from[&"db1".parse().expect("a host")].as_str(), "db2");
 }
@@ -311,8 +311,8 @@ fn public_yml_outweighs_every_file_and_may_use_their_variables() {
         ("group_vars/all", "data: /data\npostgresql_backup_days: 9\n"),
     ]);
     let settings = folder.load().unwrap_or_else(|problems| panic!("{:#?}", problems.list));
-    assert_eq!(settings.postgresql.keep.days, 3);
-    assert_eq!(settings.postgresql.directory, "/data/db1");
+    assert_eq!(settings.postgresql.backed.keep.days, 3);
+    assert_eq!(settings.postgresql.backed.directory, "/data/db1");
     let host = settings.inventory.hosts.values().next().expect("a host");
     assert_eq!(host.user.as_ref().map(ToString::to_string).as_deref(), Some("backup"));
 }

@@ -230,6 +230,8 @@ fn begin(top: &Path, like: &Like) -> String {
         script,
         "mount -t overlay -o lowerdir=/etc,upperdir={top}/etc/upper,workdir={top}/etc/work overlay /etc"
     );
+    // What the developer's own shell does at a login is no part of a machine: a lock that it leaves would hold up the next.
+    script.push_str("mount -t tmpfs tmpfs /root\n");
     script.push_str("mount -t tmpfs tmpfs /run\nmount -t tmpfs tmpfs /var/spool\nmkdir -p /run/sshd\n");
     for own in OWN {
         let _ = writeln!(script, "mkdir -p {own} && mount --bind {top}/root{own} {own}");

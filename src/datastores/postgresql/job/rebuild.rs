@@ -13,8 +13,8 @@ use super::scratch::{Programs, ScratchServer};
 use super::server::{CHECKSUMS, COLLATE, CTYPE, ENCODING, ROLE};
 use super::tablespaces::{self, Tablespace};
 use crate::clients::process::{RunAs, Talk};
-use crate::datastores::archive;
 use crate::datastores::dump::{DumpError, LAST_BYTES};
+use crate::datastores::job::archive::{self, Attributes};
 use crate::datastores::names::Content;
 use crate::datastores::restore::Parcel;
 
@@ -70,7 +70,7 @@ fn unpack(
     // Only for making directories: which version it is, the archive tells.
     let maker = Programs { bin: PathBuf::new(), user };
     maker.directory(&raw).map_err(unmade)?;
-    archive::unpack(bytes, &raw, user)?;
+    archive::unpack(bytes, &raw, user, Attributes::Modes)?;
     let holds = |name: &'static str| move |path: &Path| path.join(name).is_file();
     let mut tablespaces = Vec::new();
     let cluster = archive::find(&raw, holds("global/pg_control")).map_err(unmade)?;
@@ -108,7 +108,7 @@ fn unpack(
 fn unpack_part(part: &Path, into: &Path, user: Option<RunAs>) -> Result<(), DumpError> {
     let mut file = fs::File::open(part)
         .map_err(|error| DumpError::new(format!("the archive lacks the part {}: {error}", part.display())))?;
-    archive::unpack(&mut file, into, user)
+    archive::unpack(&mut file, into, user, Attributes::Modes)
 }
 
 /// What the beginning of a script says of itself.
@@ -213,7 +213,8 @@ fn feed(scratch: &ScratchServer, bytes: &mut dyn Read, role: &str) -> Result<(),
     let mut psql = scratch
         .client("psql")
         .args(["-X", "-q", "-o", "/dev/null", "-d", "postgres"])
-        .start_heard(Talk::Both, hear)
+        .listen(hear)
+        .start(Talk::Both)
         .map_err(|error| DumpError::new(error.to_string()))?;
     let Some(mut input) = psql.stdin() else { return Err(DumpError::new("psql has no input")) };
     let (mut buffer, mut last) = (vec![0; CHUNK], Vec::new());

@@ -2,12 +2,12 @@
 //! them what was packed: older tools packed whole paths, this program what lies in a directory.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::dump::DumpError;
 use crate::clients::process::{Program, RunAs, Talk};
+use crate::datastores::dump::DumpError;
 
 /// How deep what was packed may lie: `opt/data/backups/postgresql/postgres_..`, and more.
 const DEPTH: usize = 16;
@@ -15,12 +15,34 @@ const DEPTH: usize = 16;
 const DIRECTORIES: usize = 10_000;
 const CHUNK: usize = 256 << 10;
 
+/// What is given back besides content, times and modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attributes {
+    Modes,
+    /// Access control lists and extended attributes too.
+    All,
+}
+
+/// Makes everything below a directory last (syncfs(2)).
+pub fn settle(directory: &Path) -> io::Result<()> {
+    nix::unistd::syncfs(File::open(directory)?).map_err(io::Error::from)
+}
+
 /// Unpacks an archive into an existing directory. Paths are never followed out of it: tar itself takes the slash from
 /// absolute names and refuses `..`. Owners are as they were where this runs as root, and else are whoever runs it.
-pub fn unpack(bytes: &mut dyn Read, into: &Path, user: Option<RunAs>) -> Result<(), DumpError> {
+pub fn unpack(
+    bytes: &mut dyn Read,
+    into: &Path,
+    user: Option<RunAs>,
+    attributes: Attributes,
+) -> Result<(), DumpError> {
     let unpacked = |why: String| DumpError::new(format!("the archive cannot be unpacked: {why}"));
     let mut tar = Program::new("tar")
         .args(["--extract", "--file=-", "--preserve-permissions", "--delay-directory-restore"])
+        .args(match attributes {
+            Attributes::Modes => &[][..],
+            Attributes::All => &["--acls", "--xattrs", "--xattrs-include=*"][..],
+        })
         .arg_path("--directory", into)
         .as_user(user)
         .start(Talk::Both)
@@ -108,7 +130,7 @@ mod tests {
         // As the scripts of commcare-cloud pack a tree: with `-P`.
         let archive = packed(&["-P", "-cf", "-", &from.path().join("data").display().to_string()]);
         let into = tempfile::tempdir().expect("a directory");
-        unpack(&mut &archive[..], into.path(), None).expect("unpacked");
+        unpack(&mut &archive[..], into.path(), None, Attributes::Modes).expect("unpacked");
         let is_data = |path: &Path| path.join("global/pg_control").is_file();
         let found = find(into.path(), is_data).expect("readable").expect("there");
         assert!(found.ends_with("data"), "{}", found.display());
@@ -124,7 +146,7 @@ mod tests {
         fs::write(from.path().join("file"), vec![7; 100_000]).expect("written");
         let archive = packed(&["-C", &from.path().display().to_string(), "-cf", "-", "file"]);
         let into = tempfile::tempdir().expect("a directory");
-        let cut = unpack(&mut &archive[..50_000], into.path(), None).expect_err("cut");
+        let cut = unpack(&mut &archive[..50_000], into.path(), None, Attributes::Modes).expect_err("cut");
         assert!(cut.message.contains("cannot be unpacked"), "{cut}");
 
         let climbing = packed(&[
@@ -138,7 +160,7 @@ mod tests {
         ]);
         let inner = into.path().join("inner");
         fs::create_dir(&inner).expect("made");
-        assert!(unpack(&mut &climbing[..], &inner, None).is_err());
+        assert!(unpack(&mut &climbing[..], &inner, None, Attributes::Modes).is_err());
         assert!(!into.path().join("escaped").exists());
     }
 }

@@ -1,0 +1,114 @@
+//! How CouchDB is dumped: its data directory as one archive, while it runs.
+//!
+//! Its files only grow, so each of them is whole however long the copy takes. The order matters: secondary indexes come
+//! before the databases that they are made from, since CouchDB brings an index that is behind up to date and cannot mend
+//! one that is ahead (<https://docs.couchdb.org/en/stable/maintenance/backups.html>); and the map of shards comes last,
+//! so that it knows every shard that was copied.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::settings::CouchdbSource;
+use crate::clients::process::Program;
+use crate::datastores::dump::{Dump, DumpError};
+use crate::datastores::job::Around;
+use crate::datastores::tree::job::{
+    Archive, Flavour, TreeRestore, Way, here_is_gnu_tar, look_at, own_backups, tar, unreachable,
+};
+
+/// How long another host may take to answer.
+const QUESTION: Duration = Duration::from_secs(60);
+
+/// Which node holds which shard.
+const SHARD_MAP: &str = "_dbs.couch";
+/// What CouchDB is about to remove.
+const REMOVED: &str = ".delete";
+
+/// Looks whether the data directory is there, and makes ready to read it.
+pub fn open(source: &CouchdbSource, around: &Around) -> Result<Box<dyn Dump>, DumpError> {
+    let directory = around.inside(&source.data_dir);
+    let names = names(&directory, &source.data_dir)?;
+    let inner = own_backups(&source.data_dir, &directory, &around.inside(&around.directory))?;
+    let listed = ["--no-recursion", "./", "--recursion", "--null", "--verbatim-files-from", "--files-from=-"];
+    let program = tar(&directory, &[], inner.as_deref()).args(listed);
+    let mut archive = Archive::of(program, source.data_dir.clone());
+    archive.names = Some(names);
+    archive.flavour = Flavour::AppendOnly;
+    archive.restore_notes = vec![
+        "the user of CouchDB must own DIR and what is in it; then start CouchDB".to_owned(),
+        "on a node of another name, first put that name into each document of the database _dbs".to_owned(),
+    ];
+    Ok(Box::new(archive))
+}
+
+/// Whether a backup could begin: the data directory is there, tar is that of GNU, and the host of the second copy takes it.
+pub fn try_out(source: &CouchdbSource, around: &Around) -> Result<String, DumpError> {
+    names(&around.inside(&source.data_dir), &source.data_dir)?;
+    here_is_gnu_tar()?;
+    let Some(host) = &source.remote_copy else { return Ok(format!("{} is there, and tar", source.data_dir)) };
+    let way = around.elsewhere.way(host);
+    let place = way.rsync_place(host, &around.directory);
+    let mut rsync = Program::new("rsync").args(["--list-only", "--dirs", "--timeout=60"]);
+    if let Way::Ssh(ssh) = &way {
+        rsync = rsync.args(["--rsh", &ssh.remote_shell()]);
+    }
+    rsync.args([OsStr::new("--"), place.as_os_str()]).output(QUESTION).map_err(|error| match &way {
+        Way::Ssh(_) => unreachable(host, error.stderr()),
+        Way::Folder(_) => {
+            DumpError::new(format!("the second copy cannot go to {}: {error}", place.display()))
+        }
+    })?;
+    Ok(format!("{} is there, tar, and {host} for the second copy", source.data_dir))
+}
+
+/// How the data directory takes a backup back.
+pub fn restore(source: &CouchdbSource, around: &Around) -> TreeRestore {
+    TreeRestore {
+        path: source.data_dir.clone(),
+        home: Some(around.inside(&source.data_dir)),
+        marker: Some(SHARD_MAP),
+    }
+}
+
+/// What lies in the data directory, in the order in which it is read.
+fn names(directory: &Path, shown: &str) -> Result<Vec<OsString>, DumpError> {
+    look_at(directory, shown)?;
+    let unreadable = |error: std::io::Error| DumpError::new(format!("{shown} cannot be read: {error}"));
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        names.push(entry.map_err(unreadable)?.file_name());
+    }
+    Ok(ordered(names))
+}
+
+/// Indexes, then databases, then the map of shards.
+fn ordered(mut names: Vec<OsString>) -> Vec<OsString> {
+    let rank = |name: &OsStr| match name.as_bytes() {
+        [b'.', ..] => 0,
+        other if other.starts_with(SHARD_MAP.as_bytes()) => 2,
+        _ => 1,
+    };
+    names.retain(|name| name != REMOVED);
+    names.sort_by(|a, b| (rank(a), a).cmp(&(rank(b), b)));
+    let below = |name: OsString| {
+        let mut path = OsString::from("./");
+        path.push(name);
+        path
+    };
+    names.into_iter().map(below).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_come_first_and_the_map_of_shards_last() {
+        let names = ["shards", "_dbs.couch", ".shards", "_nodes.couch", ".delete", ".old_design"];
+        let order = ordered(names.map(OsString::from).to_vec());
+        assert_eq!(order, ["./.old_design", "./.shards", "./_nodes.couch", "./shards", "./_dbs.couch"]);
+    }
+}

@@ -1,0 +1,72 @@
+//! The one place that opens a dump, or the way back, for whatever source a job file names.
+//!
+//! What surrounds a dump is handed in, so that a job on a host, in the sandbox and in a test is the same job.
+
+pub mod archive;
+
+use std::path::{Path, PathBuf};
+
+use super::dump::{Dump, DumpError, Scratch};
+use super::job_file::Source;
+use super::postgresql::job::Connection;
+use super::restore::{Parcel, Restore};
+use super::tree::job::{Elsewhere, TreeRestore};
+use super::{couchdb, postgresql, tree};
+
+/// What a dump takes from outside.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// `/`, or the folder that is the host in the sandbox: every path of the source lies below it.
+    pub root: PathBuf,
+    /// The backup directory as the job file names it: a tree that holds it leaves it out.
+    pub directory: String,
+    pub postgresql: Connection,
+    /// How other hosts are reached.
+    pub elsewhere: Elsewhere,
+}
+
+impl Around {
+    /// A path of the host where it really lies.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        below(&self.root, path)
+    }
+}
+
+/// A path of a host that lies below `root`.
+pub fn below(root: &Path, path: &str) -> PathBuf {
+    let path = Path::new(path);
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Looks whether `source` can be dumped, and makes ready to. Nothing runs yet.
+pub fn open(source: &Source, around: &Around, scratch: Scratch) -> Result<Box<dyn Dump>, DumpError> {
+    match source {
+        Source::Postgresql(source) => postgresql::job::open(source, &around.postgresql, scratch),
+        Source::Couchdb(source) => couchdb::job::open(source, around),
+        Source::Tree(source) => tree::job::open(source, around),
+    }
+}
+
+/// Whether a backup of `source` could begin. What was found, in words.
+pub fn try_out(source: &Source, around: &Around) -> Result<String, DumpError> {
+    match source {
+        Source::Postgresql(source) => postgresql::job::try_out(source, &around.postgresql),
+        Source::Couchdb(source) => couchdb::job::try_out(source, around),
+        Source::Tree(source) => tree::job::try_out(source, around),
+    }
+}
+
+/// How `source` takes a backup back.
+pub fn restore(source: &Source, around: &Around, parcel: Parcel) -> Box<dyn Restore> {
+    match source {
+        Source::Postgresql(_) => {
+            Box::new(postgresql::job::PostgresqlRestore::new(parcel, &around.postgresql))
+        }
+        Source::Couchdb(source) => Box::new(couchdb::job::restore(source, around)),
+        Source::Tree(source) => Box::new(TreeRestore {
+            path: source.path.clone(),
+            home: source.host.is_none().then(|| around.inside(&source.path)),
+            marker: None,
+        }),
+    }
+}
