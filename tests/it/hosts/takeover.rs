@@ -13,8 +13,8 @@ const TABLE: &str = "/etc/cron.d/backup_postgres";
 const OWN_TABLE: &str = "/var/spool/cron/crontabs/postgres";
 const OURS: &str = "/etc/cron.d/reconcile-fleet-postgresql";
 const DAILY: &str = "#Ansible: Backup postgres daily\n\
-    0 1 * * 1,2,3,4,5,6 postgres /usr/local/sbin/create_postgres_dump.sh daily 7\n";
-const OWN_DAILY: &str = "0 2 * * 1,2,3,4,5,6 /usr/local/sbin/create_postgres_dump.sh daily 7\n";
+    0 1 * * 1,2,3,4,5,6 postgres /usr/local/sbin/create_postgres_dump.sh daily 2\n";
+const OWN_DAILY: &str = "0 2 * * 1,2,3,4,5,6 /usr/local/sbin/create_postgres_dump.sh daily 2\n";
 /// Without a newline at its end, as people leave files.
 const FOREIGN: &str = "# mine\n30 2 * * * root /usr/bin/true";
 const OWN_FOREIGN: &str = "MAILTO=dba@example.com\n15 4 * * * vacuumdb --all # 100\\% mine\n";
@@ -56,8 +56,8 @@ fn a_real_machine_is_taken_over_and_what_is_foreign_stays_to_the_byte() {
     fleet.reconcile("plan").exits(0).says(&[
         "> crontab db1 postgresql (adopted)",
         "takes over /etc/cron.d/backup_postgres",
-        "create_postgres_dump.sh daily 7 as postgres",
-        OWN_TABLE,
+        "create_postgres_dump.sh daily 2 as postgres",
+        "takes over crontab of postgres",
     ]);
 
     fleet.reconcile("apply --auto-approve").exits(0);

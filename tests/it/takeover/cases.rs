@@ -85,8 +85,9 @@ fn fixture(cron_files: &serde_json::Value) -> Fixture {
 /// The same entries in the table of all users, as roles of 2015 wrote them, and in that of the service's user.
 fn elsewhere(tables: &[Table]) -> Vec<Table> {
     let old = tables.iter().flat_map(|table| &table.pieces);
-    let old: Vec<&Piece> =
-        old.filter(|piece| piece.old.as_deref() == Some("postgresql") && piece.text.contains("/create_")).collect();
+    let old: Vec<&Piece> = old
+        .filter(|piece| piece.old.as_deref() == Some("postgresql") && piece.text.contains("/create_"))
+        .collect();
     let Some(first) = old.first() else { return Vec::new() };
     let line = first.text.lines().last().expect("a line");
     let own = |text: String| Piece { text, old: Some("postgresql".to_owned()) };
