@@ -171,8 +171,6 @@ fn terms() -> Terms {
     Terms {
         root_writes: false,
         earlier: Default::default(),
-        verify: Default::default(),
-        services: None,
         previous: Default::default(),
         environment: "prod".parse().expect("a name"),
         account: Some(ACCOUNT.parse().expect("an account")),
