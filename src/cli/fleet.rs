@@ -95,7 +95,7 @@ pub fn look(
             async move {
                 let report = Box::pin(one.look(place, hosts.get(&one.host), &path)).await;
                 let report = match report {
-                    Err(why) => Box::pin(one.from_afar(place, settings, why)).await,
+                    Err(why) => Box::pin(one.seen_from_afar(place, settings, why)).await,
                     report => report,
                 };
                 Host { host: one.host.clone(), datastore: one.datastore.clone(), report }
@@ -134,7 +134,7 @@ impl Watched {
     }
 
     /// What the bucket shows, where the host does not answer.
-    async fn from_afar(
+    async fn seen_from_afar(
         &self,
         place: &Place,
         settings: &Settings,

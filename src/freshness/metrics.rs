@@ -20,18 +20,27 @@ impl Subject<'_> {
     }
 }
 
-/// A metric: its name, what it means, and its samples with their labels.
+/// Metrics in the order in which they were first added.
 #[derive(Debug, Default)]
-pub struct Metrics(Vec<(&'static str, &'static str, Vec<(String, String)>)>);
+pub struct Metrics(Vec<Metric>);
+
+#[derive(Debug)]
+struct Metric {
+    name: &'static str,
+    /// What it means.
+    help: &'static str,
+    /// Labels and value.
+    samples: Vec<(String, String)>,
+}
 
 impl Metrics {
     /// Every metric stands once, whoever adds to it (the exposition format wants its samples together).
     fn add(&mut self, name: &'static str, help: &'static str, labels: String, value: impl ToString) {
-        let at = self.0.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
-            self.0.push((name, help, Vec::new()));
+        let at = self.0.iter().position(|metric| metric.name == name).unwrap_or_else(|| {
+            self.0.push(Metric { name, help, samples: Vec::new() });
             self.0.len() - 1
         });
-        self.0[at].2.push((labels, value.to_string()));
+        self.0[at].samples.push((labels, value.to_string()));
     }
 
     /// What a check found.
@@ -89,7 +98,7 @@ impl Metrics {
     /// The exposition format.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for (name, help, samples) in &self.0 {
+        for Metric { name, help, samples } in &self.0 {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
             for (labels, value) in samples {
                 let _ = writeln!(text, "{name}{{{labels}}} {value}");

@@ -38,7 +38,10 @@ impl Schedule {
         let second = TimeDelta::seconds(1);
         // Most schedules fired a short while ago: look there first, and ever farther back.
         let mut back = TimeDelta::hours(2);
-        while at >= since {
+        if at < since {
+            return None;
+        }
+        loop {
             let from = (at - back).max(since);
             let runs =
                 cron.iter_after((from - second).with_timezone(&zone)).map(|run| run.with_timezone(&Utc));
@@ -48,7 +51,6 @@ impl Schedule {
             }
             back = back * 4;
         }
-        None
     }
 
     /// Whether the schedule fires in the minute that holds `at`.

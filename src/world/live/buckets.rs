@@ -247,7 +247,10 @@ impl LiveWorld {
                     return Answer::Unknown(format!("s3:ListBucketVersions: {}", aws_error(&error)));
                 }
             };
-            versions_of(&page, &self.clock).into_iter().for_each(|version| meter.see(version));
+            // What lies beside a backup, its manifest and its proofs, goes with it and is none.
+            let backups =
+                versions_of(&page, &self.clock).into_iter().filter(|one| !one.key.ends_with(".json"));
+            backups.for_each(|version| meter.see(version));
             match (page.is_truncated(), page.next_key_marker) {
                 (Some(true), key @ Some(_)) => markers = (key, page.next_version_id_marker),
                 _ => return Answer::Lost(meter.finish()),

@@ -87,7 +87,7 @@ fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
         .expect("a directory")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("utf-8"))
-        .filter(|name| !name.ends_with(".lock"))
+        .filter(|name| !name.starts_with(".reconcile-"))
         .collect();
     names.sort();
     names

@@ -77,7 +77,7 @@ fn everything_documented_parses_and_what_is_left_undone_is_told() {
     let uploads = ["backups.files.0.bucket", "backups.postgresql.bucket"];
     assert_eq!(told, uploads.map(|key| ("no-credentials", Some(key))));
     let undone: Vec<&str> = settings.unsupported.iter().map(|one| one.key.as_str()).collect();
-    assert_eq!(undone, ["backups.databases", "backups.dokku",]);
+    assert_eq!(undone, ["backups.databases", "backups.dokku"]);
     let places: Vec<u32> = settings.unsupported.iter().map(|one| one.place.line).collect();
     assert_eq!(places, [29, 48]);
 }

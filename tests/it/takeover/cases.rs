@@ -38,10 +38,18 @@ fn pieces(lines: &[String]) -> Vec<Piece> {
             comment = format!("{line}\n");
             continue;
         }
-        let old = old_job(line).map(|((datastore, _), _)| datastore);
+        let old = old_job(line).map(|((datastore, _), _)| datastore).or_else(|| checked(line));
         pieces.push(Piece { text: format!("{}{line}\n", std::mem::take(&mut comment)), old });
     }
     pieces
+}
+
+/// What the roles' freshness check looks after: ours checks in its place.
+fn checked(line: &str) -> Option<String> {
+    let (_, what) = line.split_once("/check_s3_backup.py ")?;
+    let names = [("postgres", "postgresql"), ("couch", "couchdb"), ("blobdb", "blobdb")];
+    let named = |(name, _): &&(&str, &str)| what.split_whitespace().next() == Some(*name);
+    names.iter().find(named).map(|(_, datastore)| (*datastore).to_owned())
 }
 
 /// Puts foreign lines between the parts of a file; `turn` says which, and whether there are any.
@@ -77,8 +85,9 @@ fn fixture(cron_files: &serde_json::Value) -> Fixture {
 /// The same entries in the table of all users, as roles of 2015 wrote them, and in that of the service's user.
 fn elsewhere(tables: &[Table]) -> Vec<Table> {
     let old = tables.iter().flat_map(|table| &table.pieces);
-    let old: Vec<&Piece> =
-        old.filter(|piece| piece.old.as_deref().is_some_and(|old| old == "postgresql")).collect();
+    let old: Vec<&Piece> = old
+        .filter(|piece| piece.old.as_deref() == Some("postgresql") && piece.text.contains("/create_"))
+        .collect();
     let Some(first) = old.first() else { return Vec::new() };
     let line = first.text.lines().last().expect("a line");
     let own = |text: String| Piece { text, old: Some("postgresql".to_owned()) };
