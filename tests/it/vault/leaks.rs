@@ -69,6 +69,8 @@ fn no_verb_says_a_secret() {
         &["status"],
         &["check"],
         &["alerts", "test"],
+        &["verify", "postgresql"],
+        &["restore", "postgresql", "--to", "elsewhere"],
         &["lock", "show"],
         &["lock", "break", "--auto-approve"],
         &["sandbox", "show"],
