@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::place::Place;
+use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
@@ -84,6 +85,7 @@ impl Run {
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         let context =
             Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
+        Stop::of_job(context.stop.clone());
         let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),

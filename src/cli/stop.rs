@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
+use crate::jobs;
 
 /// Whether somebody said stop.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,30 @@ impl Stop {
 
     pub fn is_told(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// Hands on to a job that it is to end, and ends the program at once where that is said twice.
+    pub fn of_job(stop: jobs::Stop) {
+        let ignored = ignored();
+        let kinds = [
+            (SignalKind::interrupt(), "SIGINT"),
+            (SignalKind::terminate(), "SIGTERM"),
+            (SignalKind::hangup(), "SIGHUP"),
+        ];
+        for (kind, name) in kinds {
+            let is_ignored = ignored >> (kind.as_raw_value() - 1) & 1 == 1;
+            if !is_ignored && let Ok(mut signal) = signal(kind) {
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    while signal.recv().await.is_some() {
+                        if stop.why().is_some() {
+                            exit(i32::from(Exit::Failed.code()));
+                        }
+                        stop.say(format!("{name} came"));
+                    }
+                });
+            }
+        }
     }
 
     async fn hear(self, mut signal: Signal) {

@@ -16,7 +16,7 @@ use crate::datastores::job_file::{JobFile, Upload};
 use crate::datastores::postgresql::job::Connection;
 use crate::datastores::tree::job::Elsewhere;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
-use crate::jobs::{Channels, Context, Earlier, JobError, Store, log_failure};
+use crate::jobs::{self, Channels, Context, Earlier, JobError, Store, log_failure};
 use crate::settings::{Secrets, Settings, Vault};
 use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
 
@@ -119,6 +119,8 @@ impl Surroundings {
             store,
             postgresql: self.postgresql.clone(),
             elsewhere: self.elsewhere.clone(),
+            stop: jobs::Stop::of_process(),
+            patience: jobs::PATIENCE,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             syslog: self.syslog,
             channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
@@ -158,6 +160,8 @@ impl Surroundings {
             store,
             postgresql: self.postgresql.clone(),
             elsewhere: self.elsewhere.clone(),
+            stop: jobs::Stop::of_process(),
+            patience: jobs::PATIENCE,
             threads: NonZeroUsize::MIN,
             syslog: false,
             channels: Channels::default(),

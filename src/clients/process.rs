@@ -3,20 +3,41 @@
 //! Must never put a secret into an argument, and never leave a child behind: dropping a [`Running`] kills the child and
 //! whatever it started.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+/// The process groups of children that run.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Asks every child that runs to end, with whatever it started: this program was told to.
+pub fn end_all() {
+    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let _ = killpg(Pid::from_raw(*group), Signal::SIGTERM);
+    }
+}
+
+/// Notes a child, or that it was waited for: its number may be another's from then on.
+fn note(child: &Child, runs: bool) {
+    let Ok(group) = i32::try_from(child.id()) else { return };
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if runs {
+        running.insert(group);
+    } else {
+        running.remove(&group);
+    }
+}
 
 /// How much of a child's standard error is kept: its end, where programs say why they stop.
 const STDERR_KEPT: usize = 4 << 10;
@@ -128,6 +149,7 @@ impl Program {
             io::ErrorKind::NotFound => ProcessError::Missing(self.name.clone()),
             _ => ProcessError::Start { program: self.name.clone(), source },
         })?;
+        note(&child, true);
         let listener = self.listener.take();
         let stderr =
             child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr, listener)));
@@ -200,7 +222,9 @@ impl Running {
 
     /// Waits for the end; anything but success is an error with the child's last words.
     pub fn wait(mut self) -> Result<(), ProcessError> {
-        let status = self.child.wait().map_err(|source| self.pipe_error(source))?;
+        let status = self.child.wait();
+        note(&self.child, false);
+        let status = status.map_err(|source| self.pipe_error(source))?;
         match status.success() {
             true => Ok(()),
             false => {
@@ -217,7 +241,9 @@ impl Running {
 
     /// Waits for the end, whichever it is, and until its listener has heard everything.
     pub fn end(mut self) -> Result<Ended, ProcessError> {
-        let status = self.child.wait().map_err(|source| self.pipe_error(source))?;
+        let status = self.child.wait();
+        note(&self.child, false);
+        let status = status.map_err(|source| self.pipe_error(source))?;
         let stderr = self.take_stderr();
         Ok(Ended { code: status.code(), status: ended(status), stderr })
     }
@@ -259,6 +285,7 @@ impl Running {
             }
             let _ = self.child.wait();
         }
+        note(&self.child, false);
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::Stop;
 use super::job_file::AlertSecrets;
 use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::JobFile;
@@ -30,6 +32,10 @@ pub struct Context {
     pub postgresql: Connection,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
+    /// Whether somebody says that the job is to end.
+    pub stop: Stop,
+    /// How long a dump may give no byte.
+    pub patience: Duration,
     /// How many threads compress.
     pub threads: NonZeroUsize,
     /// Whether a failure is told to the machine's system log. The sandbox leaves its machine alone.

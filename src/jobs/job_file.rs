@@ -174,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn files_of_the_version_before_are_read_and_none_older_or_newer() {
+        for (version, is_read) in [(0, false), (OLDEST, true), (VERSION, true), (VERSION + 1, false)] {
+            let text = GOOD.replacen("\"version\": 1", &format!("\"version\": {version}"), 1);
+            assert_eq!(parse(text.as_bytes()).is_ok(), is_read, "{version}");
+        }
+        let tree = r#"{"tree": {"path": "/srv", "exclude": ["/a"], "host": "web"}}"#;
+        let text = GOOD.replace(r#"{"postgresql": {"method": "plain", "read_from": null}}"#, tree);
+        assert_eq!(parse(text.as_bytes()).expect("good").job.source.method(), "tree");
+    }
+
+    #[test]
     fn what_is_wrong_is_told_without_a_secret() {
         for (from, to, told) in [
             ("\"version\": 1", "\"version\": 9", "version 9"),

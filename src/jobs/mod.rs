@@ -24,6 +24,7 @@ mod remote;
 pub mod restore;
 mod sequence;
 mod slice;
+mod stop;
 mod stream;
 pub mod tell;
 mod upload;
@@ -38,6 +39,7 @@ pub use manifest::{Manifest, Remote};
 pub use preflight::{Check, preflight};
 pub use remote::Hidden;
 pub use sequence::{BackupReport, backup, backup_with};
+pub use stop::{PATIENCE, Stop};
 
 /// Runs what blocks where it holds up nobody.
 async fn blocking<T: Send + 'static>(

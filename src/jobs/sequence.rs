@@ -17,6 +17,7 @@ use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::manifest::{FORMAT, Manifest, Remote};
+use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
 use super::{copy, directory, expire, failure, lock, manifest, tell};
@@ -50,7 +51,7 @@ where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
     log(context, tier, "began");
-    let result = Box::pin(attempt(context, tier, open)).await;
+    let result = Box::pin(attempt(context, tier, open)).await.map_err(|error| stopped(context, error));
     match &result {
         Ok(report) => {
             log(context, tier, &done(report));
@@ -71,6 +72,18 @@ where
 fn log(context: &Context, tier: Tier, what: &str) {
     if context.syslog {
         failure::log_as("daemon.info", &format!("{}: {what}", context.title(tier)));
+    }
+}
+
+/// What fails after the job was told to end fails because of that.
+fn stopped(context: &Context, error: JobError) -> JobError {
+    match context.stop.why() {
+        Some(why) if !error.is_refusal() => JobError::new(
+            error.stage,
+            format!("the job was stopped: {why}; nothing partial is left, and earlier backups are untouched"),
+        )
+        .help("the next run begins anew"),
+        _ => error,
     }
 }
 
@@ -117,7 +130,7 @@ where
     let writing = write(context, dump, written, place.clone(), tell);
     let uploading = async {
         match &target {
-            Some(target) => upload::follow(target, read, words).await,
+            Some(target) => upload::follow(target, read, words, &context.stop).await,
             None => Ok(None),
         }
     };
@@ -204,8 +217,10 @@ async fn write(
     tell: UnboundedSender<Word>,
 ) -> Result<Written, JobError> {
     let (compression, threads) = (context.job.compression, context.threads);
-    blocking(Stage::Dump, move || {
-        let stream = dump.stream()?;
+    let progress = Progress::default();
+    let watched = progress.clone();
+    let writing = blocking(Stage::Dump, move || {
+        let stream = watched.watch(dump.stream()?);
         let (flow, settled) = settling(&file, |settle| {
             let on_part = |part| {
                 // An upload that failed meanwhile tells so itself; the dump goes on.
@@ -222,8 +237,14 @@ async fn write(
         let notes = dump.finish(&flow.last)?;
         settled.and_then(|()| file.sync_all()).map_err(|error| unwritten(Stage::Seal, &place, &error))?;
         Ok(Written { flow, sure: Sure(tell), notes })
-    })
-    .await?
+    });
+    tokio::pin!(writing);
+    tokio::select! {
+        written = &mut writing => return written?,
+        // Its programs were told to end, and with them the dump does.
+        () = progress.guard(&context.stop, context.patience) => {}
+    }
+    writing.await?
 }
 
 /// Does `work`, which writes to `file`, while what is written goes to the disk whenever `work` says so: otherwise all

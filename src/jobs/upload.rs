@@ -32,6 +32,7 @@ use super::error::{JobError, Stage};
 use super::manifest::Manifest;
 use super::remote;
 use super::slice::body;
+use super::stop::Stop;
 use super::stream::{Flow, Part};
 use crate::datastores::job_file::Upload;
 use crate::datastores::names::Name;
@@ -155,6 +156,7 @@ pub async fn follow(
     target: &Target,
     file: Arc<File>,
     mut words: UnboundedReceiver<Word>,
+    stop: &Stop,
 ) -> Result<Option<Uploaded>, JobError> {
     target.store.knows_owner().map_err(|why| target.failed("the upload", &why))?;
     target.abort_stale().await;
@@ -169,7 +171,10 @@ pub async fn follow(
         };
     }
     let id = target.create().await?;
-    let result = target.parts(&id, &file, first, &mut words).await;
+    let result = tokio::select! {
+        result = target.parts(&id, &file, first, &mut words) => result,
+        why = stop.told() => Err(target.failed("the upload", why)),
+    };
     if !matches!(result, Ok(Some(_))) {
         target.abort(&id).await;
     }

@@ -31,7 +31,7 @@ use server::Server;
 pub use tablespaces::{Tablespace, point};
 
 use super::settings::{Method, PostgresqlSource};
-use crate::clients::process::{Program, Running, Talk};
+use crate::clients::process::{ProcessError, Program, Running, Talk};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};
 use crate::datastores::job_file::Compression;
 use crate::datastores::names::Content;
@@ -128,13 +128,33 @@ impl PostgresqlDump {
                 }
                 let folder = Folder::new(self.scratch.0.clone())?;
                 let whole = begin(self.basebackup()?.arg_path("-D", &folder.0))?;
-                whole.wait().map_err(|error| DumpError::new(format!("the base backup failed: {error}")))?;
+                whole.wait().map_err(|error| failed("the base backup", &error))?;
                 let tar = begin(Program::new("tar").arg_path("-C", &folder.0).args(["-cf", "-", "."]));
                 self.parts.folder = Some(folder);
                 tar
             }
         }
     }
+}
+
+/// What a program says of its failure, with the setting that would have kept it from failing where the server is a standby
+/// (<https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT>).
+fn failed(what: &str, error: &ProcessError) -> DumpError {
+    let told = DumpError::new(format!("{what} failed: {error}"));
+    let said = error.stderr();
+    if said.contains("conflict with recovery") {
+        return told.help(
+            "the standby replayed what the primary removed while it was read: set max_standby_streaming_delay (and \
+             max_standby_archive_delay) on the standby to longer than a dump takes, or -1, or hot_standby_feedback = on",
+        );
+    }
+    if said.contains("full_page_writes=off") {
+        return told.help("set full_page_writes = on on the primary: without it a standby gives no base backup");
+    }
+    if said.contains("standby was promoted") {
+        return told.help("it is a primary now: the next run reads from it as from any other");
+    }
+    told
 }
 
 fn begin(program: Program) -> Result<Running, DumpError> {
@@ -172,7 +192,7 @@ impl Dump for PostgresqlDump {
 
     fn finish(mut self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError> {
         if let Some(child) = self.parts.child.take() {
-            child.wait().map_err(|error| DumpError::new(format!("the dump failed: {error}")))?;
+            child.wait().map_err(|error| failed("the dump", &error))?;
         }
         let whole = match self.method {
             // A tar archive ends in two blocks of zeros (tar(5)).
@@ -280,6 +300,35 @@ impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             tracing::warn!("the folder {} cannot be removed: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_standby_lacks_is_told_with_its_setting() {
+        for (said, setting) in [
+            (
+                "pg_dump: error: Dumping the contents of table \"people\" failed: PQgetResult() failed.\n\
+                 ERROR:  canceling statement due to conflict with recovery",
+                "max_standby_streaming_delay",
+            ),
+            (
+                "pg_basebackup: error: WAL generated with full_page_writes=off was replayed since last restartpoint",
+                "full_page_writes = on",
+            ),
+            ("pg_basebackup: error: the standby was promoted during online backup", "primary now"),
+        ] {
+            let error = ProcessError::Failed {
+                program: "pg_dumpall".to_owned(),
+                status: "failed with exit code 1".to_owned(),
+                stderr: said.to_owned(),
+            };
+            let told = failed("the dump", &error);
+            assert!(told.help.is_some_and(|help| help.contains(setting)), "{setting}");
         }
     }
 }

@@ -61,6 +61,8 @@ impl Host {
             store: None,
             postgresql: Connection::default(),
             elsewhere: Elsewhere::Ssh { config: None },
+            stop: Default::default(),
+            patience: reconcile::jobs::PATIENCE,
             threads: NonZeroUsize::new(2).expect("two"),
             syslog: false,
             channels: Default::default(),

@@ -89,7 +89,7 @@ async fn there_and_back(method: Method) {
     assert!(done.compared && done.name == report.manifest.name, "{done:?}");
     assert_eq!(done.into, data.display().to_string());
     let kept = format!("{}.before-restore-20261121T000000Z", data.display());
-    assert_eq!(done.kept.as_slice(), std::slice::from_ref(&kept));
+    assert_eq!(done.kept, std::slice::from_ref(&kept));
     let after = fs::metadata(&data).expect("there");
     assert_eq!((before.uid(), before.mode()), (after.uid(), after.mode()));
 

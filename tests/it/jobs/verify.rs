@@ -21,7 +21,7 @@ use super::restore::{BUCKET, host, with_bucket};
 use crate::support::postgres::Postgres;
 
 /// The backup directory of a test is root's, whom no server runs as; so it is verified where everybody may go.
-async fn proof(host: &Host) -> Result<Evidence, JobError> {
+pub async fn proof(host: &Host) -> Result<Evidence, JobError> {
     let scratch = tempfile::Builder::new().prefix("scratch").tempdir_in("/tmp").expect("a folder");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(scratch.path(), mode).expect("given");

@@ -201,3 +201,22 @@ fn trees_and_directories_declared_directly_are_backed_up() {
     let shown = settings.datastores().into_iter().find(|one| one.name == "files-media").expect("shown");
     assert_eq!((shown.bucket, shown.tiers[0].keep.as_str()), (None, "2 days"));
 }
+
+#[test]
+fn a_host_that_holds_a_tree_reads_it_where_it_is() {
+    let public = "deploy_env: prod\nbackups:\n  files:\n    - {name: media, hosts: [off1, web], source: {host: web, path: /m}, \
+                  schedule: '0 1 * * *'}\n";
+    let settings = loaded(&[("public.yml", public), ("inventory.ini", "[all]\noff1\nweb\n")]);
+    let desired = reconcile::derive::desired(&settings);
+    for (host, from) in [("off1", Some("web")), ("web", None)] {
+        let id = format!("host_file/{host}/files-media").parse().expect("an id");
+        let reconcile::resources::Resource::HostFile(file) = &desired.resources[&id].resource else {
+            panic!("no job file");
+        };
+        let reconcile::resources::host_file::Body::Members { members, .. } = &file.body else {
+            panic!("no members");
+        };
+        let tree = members["source"].get("tree").expect("a tree");
+        assert_eq!(tree.get("host").and_then(|value| value.as_text()), from, "{host}");
+    }
+}

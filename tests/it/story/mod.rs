@@ -13,6 +13,7 @@ mod reality;
 mod refusals;
 mod retiring;
 pub mod stage;
+mod stopping;
 mod takeover;
 mod trees;
 mod watch;

@@ -26,7 +26,7 @@ const OLD: [(&str, &str); 2] = [
     ),
 ];
 
-fn stage() -> Stage {
+pub(super) fn stage() -> Stage {
     let stage = Stage::new();
     fs::write(stage.path("environment/public.yml"), PUBLIC).expect("written");
     fs::write(stage.path("environment/inventory.ini"), INVENTORY).expect("written");
