@@ -149,7 +149,8 @@ fn failed(what: &str, error: &ProcessError) -> DumpError {
         );
     }
     if said.contains("full_page_writes=off") {
-        return told.help("set full_page_writes = on on the primary: without it a standby gives no base backup");
+        return told
+            .help("set full_page_writes = on on the primary: without it a standby gives no base backup");
     }
     if said.contains("standby was promoted") {
         return told.help("it is a primary now: the next run reads from it as from any other");

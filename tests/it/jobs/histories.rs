@@ -26,9 +26,13 @@ impl Random {
     /// Something that people do to a database.
     fn write(&mut self, number: u32) -> String {
         let (table, n) = (format!("t{}", self.below(6)), self.below(400) + 1);
-        let make = format!("create table if not exists {table} (id bigserial primary key, words text, at timestamptz)");
+        let make = format!(
+            "create table if not exists {table} (id bigserial primary key, words text, at timestamptz)"
+        );
         let what = match self.below(12) {
-            0 => format!("insert into {table} (words) select repeat(md5(g::text), 3) from generate_series(1, {n}) g"),
+            0 => format!(
+                "insert into {table} (words) select repeat(md5(g::text), 3) from generate_series(1, {n}) g"
+            ),
             1 => format!("update {table} set words = words || '{n}' where id % 3 = 0"),
             2 => format!("delete from {table} where id % 5 = {}", n % 5),
             3 => format!("truncate {table}; insert into {table} (words) values ('first'), (null)"),
@@ -42,8 +46,10 @@ impl Random {
             _ => format!("comment on table {table} is 'it''s number {number}'"),
         };
         // Views stand in the way of some of it.
-        format!("{make}; do $do$ begin {what}; exception when dependent_objects_still_exist then null; end $do$")
-            .replace("begin select ", "begin perform ")
+        format!(
+            "{make}; do $do$ begin {what}; exception when dependent_objects_still_exist then null; end $do$"
+        )
+        .replace("begin select ", "begin perform ")
     }
 }
 
@@ -53,7 +59,8 @@ fn picture(server: &Postgres) -> String {
     assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
     let text = String::from_utf8(dumped.stdout).expect("UTF-8");
     // The key of a dump is another each time.
-    let lines = text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
+    let lines =
+        text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
     lines.collect::<Vec<_>>().join("\n")
 }
 

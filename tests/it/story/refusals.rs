@@ -79,7 +79,7 @@ fn a_denied_call_is_unknown_and_the_rest_goes_on() {
     stage
         .reconcile("apply --auto-approve")
         .exits(1)
-        .says(&["done    update crontab/db1/postgresql", "1 done."]);
+        .says(&["done    update crontab/db1/postgresql", "2 done."]);
 }
 
 #[test]

@@ -66,6 +66,11 @@ fn no_verb_says_a_secret() {
         &["permissions", "plan"],
         &["permissions", "apply"],
         &["list", "postgresql"],
+        &["status"],
+        &["check"],
+        &["alerts", "test"],
+        &["verify", "postgresql"],
+        &["restore", "postgresql", "--to", "elsewhere"],
         &["lock", "show"],
         &["lock", "break", "--auto-approve"],
         &["sandbox", "show"],
@@ -88,7 +93,9 @@ fn no_verb_says_a_secret() {
         command.env("ANSIBLE_VAULT_PASSWORD_FILE", "./password").env("RECONCILE_LOG", "trace");
         let answer = super::answer(command, b"");
         is_silent(&all, &answer);
-        assert_eq!(answer.code, 0, "{all:?}: {}", answer.stderr);
+        // Here there is nobody to tell and no backup to restore.
+        let may_fail = ["alerts", "verify", "restore"].contains(&arguments[0]);
+        assert!(answer.code == 0 || may_fail, "{all:?}: {} {}", answer.code, answer.stderr);
         let mut json = desk.program(&[&all[..], &["--output", "json"]].concat());
         json.env("ANSIBLE_VAULT_PASSWORD_FILE", "./password");
         is_silent(&all, &super::answer(json, b""));
