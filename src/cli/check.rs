@@ -66,7 +66,8 @@ impl Check {
         let mut hosts = Vec::new();
         for (datastore, file) in jobs {
             let context = Box::pin(host.context(file.as_deref(), &datastore)).await?;
-            let report = Box::pin(check::look(&context)).await;
+            let earlier = Box::pin(host.earlier(file.as_deref(), &datastore)).await?;
+            let report = Box::pin(check::look(&context, &earlier)).await;
             hosts.push(Host { host: report.host.clone(), datastore, report: Ok(report) });
         }
         Ok(hosts)

@@ -117,7 +117,9 @@ impl Watched {
                 let host = Surroundings::of(place, Some(&self.host)).map_err(|failure| failure.to_text())?;
                 let context = Box::pin(host.context(Some(path), &self.datastore)).await;
                 let context = context.map_err(|failure| failure.to_text())?;
-                Ok(Box::pin(check::look(&context)).await)
+                let earlier = Box::pin(host.earlier(Some(path), &self.datastore)).await;
+                let earlier = earlier.map_err(|failure| failure.to_text())?;
+                Ok(Box::pin(check::look(&context, &earlier)).await)
             }
             Some(Reach::Not(why)) => Err(why.clone()),
             None => Err("it is not in the inventory".to_owned()),

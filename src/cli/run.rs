@@ -49,9 +49,10 @@ impl Run {
 
     /// What cron calls: looks, tells whoever is to be told, and leaves the file that old eyes look for.
     async fn check(&self, host: &Surroundings, out: &mut Output) -> Result<Exit, Failure> {
-        let context =
-            Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
-        let report = Box::pin(jobs::check::look(&context)).await;
+        let named = self.command.job_file.as_deref();
+        let context = Box::pin(host.context(named, &self.command.datastore)).await?;
+        let earlier = Box::pin(host.earlier(named, &self.command.datastore)).await?;
+        let report = Box::pin(jobs::check::look(&context, &earlier)).await;
         let mut troubles = Box::pin(jobs::tell::checked(&context, &report)).await;
         if let Err(error) = jobs::check::status_file::write(&context, &report) {
             let file = jobs::check::status_file::FILE;

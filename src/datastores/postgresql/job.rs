@@ -325,6 +325,7 @@ mod tests {
         ] {
             let error = ProcessError::Failed {
                 program: "pg_dumpall".to_owned(),
+                code: Some(1),
                 status: "failed with exit code 1".to_owned(),
                 stderr: said.to_owned(),
             };

@@ -7,23 +7,45 @@ use chrono::{DateTime, Utc};
 use super::{Whose, format_of};
 use crate::datastores::names::{Name, Slot};
 use crate::freshness::{Place, Seen};
-use crate::jobs::context::Context;
+use crate::jobs::context::{Context, Store};
 use crate::jobs::directory::Local;
+use crate::jobs::list::Earlier;
 use crate::jobs::manifest::Manifest;
 use crate::jobs::remote::{self, Object};
-use crate::vocab::Tier;
+use crate::vocab::{BucketName, Tier};
 
 /// Of how many of the newest of a tier the manifest is asked for in the bucket, where the host has none: its end is what
 /// ages count from, and its format what sizes are compared by.
 const ASKED: usize = 6;
 
 /// The backups of this host in the bucket; the error says why they cannot be seen.
-pub async fn seen(context: &Context, local: &[Local], whose: Whose) -> Result<Vec<Seen>, String> {
+pub async fn seen(
+    context: &Context,
+    earlier: &[Earlier],
+    local: &[Local],
+    whose: Whose,
+) -> Result<Vec<Seen>, String> {
     let (Some(store), Some(upload)) = (&context.store, &context.job.upload) else {
         return Err("there is no client for the bucket".to_owned());
     };
-    let in_bucket = |why: String| format!("s3://{}: {why}", upload.bucket);
-    let found = remote::list(store, &upload.bucket, &[(None, context.series())]).await.map_err(in_bucket)?;
+    let mut seen = seen_in(context, (store, &upload.bucket), local, whose).await?;
+    for Earlier { bucket, store } in earlier {
+        // What cannot be seen there excuses nothing; `list` tells why.
+        seen.extend(seen_in(context, (store, bucket), local, whose).await.unwrap_or_default());
+    }
+    Ok(seen)
+}
+
+/// Those in one bucket, under whatever name the environment had.
+async fn seen_in(
+    context: &Context,
+    (store, bucket): (&Store, &BucketName),
+    local: &[Local],
+    whose: Whose,
+) -> Result<Vec<Seen>, String> {
+    let in_bucket = |why: String| format!("s3://{bucket}: {why}");
+    let names: Vec<_> = context.all_series().into_iter().map(|series| (None, series)).collect();
+    let found = remote::list(store, bucket, &names).await.map_err(in_bucket)?;
     let ours = |name: &Name| match &name.slot {
         Slot::Undated { host } => match whose {
             Whose::ThisHost => *host == context.hostname,
@@ -44,7 +66,7 @@ pub async fn seen(context: &Context, local: &[Local], whose: Whose) -> Result<Ve
             None if *times < ASKED => {
                 *times += 1;
                 // One that cannot be read leaves the storage's own date.
-                remote::manifest_of(store, &upload.bucket, &found, &object.copy).await.ok().flatten()
+                remote::manifest_of(store, bucket, &found, &object.copy).await.ok().flatten()
             }
             _ => None,
         };

@@ -8,6 +8,8 @@ mod old;
 pub mod status_file;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::directory::{self, Local};
 use super::failure::{self, LastFailure};
+use super::list::Earlier;
 use super::lock;
 use super::manifest::Manifest;
 use super::tell::Watch;
@@ -71,23 +74,40 @@ impl CheckReport {
     }
 }
 
-/// Looks at everything, on the host itself. What cannot be seen is a part of the answer.
-pub async fn look(context: &Context) -> CheckReport {
+/// Looks at everything, on the host itself: what was made under earlier names and lies in `earlier` buckets counts too. What
+/// cannot be seen is a part of the answer.
+pub async fn look(context: &Context, earlier: &[Earlier]) -> CheckReport {
     let local = directory::find(context).map_err(|error| error.message).and_then(|place| {
-        directory::backups(&place, &context.series()).map_err(|error| {
+        backups(context, &place).map_err(|error| {
             let place = place.display();
             format!("{place} cannot be read: {error}; run it as the user that makes the backups")
         })
     });
-    Box::pin(judged(context, local, Whose::ThisHost)).await
+    Box::pin(judged(context, earlier, local, Whose::ThisHost)).await
 }
 
 /// Looks at the bucket alone, from elsewhere; `why` the host itself cannot be asked.
 pub async fn look_from_afar(context: &Context, why: String) -> CheckReport {
-    Box::pin(judged(context, Err(why), Whose::Named)).await
+    Box::pin(judged(context, &[], Err(why), Whose::Named)).await
 }
 
-async fn judged(context: &Context, local: Result<Vec<Local>, String>, whose: Whose) -> CheckReport {
+/// The backups in the directory, each once: names of one environment may read as another's.
+fn backups(context: &Context, place: &Path) -> io::Result<Vec<Local>> {
+    let mut found: BTreeMap<String, Local> = BTreeMap::new();
+    for series in context.all_series() {
+        for backup in directory::backups(place, &series)? {
+            found.entry(backup.file.clone()).or_insert(backup);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+async fn judged(
+    context: &Context,
+    earlier: &[Earlier],
+    local: Result<Vec<Local>, String>,
+    whose: Whose,
+) -> CheckReport {
     let memory = Memory::read(context);
     let now = context.clock.now();
     let mut places = BTreeMap::from([(Place::Here, local.as_ref().err().cloned())]);
@@ -95,7 +115,7 @@ async fn judged(context: &Context, local: Result<Vec<Local>, String>, whose: Who
     let mut seen: Vec<Seen> = local.iter().map(seen_here).collect();
     seen.extend(expired(&local, &memory, context, now));
     if context.job.upload.is_some() {
-        let remote = Box::pin(bucket::seen(context, &local, whose)).await;
+        let remote = Box::pin(bucket::seen(context, earlier, &local, whose)).await;
         let why = remote.as_ref().err().cloned();
         places.insert(Place::Remote, why);
         seen.extend(remote.into_iter().flatten());

@@ -46,7 +46,7 @@ async fn backup(host: &Host, end: End) {
 
 /// What cron's check does; what could not be told is the answer.
 async fn checked(host: &Host) -> (CheckReport, Vec<String>) {
-    let report = check::look(&host.context).await;
+    let report = check::look(&host.context, &[]).await;
     let troubles = tell::checked(&host.context, &report).await;
     (report, troubles)
 }
@@ -128,7 +128,7 @@ async fn a_letter_that_nobody_took_is_told_and_sent_by_the_next_check() {
     for mood in [Mood::Busy, Mood::Closes] {
         server.becomes(mood);
         backup(&host, End::Failed).await;
-        let report = check::look(&host.context).await;
+        let report = check::look(&host.context, &[]).await;
         assert_eq!(report.watch.waiting, 1);
         let why = report.watch.untold.expect("a reason");
         assert!(why.contains("the mail to ops@example.org was not taken: 127.0.0.1 port "), "{why}");
@@ -144,7 +144,7 @@ async fn a_letter_that_nobody_took_is_told_and_sent_by_the_next_check() {
     assert_eq!(letters.len(), 2);
     assert!(letters[0].subject().starts_with("[ALERT]") && letters[1].subject().starts_with("[OK]"));
     assert!(letters[0].text.contains("Date: Sat, 21 Nov 2026 01:00:00 +0000"), "{}", letters[0].text);
-    assert_eq!(check::look(&host.context).await.watch.waiting, 0);
+    assert_eq!(check::look(&host.context, &[]).await.watch.waiting, 0);
     checked(&host).await;
     assert_eq!(server.letters(), []);
 }
@@ -232,7 +232,7 @@ async fn two_jobs_that_tell_at_once_send_one_letter() {
     let server = Smtp::start(Mood::Takes);
     let host = host(&server, &[OPS]);
     host.pass(TimeDelta::hours(3));
-    let report = check::look(&host.context).await;
+    let report = check::look(&host.context, &[]).await;
     let telling = [0; 4].map(|_| tell::checked(&host.context, &report));
     for troubles in futures_util::future::join_all(telling).await {
         assert_eq!(troubles, [""; 0]);
@@ -312,16 +312,16 @@ async fn a_test_counts_once_a_person_has_its_code() {
         letters[0].subject(),
         "[TEST] postgresql backups on db1.example.org (production): code abc234"
     );
-    assert_eq!(check::look(&host.context).await.watch.confirmed, None);
+    assert_eq!(check::look(&host.context, &[]).await.watch.confirmed, None);
     let error = test::confirm(&host.context, "abc235", "me").await.expect_err("another code");
     assert!(error.message.contains("not the code of the last test"));
     let confirmed = test::confirm(&host.context, " ABC234\n", "me").await.expect("arrived");
     assert_eq!(confirmed.channels, [format!("mail to {OPS}")]);
-    let watch = check::look(&host.context).await.watch;
+    let watch = check::look(&host.context, &[]).await.watch;
     assert_eq!(watch.confirmed.expect("recorded").by, "me");
     assert!(test::confirm(&host.context, "abc234", "me").await.is_err(), "a code counts once");
     // What is remembered of tests survives what jobs remember.
     backup(&host, End::Whole).await;
     checked(&host).await;
-    assert!(check::look(&host.context).await.watch.confirmed.is_some());
+    assert!(check::look(&host.context, &[]).await.watch.confirmed.is_some());
 }

@@ -222,4 +222,9 @@ fn backups_of_earlier_names_and_buckets_are_listed() {
     assert_eq!(of(file)["here"]["keep"], "earlier-name");
     assert_eq!(backups.len(), 2, "{host:#}");
     stage.reconcile("list postgresql").exits(1).says(&["earlier", "2 backups"]);
+
+    // They count until there are newer ones: the name is new, the data is not.
+    let checked = stage.reconcile("check postgresql --output json").json();
+    let told = checked.to_string();
+    assert!(told.contains(file) && told.contains(key), "{checked:#}");
 }
