@@ -324,6 +324,7 @@ mod tests {
             ("pg_basebackup: error: the standby was promoted during online backup", "primary now"),
         ] {
             let error = ProcessError::Failed {
+                code: Some(1),
                 program: "pg_dumpall".to_owned(),
                 status: "failed with exit code 1".to_owned(),
                 stderr: said.to_owned(),
