@@ -324,7 +324,6 @@ mod tests {
             ("pg_basebackup: error: the standby was promoted during online backup", "primary now"),
         ] {
             let error = ProcessError::Failed {
-                code: Some(1),
                 program: "pg_dumpall".to_owned(),
                 code: Some(1),
                 status: "failed with exit code 1".to_owned(),
