@@ -111,6 +111,20 @@ impl Surroundings {
             None => None,
         };
         Ok(Context {
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            syslog: self.syslog,
+            channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
+            written: std::fs::metadata(&path)
+                .and_then(|file| file.modified())
+                .ok()
+                .map(DateTime::<Utc>::from),
+            ..self.quiet(job, store)
+        })
+    }
+
+    /// What surrounds a job that only looks, and tells nobody.
+    fn quiet(&self, job: JobFile, store: Option<Store>) -> Context {
+        Context {
             job,
             clock: self.aws.clock.clone(),
             zone: self.zone,
@@ -121,14 +135,11 @@ impl Surroundings {
             elsewhere: self.elsewhere.clone(),
             stop: jobs::Stop::of_process(),
             patience: jobs::PATIENCE,
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            syslog: self.syslog,
-            channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
-            written: std::fs::metadata(&path)
-                .and_then(|file| file.modified())
-                .ok()
-                .map(DateTime::<Utc>::from),
-        })
+            threads: NonZeroUsize::MIN,
+            syslog: false,
+            channels: Channels::default(),
+            written: None,
+        }
     }
 
     /// A host that cannot be asked, as far as this machine knows it: its bucket, by this machine's own credentials.
@@ -151,22 +162,7 @@ impl Surroundings {
             Some(upload) => Some(self.store(upload, keys).await?),
             None => None,
         };
-        Ok(Context {
-            job,
-            clock: self.aws.clock.clone(),
-            zone: self.zone,
-            hostname: self.hostname.clone(),
-            root: self.root.clone(),
-            store,
-            postgresql: self.postgresql.clone(),
-            elsewhere: self.elsewhere.clone(),
-            stop: jobs::Stop::of_process(),
-            patience: jobs::PATIENCE,
-            threads: NonZeroUsize::MIN,
-            syslog: false,
-            channels: Channels::default(),
-            written: None,
-        })
+        Ok(self.quiet(job, store))
     }
 
     /// Every job file on this host, by what it backs up.
