@@ -198,7 +198,11 @@ fn backups_of_earlier_names_and_buckets_are_listed() {
         s3.put_object().bucket(bucket).key(key).body(body).send().await.expect("put");
     });
     let file = "postgres_commcare-example_daily_2026_11_20.tar.gz";
-    fs::write(stage.on_host("/opt/data/backups/postgresql").join(file), "a backup").expect("written");
+    let path = stage.on_host("/opt/data/backups/postgresql").join(file);
+    fs::write(&path, "a backup").expect("written");
+    // Of the sandbox's own time.
+    let made = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_222_800);
+    fs::File::options().write(true).open(path).and_then(|file| file.set_modified(made)).expect("dated");
 
     rename(&stage);
     stage.edit("environment/public.yml", "_bucket: commcare-example-", "_bucket: commcare-new-");
