@@ -218,9 +218,13 @@ async fn write(
 ) -> Result<Written, JobError> {
     let (compression, threads) = (context.job.compression, context.threads);
     let progress = Progress::default();
-    let watched = progress.clone();
+    let (watched, stop) = (progress.clone(), context.stop.clone());
     let writing = blocking(Stage::Dump, move || {
         let stream = watched.watch(dump.stream()?);
+        // Told before its program ran, nobody told the program; told from now on, it is among those that are.
+        if let Some(why) = stop.why() {
+            return Err(JobError::new(Stage::Dump, why.to_owned()));
+        }
         let (flow, settled) = settling(&file, |settle| {
             let on_part = |part| {
                 // An upload that failed meanwhile tells so itself; the dump goes on.

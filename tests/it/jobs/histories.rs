@@ -45,7 +45,7 @@ impl Random {
             4 => format!("drop table {table}"),
             5 => format!("create index on {table} (words); analyze {table}"),
             6 => format!("create role r{number} login password 'x'; grant select on {table} to r{number}"),
-            7 => format!("select setval('{table}_id_seq', {n})"),
+            7 => format!("select setval('{table}_id_seq', (select coalesce(max(id), 0) + {n} from {table}))"),
             8 => format!("alter table {table} add column if not exists c{} int default {n}", n % 7),
             9 => format!("create or replace view v{number} as select count(*) as n from {table}"),
             10 => format!("select lo_from_bytea(0, decode(repeat('ab', {n}), 'hex'))"),
