@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use nix::unistd::{Uid, User};
 
+use super::beside::Beside;
 use super::context::Context;
 use super::error::{JobError, Stage};
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use crate::datastores::names::{Name, Series};
 
 /// What a file is called until it is whole.
@@ -100,7 +101,7 @@ pub fn backups(directory: &Path, series: &Series) -> io::Result<Vec<Local>> {
         if !metadata.is_file() {
             continue;
         }
-        let manifest = manifest::read(directory, &file).filter(|manifest| manifest.bytes == metadata.len());
+        let manifest = Manifest::read(directory, &file).filter(|manifest| manifest.bytes == metadata.len());
         let modified = metadata.modified().map(DateTime::<Utc>::from).unwrap_or(DateTime::UNIX_EPOCH);
         found.push(Local { file, name, bytes: metadata.len(), modified, manifest });
     }

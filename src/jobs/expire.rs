@@ -6,8 +6,9 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use super::beside::Beside;
 use super::directory::{self, Local};
-use super::manifest;
+use super::manifest::Manifest;
 use crate::datastores::names::Series;
 use crate::retention::local::{self, Backup, Fate, Policy};
 
@@ -40,7 +41,7 @@ pub fn run(directory: &Path, series: &Series, policy: Policy, now: DateTime<Utc>
             continue;
         }
         // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
-        directory::remove(&directory.join(manifest::file(&backup.file)))?;
+        directory::remove(&directory.join(Manifest::file(&backup.file)))?;
         directory::remove(&directory.join(&backup.file))?;
         gone.push(backup.file);
     }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-pub use evidence::{Evidence, FORMAT, all, file, parse};
+pub use evidence::{Evidence, all};
 
+use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::directory::{self, size};
@@ -67,7 +68,7 @@ pub async fn verify(
 
     let last = last(&place, context, &chosen);
     let mut evidence = Evidence {
-        format: FORMAT.to_owned(),
+        format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: chosen.name.clone(),
         environment: context.job.environment.clone(),
@@ -121,10 +122,10 @@ async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<()
         JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
             .help("what was found is in the error or the report above; run it again when that is mended")
     };
-    evidence::write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+    evidence.write(place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
-        let text = evidence::render(evidence).map_err(|error| unwritten(error.to_string()))?;
-        let key = file(&object.key);
+        let text = evidence.render().map_err(|error| unwritten(error.to_string()))?;
+        let key = Evidence::file(&object.key);
         let written = remote::put(&object.store, &object.bucket, &key, text).await;
         written.map_err(|why| unwritten(format!("s3://{}/{key}: {why}", object.bucket)))?;
     }
@@ -227,7 +228,8 @@ impl Work {
         postgresql::own(&self.staging, user).map_err(|error| error.message)?;
         let place = |one: &postgresql::Tablespace| self.staging.join(format!("tablespace-{}", one.oid));
         let build = |bytes: &mut (dyn Read + Send)| {
-            postgresql::build(&self.parcel, bytes, &self.staging, user, &place).map_err(Broken::from)
+            let ground = postgresql::Ground { staging: &self.staging, user, place: &place };
+            ground.build(&self.parcel, bytes).map_err(Broken::from)
         };
         self.read(shown, build)
     }

@@ -11,7 +11,7 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, Uid, User};
 
 use super::Connection;
-use super::rebuild::{self, Data};
+use super::rebuild::{Data, Ground};
 use super::server::DATA_DIRECTORY;
 use super::tablespaces;
 use crate::clients::process::RunAs;
@@ -86,7 +86,7 @@ impl Restore for PostgresqlRestore {
             false => beside(home, &format!("tablespace-{}", tablespace.oid)),
         };
         let place = |tablespace: &tablespaces::Tablespace| beside(&end(tablespace), "restored");
-        let data = rebuild::build(&self.parcel, bytes, staging, user, &place)?;
+        let data = Ground { staging, user, place: &place }.build(&self.parcel, bytes)?;
         self.finish(data, home, in_place, end)
     }
 }
