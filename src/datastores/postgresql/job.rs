@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use programs::{Version, version};
 pub use prove::{count, declared, structure};
 pub use rebuild::{Data, Ground};
-pub use restore::{PostgresqlRestore, own, server_user};
+pub use restore::{PostgresqlRestore, own, server_user, shut_to};
 pub use scratch::{Programs, ScratchServer, tame};
 pub use server::Connection;
 use server::Server;

@@ -10,6 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 pub use evidence::{Evidence, all};
@@ -59,8 +60,8 @@ pub async fn verify(
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
-        .unwrap_or_else(|| place.clone());
-    let staging = Staging::named(&around, &format!(".reconcile-verify-{}", context.job.datastore))?;
+        .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
+    let staging = Staging::named(&around, &scratch_name(context, &place, &around))?;
     check_room(&chosen, &staging.0)?;
     let work = Work::of(context, &chosen, &staging.0);
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
@@ -103,6 +104,32 @@ pub async fn verify(
     }
     record(&place, &chosen, &evidence).await?;
     Ok(evidence)
+}
+
+/// Where large things are put for a while, by the Filesystem Hierarchy Standard, 5.15.
+const ELSEWHERE: &str = "/var/tmp";
+
+/// The backup directory has room and is private; but where it is root's alone no server can run in it.
+fn usual_scratch(source: &Source, place: &Path) -> PathBuf {
+    let server = match source {
+        Source::Postgresql(_) => postgresql::server_user(place).ok().flatten(),
+        _ => None,
+    };
+    match server.and_then(|user| postgresql::shut_to(place, user)) {
+        Some(_) => PathBuf::from(ELSEWHERE),
+        None => place.to_owned(),
+    }
+}
+
+/// What a killed verification left is found again by its name; elsewhere those of other directories lie beside it.
+fn scratch_name(context: &Context, place: &Path, around: &Path) -> String {
+    let name = format!(".reconcile-verify-{}", context.job.datastore);
+    match place == around {
+        true => name,
+        false => {
+            format!("{name}-{}", &hex::encode(Sha256::digest(place.as_os_str().as_encoded_bytes()))[..12])
+        }
+    }
 }
 
 /// The last evidence that proved another backup of the same datastore.
