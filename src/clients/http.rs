@@ -19,7 +19,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
-use crate::vocab::Secret;
+pub use crate::vocab::Login;
 
 /// How long a question may take, answer included, where nobody says otherwise.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -27,19 +27,13 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// How many bytes an answer may have, where nobody says otherwise.
 pub const ANSWER: usize = 16 << 20;
 
-/// Who asks: HTTP's basic authentication (RFC 7617).
-#[derive(Clone, Debug)]
-pub struct Login {
-    pub username: Secret,
-    pub password: Secret,
-}
-
 /// A server that speaks JSON. Connections are kept open between questions.
 #[derive(Clone, Debug)]
 pub struct JsonServer {
     connector: SharedHttpConnector,
     /// Scheme, host and port, without a slash at its end.
     base: String,
+    /// Who asks: HTTP's basic authentication (RFC 7617).
     login: Option<Login>,
     limit: Duration,
     answer: usize,
@@ -185,6 +179,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::vocab::Secret;
 
     /// Answers one request with these bytes, and tells what was asked.
     fn server(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {

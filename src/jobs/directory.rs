@@ -174,10 +174,15 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Writes a small file beside the backups: whole and on disk, or not at all.
+/// Writes a small file beside the backups: whole and on disk, or not at all. It is the directory's owner's, also where root
+/// writes it: the owner's jobs are to read it.
 pub fn write(directory: &Path, file: &str, bytes: &[u8]) -> io::Result<()> {
     let mut partial =
         tempfile::Builder::new().prefix(".reconcile-").suffix(PARTIAL).tempfile_in(directory)?;
+    if Uid::effective().is_root() {
+        let owner = fs::metadata(directory)?;
+        std::os::unix::fs::fchown(partial.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+    }
     partial.write_all(bytes)?;
     partial.as_file().sync_all()?;
     partial.persist(directory.join(file)).map_err(|error| error.error)?;

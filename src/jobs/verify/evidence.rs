@@ -37,15 +37,44 @@ pub struct Evidence {
     pub ended: DateTime<Utc>,
     /// Why it is not what it should be; none: it is proven.
     pub reasons: Vec<String>,
+    /// Those of the reasons that only say that earlier backups held more: an operator may know why, and accept them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<String>,
+    /// The losses that were accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// What only a person can judge, and what could not be looked at.
     pub notes: Vec<String>,
     pub counts: Counts,
     pub checks: Vec<Checked>,
 }
 
+/// Losses that somebody answers for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The login name of who did.
+    pub by: String,
+    pub at: DateTime<Utc>,
+    pub reasons: Vec<String>,
+}
+
 impl Evidence {
     pub fn is_proof(&self) -> bool {
         self.reasons.is_empty()
+    }
+
+    /// Whether all that is wrong with it is a loss that somebody may accept.
+    pub fn is_acceptable(&self) -> bool {
+        !self.losses.is_empty() && self.reasons.iter().all(|reason| self.losses.contains(reason))
+    }
+
+    /// Whether another is of the same bytes of the same backup.
+    pub fn is_same(&self, other: &Evidence) -> bool {
+        self.name == other.name && self.taken == other.taken && self.sha256 == other.sha256
+    }
+
+    pub fn concerns(&self, environment: &Environment, datastore: &Datastore) -> bool {
+        self.environment == *environment && self.datastore == *datastore
     }
 }
 
@@ -69,6 +98,16 @@ pub fn parse(text: &[u8]) -> Option<Evidence> {
 
 pub fn write(place: &Path, evidence: &Evidence) -> io::Result<()> {
     directory::write(place, &file(&evidence.name), &render(evidence)?)
+}
+
+/// What was last found in the backup of that name.
+pub fn read(place: &Path, name: &str) -> Option<Evidence> {
+    let path = place.join(file(name));
+    let metadata = fs::symlink_metadata(&path).ok()?;
+    if !metadata.is_file() || metadata.len() > LIMIT {
+        return None;
+    }
+    parse(&fs::read(&path).ok()?).filter(|evidence| evidence.name == name)
 }
 
 /// All evidence in a directory, the latest first; what is broken or too large is none.

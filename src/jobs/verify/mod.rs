@@ -5,6 +5,8 @@
 //! Must never touch the living data, and never let the scratch server act as the one that was backed up.
 
 mod evidence;
+mod measure;
+pub mod standing;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-pub use evidence::{Evidence, FORMAT, all, file, parse};
+pub use evidence::{Accepted, Evidence, FORMAT, all, file, parse, read};
+pub use standing::{Condemned, Proven, Standing};
 
 use super::blocking;
 use super::context::Context;
@@ -65,7 +68,8 @@ pub async fn verify(
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
 
-    let last = last(&place, context, &chosen);
+    let kept = measure::read(context);
+    let measure = measure::measure_of(context, kept.as_ref(), chosen.ended);
     let mut evidence = Evidence {
         format: FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,6 +83,8 @@ pub async fn verify(
         began,
         ended: context.clock.now(),
         reasons: Vec::new(),
+        losses: Vec::new(),
+        accepted: None,
         notes: chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect(),
         counts: Counts::new(),
         checks: Vec::new(),
@@ -86,8 +92,10 @@ pub async fn verify(
     match outcome {
         Err(reason) => evidence.reasons.push(reason),
         Ok((findings, sha256)) => {
-            let verdict = judge(&findings.counts, last.as_ref().map(|last| &last.counts));
+            let verdict = judge(&findings.counts, measure.as_ref());
             evidence.sha256 = sha256;
+            let losses = verdict.reasons.iter().filter(|reason| reason.is_loss());
+            evidence.losses = losses.map(ToString::to_string).collect();
             evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
             evidence
                 .reasons
@@ -100,27 +108,88 @@ pub async fn verify(
             (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
         }
     }
+    if evidence.is_proof() {
+        // What was accepted of these very bytes stays known.
+        let before = read(&place, &evidence.name);
+        evidence.accepted = before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
+        if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+            keep(context, &measure::raised(kept.as_ref(), &evidence))?;
+        }
+    }
     record(&place, &chosen, &evidence).await?;
     Ok(evidence)
 }
 
-/// The last evidence that proved another backup of the same datastore.
-fn last(place: &Path, context: &Context, chosen: &Chosen) -> Option<Evidence> {
-    let found = all(place).ok()?;
-    found.into_iter().find(|evidence| {
-        evidence.is_proof()
-            && evidence.datastore == context.job.datastore
-            && evidence.environment == context.job.environment
-            && (evidence.name != chosen.name || evidence.taken != chosen.ended)
-    })
+fn unwritten(why: String) -> JobError {
+    JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
+        .help("what was found is in the error or the report above; run it again when that is mended")
+}
+
+fn keep(context: &Context, kept: &measure::Kept) -> Result<(), JobError> {
+    let place = context.directory();
+    measure::write(context, kept).map_err(|error| unwritten(format!("{}: {error}", place.display())))
+}
+
+/// The backup that is wanted, and what was last found in it, where that is a loss which somebody may accept.
+pub async fn acceptable(
+    context: &Context,
+    earlier: &[Earlier],
+    wanted: &Wanted,
+) -> Result<Option<Evidence>, JobError> {
+    let place = directory::find(context)?;
+    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let found = read(&place, &chosen.name).filter(|found| {
+        let same_bytes = chosen.known.sha256.as_ref().is_none_or(|known| *known == found.sha256);
+        found.is_acceptable()
+            && same_bytes
+            && found.taken == chosen.ended
+            && found.concerns(&context.job.environment, &context.job.datastore)
+    });
+    Ok(found)
+}
+
+/// Accepts what a backup has lost: it counts as proven from now on, and what it holds is what the next ones are measured
+/// by. `by`: the login name of who answers for it.
+///
+/// Errors: it is not what was shown, or more is wrong with it than a loss.
+pub async fn accept(
+    context: &Context,
+    earlier: &[Earlier],
+    wanted: &Wanted,
+    shown: &Evidence,
+    by: &str,
+) -> Result<Evidence, JobError> {
+    let place = directory::find(context)?;
+    let title = format!("accept {} of {}", context.job.datastore, context.job.environment);
+    let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
+    if !shown.is_acceptable() {
+        return Err(JobError::new(Stage::Prove, "only a loss can be accepted, and this backup is wrong besides")
+            .help("see the reasons; restore or prove another backup"));
+    }
+    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
+    if !is_shown || read(&place, &shown.name).as_ref() != Some(shown) {
+        return Err(JobError::new(Stage::Prove, format!("{} is not what was shown any more", shown.name))
+            .help("verify it again, and look at what is found now"));
+    }
+    let accepted =
+        Accepted { by: by.to_owned(), at: context.clock.now(), reasons: shown.losses.clone() };
+    let evidence = Evidence {
+        reasons: Vec::new(),
+        losses: Vec::new(),
+        accepted: Some(accepted.clone()),
+        ..shown.clone()
+    };
+    let kept = measure::read(context);
+    if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+        keep(context, &measure::accept(&evidence, &accepted))?;
+    }
+    record(&place, &chosen, &evidence).await?;
+    Ok(evidence)
 }
 
 /// Writes the evidence beside the backup: here always, and in the bucket where the backup was read from there.
 async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<(), JobError> {
-    let unwritten = |why: String| {
-        JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
-            .help("what was found is in the error or the report above; run it again when that is mended")
-    };
     evidence::write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
         let text = evidence::render(evidence).map_err(|error| unwritten(error.to_string()))?;
