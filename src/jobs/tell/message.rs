@@ -139,6 +139,9 @@ fn footer(context: &Context) -> String {
         "\n-- \nenvironment  {}\nhost         {}\ndirectory    {}\n",
         job.environment, job.host, job.directory
     );
+    if !context.run.is_empty() {
+        text.push_str(&format!("run          {}\n", context.run));
+    }
     if let Some(upload) = &job.upload {
         text.push_str(&format!("bucket       s3://{}\n", upload.bucket));
     }

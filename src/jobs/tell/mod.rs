@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{CheckReport, format_of};
 use super::context::Context;
 use super::error::JobError;
-use super::failure;
+use super::log;
 use super::manifest::Manifest;
 use super::verify::standing;
 use crate::vocab::Tier;
@@ -134,9 +134,7 @@ async fn tell(context: &Context, event: &Event<'_>) -> Vec<String> {
     troubles.extend(write_metrics(context, &memory));
     for trouble in &troubles {
         tracing::warn!("{trouble}");
-        if context.syslog {
-            failure::log(&format!("{}: {trouble}", context.job.datastore));
-        }
+        log::line(context, None, log::Level::Error, trouble);
     }
     troubles
 }

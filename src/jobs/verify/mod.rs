@@ -23,7 +23,7 @@ use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
-use super::{lock, remote};
+use super::{lock, log, remote};
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
 use crate::datastores::job::Around;
@@ -117,7 +117,24 @@ pub async fn verify(
         }
     }
     record(&place, &chosen, &evidence).await?;
+    note(context, &evidence);
     Ok(evidence)
+}
+
+fn note(context: &Context, evidence: &Evidence) {
+    let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
+    let Evidence { name, tier, reasons, .. } = evidence;
+    match &evidence.accepted {
+        _ if !evidence.is_proof() => {
+            let line = format!("{title}: {name} is NOT PROVEN: {}", reasons.join("; "));
+            log::line(context, Some(*tier), log::Level::Error, &line);
+        }
+        Some(Accepted { by, reasons, .. }) => {
+            let line = format!("{title}: {name} is accepted by {by}: {}", reasons.join("; "));
+            log::line(context, Some(*tier), log::Level::Warning, &line);
+        }
+        None => log::line(context, Some(*tier), log::Level::Info, &format!("{title}: {name} is proven")),
+    }
 }
 
 fn unwritten(why: String) -> JobError {
@@ -185,6 +202,7 @@ pub async fn accept(
         keep(context, &measure::accept(&evidence, &accepted))?;
     }
     record(&place, &chosen, &evidence).await?;
+    note(context, &evidence);
     Ok(evidence)
 }
 

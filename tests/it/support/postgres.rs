@@ -140,7 +140,7 @@ impl Postgres {
             host: Some(self.folder.path().to_str().expect("utf-8").to_owned()),
             port: Some(PORT),
             user: Some("postgres".to_owned()),
-            programs: None,
+            ..Connection::default()
         }
     }
 
