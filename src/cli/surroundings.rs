@@ -137,7 +137,7 @@ impl Surroundings {
                 logins: postgresql::Logins { backup: logins.backup, replication: logins.replication },
                 ..self.postgresql.clone()
             },
-            couchdb: couchdb::Server { address: None, login: logins.couch },
+            couchdb: couchdb::Server { login: logins.couch, ..couchdb::Server::default() },
             ..self.quiet(job, store)
         })
     }

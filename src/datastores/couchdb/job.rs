@@ -26,6 +26,9 @@ use crate::datastores::tree::job::{
     Archive, Flavour, TreeRestore, Way, here_is_gnu_tar, look_at, own_backups, tar, unreachable,
 };
 
+/// How long a CouchDB that was only just started may take to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// How long another host may take to answer.
 const QUESTION: Duration = Duration::from_secs(60);
 
@@ -79,13 +82,15 @@ pub struct Server {
     /// Where it answers; `None`: as its configuration says.
     pub address: Option<Address>,
     pub login: Option<Login>,
+    /// How long one that was only just started may take to answer; `None`: two minutes.
+    pub patience: Option<Duration>,
 }
 
 /// Once CouchDB runs on restored data: names this node in its maps of shards.
 pub async fn after_start(around: &Around) -> Result<Settled, DumpError> {
-    let Server { address, login } = &around.couchdb;
+    let Server { address, login, patience } = &around.couchdb;
     let address = address.clone().unwrap_or_else(|| address::of(&around.root));
-    after_start::settle(&address, login.as_ref()).await
+    after_start::settle(&address, login.as_ref(), patience.unwrap_or(PATIENCE)).await
 }
 
 /// How the data directory takes a backup back.

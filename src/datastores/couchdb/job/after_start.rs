@@ -17,8 +17,6 @@ use crate::clients::http::{Answer, HttpError, JsonServer, Method};
 use crate::datastores::dump::DumpError;
 use crate::vocab::Login;
 
-/// How long a server that was only just started may take to answer.
-const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often one map is read again because somebody else wrote it.
 const TRIES: usize = 5;
@@ -60,9 +58,13 @@ impl Settled {
     }
 }
 
-/// Corrects the maps of the CouchDB that answers there.
-pub async fn settle(address: &Address, login: Option<&Login>) -> Result<Settled, DumpError> {
-    let couch = Couch::reach(address, login).await?;
+/// Corrects the maps of the CouchDB that answers there, within that time.
+pub async fn settle(
+    address: &Address,
+    login: Option<&Login>,
+    patience: Duration,
+) -> Result<Settled, DumpError> {
+    let couch = Couch::reach(address, login, patience).await?;
     let members = couch.members().await?;
     let node = members.node.clone();
     let mut found = Vec::new();
@@ -132,13 +134,17 @@ struct Couch {
 
 impl Couch {
     /// Waits until it answers: it may only just have been started.
-    async fn reach(address: &Address, login: Option<&Login>) -> Result<Couch, DumpError> {
+    async fn reach(
+        address: &Address,
+        login: Option<&Login>,
+        patience: Duration,
+    ) -> Result<Couch, DumpError> {
         let server = |url: &str| -> Result<JsonServer, DumpError> {
             let server = JsonServer::new(url).map_err(told)?;
             Ok(server.login(login.cloned()).limits(LIMIT, ANSWER))
         };
         let front = server(&address.url)?;
-        let mut left = PATIENCE.as_millis() / PAUSE.as_millis();
+        let mut left = patience.as_millis() / PAUSE.as_millis();
         let answer = loop {
             match front.ask(Method::GET, "/", None).await {
                 Err(HttpError::Unreachable { .. }) if left > 0 => left -= 1,
