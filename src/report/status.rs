@@ -397,3 +397,6 @@ pub fn metrics(status: &Status) -> String {
     }
     metrics.text()
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpa
 use super::{lock, log, remote};
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
-use crate::datastores::job::Around;
+use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::{Source, Verify};
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Checked, Counts, judge};
@@ -60,7 +60,7 @@ pub async fn verify(
     let began = context.clock.now();
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
-        .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
+        .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
         .unwrap_or_else(|| place.clone());
     let staging = Staging::named(&around, &format!(".reconcile-verify-{}", context.job.datastore))?;
     check_room(&chosen, &staging.0)?;

@@ -130,6 +130,7 @@ async fn only_an_accepted_loss_lowers_the_measure() {
     assert_eq!(verify::acceptable(&host.context, &[], &Wanted::Newest).await, Ok(Some(shown.clone())));
 
     // Looking again changes nothing: the one that failed is no measure for itself.
+    host.pass(TimeDelta::hours(1));
     assert!(!look(&host).await.is_proof());
     let stale = verify::accept(&host.context, &[], &Wanted::Newest, &shown, "alice").await.expect_err("looked at again");
     assert!(stale.message.contains("is not what was shown any more"), "{stale}");
@@ -255,6 +256,38 @@ fn accepting_is_asked_for_and_recorded() {
         &["proven", "what it had lost was accepted by alice as", "photos is gone"],
     );
     machine.says("verify files-media", 0, &["proven"]);
-    machine.says("check files-media", 1, &["tells no schedule"]);
+    machine.says("check files-media", 0, &["tells no schedule"]);
     assert!(machine.folder.path().join("backups/.reconcile-production-files-media.measure.json").is_file());
+}
+
+#[test]
+fn cron_hears_nothing_of_what_goes_well() {
+    let machine = Machine::new();
+    let job = machine.folder.path().join("job.json");
+    let text = fs::read_to_string(&job).expect("there");
+    let scheduled = text.replacen("\"upload\":null", "\"upload\":null,\"schedules\":{\"daily\":\"0 1 * * *\"}", 1);
+    assert_ne!(text, scheduled);
+    fs::write(&job, scheduled).expect("written");
+    let cron = |line: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
+            .args(line.split_whitespace())
+            .arg("--job")
+            .arg(&job)
+            .stdin(Stdio::null())
+            .env_remove("TERM")
+            .env_remove("RECONCILE_ENV")
+            .output()
+            .expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    for line in ["run backup files-media --tier daily", "run verify files-media", "run check files-media"] {
+        assert_eq!(cron(line), (Some(0), String::new()), "{line}");
+    }
+    fs::remove_dir_all(machine.folder.path().join("tree/photos")).expect("removed");
+    assert_eq!(cron("run backup files-media --tier daily"), (Some(0), String::new()));
+    let (code, said) = cron("run verify files-media");
+    assert!(code == Some(1) && said.contains("NOT PROVEN"), "{said}");
+    let (code, said) = cron("run check files-media");
+    assert!(code == Some(2) && said.contains("photos is gone"), "{said}");
 }
