@@ -94,14 +94,18 @@ struct Line {
 enum Cell {
     Words(String),
     Instant(DateTime<Utc>),
+    /// How long ago.
+    Age(TimeDelta),
 }
 
 impl Cell {
-    fn text(&self, with_year: bool) -> String {
+    fn text(&self, is_long: bool) -> String {
         match self {
             Cell::Words(words) => words.clone(),
-            Cell::Instant(at) if with_year => minute(*at),
+            Cell::Instant(at) if is_long => minute(*at),
             Cell::Instant(at) => at.format("%m-%d %H:%M").to_string(),
+            Cell::Age(age) if is_long => format!("{} ago", span(*age)),
+            Cell::Age(age) => span(*age),
         }
     }
 }
@@ -117,34 +121,34 @@ fn columns_without(dropped: usize) -> impl Iterator<Item = usize> {
     (0..HEADS.len()).filter(move |column| !DROPPED[..dropped].contains(column))
 }
 
-/// Within the width: sizes go first, then years of instants that are lately, then when it was proven.
+/// Within the width: sizes go first, then the years of instants that are all of late, then when it was proven.
 fn table(hosts: &[Host], now: DateTime<Utc>, width: usize) -> String {
     let lines: Vec<Line> = hosts.iter().flat_map(|host| lines(host, now)).collect();
     let is_lately = |cell: &Cell| match cell {
-        Cell::Words(_) => true,
+        Cell::Words(_) | Cell::Age(_) => true,
         Cell::Instant(at) => (now - *at).abs() < SAME_YEAR,
     };
     let lately = lines.iter().flat_map(|line| &line.cells).all(is_lately);
-    let widest = |column: usize, with_year: bool| {
-        let cells = lines.iter().map(|line| line.cells[column].text(with_year).chars().count());
+    let widest = |column: usize, is_long: bool| {
+        let cells = lines.iter().map(|line| line.cells[column].text(is_long).chars().count());
         cells.chain([HEADS[column].len()]).max().unwrap_or_default()
     };
     // Two columns between, and the mark at the end.
-    let fits = |(dropped, with_year): &(usize, bool)| {
+    let fits = |(dropped, is_long): &(usize, bool)| {
         let columns = columns_without(*dropped);
-        columns.map(|column| widest(column, *with_year) + 2).sum::<usize>() < width
+        columns.map(|column| widest(column, *is_long) + 2).sum::<usize>() < width
     };
     let layouts = [(0, true), (1, true), (1, !lately), (2, true), (2, !lately)];
-    let (dropped, with_year) = layouts.into_iter().find(fits).unwrap_or((2, !lately));
+    let (dropped, is_long) = layouts.into_iter().find(fits).unwrap_or((2, !lately));
     let widths: Vec<(usize, usize)> =
-        columns_without(dropped).map(|column| (column, widest(column, with_year))).collect();
+        columns_without(dropped).map(|column| (column, widest(column, is_long))).collect();
     let row = |text: &dyn Fn(usize) -> String| {
         let cells = widths.iter().map(|(column, width)| format!("{:<width$}", text(*column)));
         cells.collect::<Vec<_>>().join("  ")
     };
     let mut text = format!("{DIM}{}{DIM:#}\n", row(&|column| HEADS[column].to_owned()).trim_end());
     for line in &lines {
-        let cells = row(&|column| line.cells[column].text(with_year));
+        let cells = row(&|column| line.cells[column].text(is_long));
         text.push_str(&match line.good {
             true => format!("{}\n", cells.trim_end()),
             false => format!("{}\n", styled(ALARM, format_args!("{cells}  !"))),
@@ -177,7 +181,7 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
                 at(Place::Remote).map_or_else(|| Cell::from("-"), cell),
                 Cell::Words(age_and_goal(newest.map(|newest| now - newest.ended), tier)),
                 Cell::Words(newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes))),
-                Cell::Words(proven(report, is_condemned(tier), now)),
+                proven(report, is_condemned(tier), now),
             ],
             good: tier.places.iter().all(|at| at.state.is_good()) && !is_condemned(tier),
         }
@@ -186,13 +190,12 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
 }
 
 /// How long ago a backup of the datastore was restored and found good.
-fn proven(report: &CheckReport, is_condemned: bool, now: DateTime<Utc>) -> String {
-    match &report.proofs.proven {
-        _ if report.freshness.unseen().contains_key(&Place::Here) => "not seen".to_owned(),
-        _ if is_condemned => "FAILED".to_owned(),
-        Some(proven) => format!("{} ago", span(now - proven.at)),
-        // A program on the host that knows no more.
-        None => report.verified.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(now - at))),
+fn proven(report: &CheckReport, is_condemned: bool, now: DateTime<Utc>) -> Cell {
+    match report.verified {
+        _ if report.freshness.unseen().contains_key(&Place::Here) => Cell::from("not seen"),
+        _ if is_condemned => Cell::from("FAILED"),
+        Some(at) => Cell::Age(now - at),
+        None => Cell::from("never"),
     }
 }
 

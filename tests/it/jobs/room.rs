@@ -58,7 +58,7 @@ async fn a_volume_is_never_filled_by_a_backup() {
     assert!(error.message.contains("earlier backups are untouched"), "{error}");
     let free = Room::default().of(&host.context.directory()).expect("room").free;
     assert!(free > 48 * MIB, "nothing partial is left: {free}");
-    assert_eq!(host.files(), [before.as_slice(), &["last-failure.json".to_owned()]].concat());
+    assert_eq!(host.files(), [&["last-failure.json".to_owned()], before.as_slice()].concat());
 }
 
 #[tokio::test]
