@@ -6,8 +6,10 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use super::beside::Beside;
 use super::directory::{self, Local};
-use super::manifest;
+use super::manifest::Manifest;
+use super::verify::{self, Evidence, Standing};
 use crate::datastores::names::Series;
 use crate::retention::local::{self, Backup, Fate, Policy};
 
@@ -35,12 +37,18 @@ pub fn fates(
 /// Removes what is due, and answers with the names of what is gone.
 pub fn run(directory: &Path, series: &Series, policy: Policy, now: DateTime<Utc>) -> io::Result<Vec<String>> {
     let mut gone = Vec::new();
+    // When a backup was last proven, and that one was condemned since, is told however long they are gone.
+    let Standing { proven, condemned, .. } = Standing::of(&verify::all(directory)?, None);
+    let told = [proven.map(|one| one.name), condemned.map(|one| one.name)];
     for (backup, fate) in fates(directory, series, policy, now)? {
         if fate.is_kept() {
             continue;
         }
         // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
-        directory::remove(&directory.join(manifest::file(&backup.file)))?;
+        directory::remove(&directory.join(Manifest::file(&backup.file)))?;
+        if !told.iter().flatten().any(|name| *name == backup.file) {
+            directory::remove(&directory.join(Evidence::file(&backup.file)))?;
+        }
         directory::remove(&directory.join(&backup.file))?;
         gone.push(backup.file);
     }

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 pub use programs::{Version, version};
 pub use prove::{count, declared, structure};
-pub use rebuild::{Data, build};
-pub use restore::{PostgresqlRestore, own, server_user};
+pub use rebuild::{Data, Ground};
+pub use restore::{PostgresqlRestore, own, server_user, shut_to};
 pub use scratch::{Programs, ScratchServer, tame};
 use server::Server;
 pub use server::{Connection, Logins, Role};

@@ -4,6 +4,7 @@
 //!
 //! Must never touch the living data, and never let the scratch server act as the one that was backed up.
 
+mod accept;
 mod evidence;
 mod measure;
 pub mod standing;
@@ -12,11 +13,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-pub use evidence::{Accepted, Evidence, FORMAT, all, file, parse, read};
+pub use accept::{accept, acceptable};
+pub use evidence::{Accepted, Evidence, all};
 pub use standing::{Condemned, Proven, Standing};
 
+use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::directory::{self, size};
@@ -61,8 +65,8 @@ pub async fn verify(
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
-        .unwrap_or_else(|| place.clone());
-    let staging = Staging::named(&around, &format!(".reconcile-verify-{}", context.job.datastore))?;
+        .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
+    let staging = Staging::named(&around, &scratch_name(context, &place, &around))?;
     check_room(&chosen, &staging.0)?;
     let work = Work::of(context, &chosen, &staging.0);
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
@@ -71,7 +75,7 @@ pub async fn verify(
     let kept = measure::read(context);
     let measure = measure::measure_of(context, kept.as_ref(), chosen.ended);
     let mut evidence = Evidence {
-        format: FORMAT.to_owned(),
+        format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: chosen.name.clone(),
         environment: context.job.environment.clone(),
@@ -110,7 +114,7 @@ pub async fn verify(
     }
     if evidence.is_proof() {
         // What was accepted of these very bytes stays known.
-        let before = read(&place, &evidence.name);
+        let before = Evidence::read(&place, &evidence.name);
         evidence.accepted = before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
         if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
             keep(context, &measure::raised(kept.as_ref(), &evidence))?;
@@ -147,71 +151,38 @@ fn keep(context: &Context, kept: &measure::Kept) -> Result<(), JobError> {
     measure::write(context, kept).map_err(|error| unwritten(format!("{}: {error}", place.display())))
 }
 
-/// The backup that is wanted, and what was last found in it, where that is a loss which somebody may accept.
-pub async fn acceptable(
-    context: &Context,
-    earlier: &[Earlier],
-    wanted: &Wanted,
-) -> Result<Option<Evidence>, JobError> {
-    let place = directory::find(context)?;
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
-    let found = read(&place, &chosen.name).filter(|found| {
-        let same_bytes = chosen.known.sha256.as_ref().is_none_or(|known| *known == found.sha256);
-        found.is_acceptable()
-            && same_bytes
-            && found.taken == chosen.ended
-            && found.concerns(&context.job.environment, &context.job.datastore)
-    });
-    Ok(found)
+/// Where large things are put for a while, by the Filesystem Hierarchy Standard, 5.15.
+const ELSEWHERE: &str = "/var/tmp";
+
+/// The backup directory has room and is private; but where it is root's alone no server can run in it.
+fn usual_scratch(source: &Source, place: &Path) -> PathBuf {
+    let server = match source {
+        Source::Postgresql(_) => postgresql::server_user(place).ok().flatten(),
+        _ => None,
+    };
+    match server.and_then(|user| postgresql::shut_to(place, user)) {
+        Some(_) => PathBuf::from(ELSEWHERE),
+        None => place.to_owned(),
+    }
 }
 
-/// Accepts what a backup has lost: it counts as proven from now on, and what it holds is what the next ones are measured
-/// by. `by`: the login name of who answers for it.
-///
-/// Errors: it is not what was shown, or more is wrong with it than a loss.
-pub async fn accept(
-    context: &Context,
-    earlier: &[Earlier],
-    wanted: &Wanted,
-    shown: &Evidence,
-    by: &str,
-) -> Result<Evidence, JobError> {
-    let place = directory::find(context)?;
-    let title = format!("accept {} of {}", context.job.datastore, context.job.environment);
-    let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
-    if !shown.is_acceptable() {
-        return Err(JobError::new(Stage::Prove, "only a loss can be accepted, and this backup is wrong besides")
-            .help("see the reasons; restore or prove another backup"));
+/// What a killed verification left is found again by its name; elsewhere those of other directories lie beside it.
+fn scratch_name(context: &Context, place: &Path, around: &Path) -> String {
+    let name = format!(".reconcile-verify-{}", context.job.datastore);
+    match place == around {
+        true => name,
+        false => {
+            format!("{name}-{}", &hex::encode(Sha256::digest(place.as_os_str().as_encoded_bytes()))[..12])
+        }
     }
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
-    let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
-    if !is_shown || read(&place, &shown.name).as_ref() != Some(shown) {
-        return Err(JobError::new(Stage::Prove, format!("{} is not what was shown any more", shown.name))
-            .help("verify it again, and look at what is found now"));
-    }
-    let accepted =
-        Accepted { by: by.to_owned(), at: context.clock.now(), reasons: shown.losses.clone() };
-    let evidence = Evidence {
-        reasons: Vec::new(),
-        losses: Vec::new(),
-        accepted: Some(accepted.clone()),
-        ..shown.clone()
-    };
-    let kept = measure::read(context);
-    if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
-        keep(context, &measure::accept(&evidence, &accepted))?;
-    }
-    record(&place, &chosen, &evidence).await?;
-    note(context, &evidence);
-    Ok(evidence)
 }
 
 /// Writes the evidence beside the backup: here always, and in the bucket where the backup was read from there.
 async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<(), JobError> {
-    evidence::write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+    evidence.write(place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
-        let text = evidence::render(evidence).map_err(|error| unwritten(error.to_string()))?;
-        let key = file(&object.key);
+        let text = evidence.render().map_err(|error| unwritten(error.to_string()))?;
+        let key = Evidence::file(&object.key);
         let written = remote::put(&object.store, &object.bucket, &key, text).await;
         written.map_err(|why| unwritten(format!("s3://{}/{key}: {why}", object.bucket)))?;
     }
@@ -314,7 +285,8 @@ impl Work {
         postgresql::own(&self.staging, user).map_err(|error| error.message)?;
         let place = |one: &postgresql::Tablespace| self.staging.join(format!("tablespace-{}", one.oid));
         let build = |bytes: &mut (dyn Read + Send)| {
-            postgresql::build(&self.parcel, bytes, &self.staging, user, &place).map_err(Broken::from)
+            let ground = postgresql::Ground { staging: &self.staging, user, place: &place };
+            ground.build(&self.parcel, bytes).map_err(Broken::from)
         };
         self.read(shown, build)
     }

@@ -131,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::datastores::prove::Counts;
+    use crate::jobs::beside::Beside;
 
     fn day(day: i64) -> DateTime<Utc> {
         let first: DateTime<Utc> = "2026-11-01T00:00:00Z".parse().expect("an instant");
@@ -140,7 +141,7 @@ mod tests {
     /// Evidence of one day on the backup of another.
     fn evidence(at: i64, taken: i64, reasons: &[&str]) -> Evidence {
         Evidence {
-            format: evidence::FORMAT.to_owned(),
+            format: Evidence::FORMAT.to_owned(),
             version: "0".to_owned(),
             name: format!("backup-{taken}"),
             environment: "production".parse().expect("a name"),
