@@ -80,7 +80,7 @@ pub fn check(report: &CheckReport, width: usize) -> String {
 const HEADS: [&str; 8] =
     ["datastore", "host", "tier", "here (UTC)", "bucket (UTC)", "age / goal", "size", "proven"];
 /// Columns that go where there is no room, the first one first.
-const DROPPED: [usize; 2] = [6, 7];
+const DROPPED: [usize; 3] = [6, 7, 3];
 /// For how long an instant is told without its year.
 const SAME_YEAR: TimeDelta = TimeDelta::days(300);
 
@@ -121,7 +121,8 @@ fn columns_without(dropped: usize) -> impl Iterator<Item = usize> {
     (0..HEADS.len()).filter(move |column| !DROPPED[..dropped].contains(column))
 }
 
-/// Within the width: sizes go first, then the years of instants that are all of late, then when it was proven.
+/// Within the width: sizes go first, then the years of instants that are all of late, then when it was proven, then what is on the
+/// host: below the table everything is told that is not as it should be.
 fn table(hosts: &[Host], now: DateTime<Utc>, width: usize) -> String {
     let lines: Vec<Line> = hosts.iter().flat_map(|host| lines(host, now)).collect();
     let is_lately = |cell: &Cell| match cell {
@@ -138,8 +139,8 @@ fn table(hosts: &[Host], now: DateTime<Utc>, width: usize) -> String {
         let columns = columns_without(*dropped);
         columns.map(|column| widest(column, *is_long) + 2).sum::<usize>() < width
     };
-    let layouts = [(0, true), (1, true), (1, !lately), (2, true), (2, !lately)];
-    let (dropped, is_long) = layouts.into_iter().find(fits).unwrap_or((2, !lately));
+    let layouts = (0..=DROPPED.len()).flat_map(|dropped| [(dropped, true), (dropped, dropped == 0 || !lately)]);
+    let (dropped, is_long) = layouts.into_iter().find(fits).unwrap_or((DROPPED.len(), !lately));
     let widths: Vec<(usize, usize)> =
         columns_without(dropped).map(|column| (column, widest(column, is_long))).collect();
     let row = |text: &dyn Fn(usize) -> String| {
