@@ -21,7 +21,8 @@ use super::manifest::{Manifest, Remote};
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::{copy, directory, expire, failure, lock, tell};
+use super::room::Shortage;
+use super::{copy, directory, expire, failure, lock, log, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::Name;
@@ -51,16 +52,16 @@ pub async fn backup_with<O>(context: &Context, tier: Tier, open: O) -> Result<Ba
 where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
-    log(context, tier, "began");
+    note(context, tier, "began");
     let result = Box::pin(attempt(context, tier, open)).await.map_err(|error| stopped(context, error));
     match &result {
         Ok(report) => {
-            log(context, tier, &done(report));
+            note(context, tier, &done(report));
             failure::clear(context);
             Box::pin(tell::succeeded(context, &report.manifest)).await;
         }
         // The job that holds the lock is about to say how it went; this one has nothing to add.
-        Err(error) if error.is_refusal() => log(context, tier, &format!("refused: {error}")),
+        Err(error) if error.is_refusal() => note(context, tier, &format!("refused: {error}")),
         Err(error) => {
             failure::record(context, tier, error);
             Box::pin(tell::failed(context, tier, error)).await;
@@ -69,11 +70,8 @@ where
     result
 }
 
-/// What happens to a run stands in the system log from its beginning to its end: under cron nobody sees it otherwise.
-fn log(context: &Context, tier: Tier, what: &str) {
-    if context.syslog {
-        failure::log_as("daemon.info", &format!("{}: {what}", context.title(tier)));
-    }
+fn note(context: &Context, tier: Tier, what: &str) {
+    log::line(context, Some(tier), log::Level::Info, &format!("{}: {what}", context.title(tier)));
 }
 
 /// What fails after the job was told to end fails because of that.
@@ -110,7 +108,7 @@ where
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
         JobError::new(Stage::Prepare, message)
     })?;
-    directory::check_space(&place, &series, context.job.source.method())?;
+    directory::check_space(context, &place, &series)?;
 
     let began = context.clock.now();
     let scratch =
@@ -161,6 +159,8 @@ where
     warnings.append(&mut sealed.warnings);
     for warning in &warnings {
         tracing::warn!("{warning}");
+        let line = format!("{}: {warning}", context.title(tier));
+        log::line(context, Some(tier), log::Level::Warning, &line);
     }
 
     let second = copy::Second::of(context);
@@ -220,6 +220,7 @@ async fn write(
     let (compression, threads) = (context.job.compression, context.threads);
     let progress = Progress::default();
     let (watched, stop) = (progress.clone(), context.stop.clone());
+    let (room, around) = (context.room.clone(), place.clone());
     let writing = blocking(Stage::Dump, move || {
         let stream = watched.watch(dump.stream()?);
         // Told before its program ran, nobody told the program; told from now on, it is among those that are.
@@ -232,10 +233,12 @@ async fn write(
                 let _ = tell.send(Word::Part(part));
                 settle();
             };
-            stream::flow(stream, &*file, compression, threads, upload::part_size, on_part)
+            let watched = room.watch(&*file, &place);
+            stream::flow(stream, watched, compression, threads, upload::part_size, on_part)
         });
         let flow = match flow {
             Ok(flow) => flow,
+            Err(FlowError::Write(error)) if let Some(shortage) = shortage(&error) => return Err(shortage),
             Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
             Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
         };
@@ -248,6 +251,7 @@ async fn write(
         written = &mut writing => return written?,
         // Its programs were told to end, and with them the dump does.
         () = progress.guard(&context.stop, context.patience) => {}
+        () = context.room.guard(&around, &context.stop) => {}
     }
     writing.await?
 }
@@ -267,6 +271,16 @@ fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::R
             settler.join().unwrap_or_else(|_| Err(std::io::Error::other("writing to the disk broke off")));
         (done, settled)
     })
+}
+
+/// What a file that was not to grow further says.
+fn shortage(error: &std::io::Error) -> Option<JobError> {
+    let shortage = error.get_ref()?.downcast_ref::<Shortage>()?;
+    let message =
+        format!("{shortage}: the backup was broken off before the disk is full; earlier backups are untouched");
+    Some(JobError::new(Stage::Space, message).help(
+        "make room or enlarge the volume; older backups are removed only after a new one is proven",
+    ))
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {
@@ -357,6 +371,7 @@ impl Record<'_> {
             remote: self.target.map(|target| remote(target, None)),
             restore: self.restore,
             notes,
+            run: self.context.run.clone(),
         };
         // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
         directory::remove(&place.join(Manifest::file(&manifest.name))).map_err(unsealed)?;
