@@ -56,7 +56,7 @@ pub fn record(context: &Context, tier: Tier, error: &JobError) {
         tracing::warn!("the failure cannot be written to {}: {error}", place.join(FILE).display());
     }
     if context.syslog {
-        log(&format!("{} failed at {}: {}", context.title(tier), error.stage, error.message));
+        log(&format!("{} failed at {}: {}", context.title(&tier.into()), error.stage, error.message));
     }
 }
 

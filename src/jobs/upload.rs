@@ -6,8 +6,8 @@
 //! combination, so that S3 itself refuses what a disk or a network has changed
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
 //!
-//! Undated keys are written without a condition, the storage keeps the versions; dated keys with `If-None-Match`, so
-//! that no backup is ever overwritten.
+//! Undated keys are written without a condition, the storage keeps the versions; dated and labelled keys with
+//! `If-None-Match`, so that no backup is ever overwritten.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use super::slice::body;
 use super::stop::Stop;
 use super::stream::{Flow, Part};
 use crate::datastores::job_file::Upload;
-use crate::datastores::names::Name;
+use crate::datastores::names::{Name, Series, Slot};
 use crate::vocab::BucketName;
 
 /// Parts under way at once.
@@ -62,8 +62,15 @@ pub struct Target {
     pub key: String,
     /// Whether an object of that key must not exist yet.
     once: bool,
+    /// Whose uploads are this host's.
+    series: Series,
+    hostname: String,
+    /// Whether dated keys are this host's alone: settings refuse them to several.
+    dated_is_ours: bool,
     /// What somebody who restores, and has only the object, must know.
     metadata: Vec<(&'static str, String)>,
+    /// What there is on this host where the upload fails.
+    left: &'static str,
     /// What differs from what the settings asked for.
     pub alarm: Option<String>,
 }
@@ -88,7 +95,7 @@ pub struct Uploaded {
 pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Name) -> Target {
     let series = context.series();
     let dated = series.render(name);
-    let (key, once, alarm) = match upload.versioned {
+    let (key, once, alarm) = match upload.versioned && name.label().is_none() {
         false => (dated, true, None),
         true => match versioning(store, &upload.bucket).await {
             Ok(true) => (series.render(&name.undated(&context.hostname)), false, None),
@@ -110,14 +117,29 @@ pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Na
             }
         },
     };
+    let of = match name.label() {
+        Some(label) => ("reconcile-label", label.to_string()),
+        None => ("reconcile-tier", name.tier().map(|tier| tier.to_string()).unwrap_or_default()),
+    };
     let metadata = vec![
+        of,
         ("reconcile-environment", context.job.environment.to_string()),
         ("reconcile-host", context.job.host.to_string()),
         ("reconcile-datastore", context.job.datastore.to_string()),
-        ("reconcile-tier", name.tier.to_string()),
         ("reconcile-method", context.job.source.method().to_owned()),
     ];
-    Target { store: store.clone(), bucket: upload.bucket.clone(), key, once, metadata, alarm }
+    Target {
+        store: store.clone(),
+        bucket: upload.bucket.clone(),
+        key,
+        once,
+        series,
+        hostname: context.hostname.clone(),
+        dated_is_ours: !upload.versioned,
+        metadata,
+        left: "the backup exists on this host alone",
+        alarm,
+    }
 }
 
 async fn versioning(store: &Store, bucket: &BucketName) -> Result<bool, String> {
@@ -176,17 +198,19 @@ pub async fn follow(
         why = stop.told() => Err(target.failed("the upload", why)),
     };
     if !matches!(result, Ok(Some(_))) {
-        target.abort(&id).await;
+        target.abort(&target.key, &id).await;
     }
     result
 }
 
 impl Target {
+    /// A backup whose place on this host is a proven one's until it is proven itself.
+    pub fn beside_an_earlier_one(self) -> Target {
+        Target { left: "the earlier backup of the same name stays on this host", ..self }
+    }
+
     fn failed(&self, what: &str, why: &str) -> JobError {
-        let message = format!(
-            "{what} to s3://{}/{} failed: {why}; the backup exists on this host alone",
-            self.bucket, self.key
-        );
+        let message = format!("{what} to s3://{}/{} failed: {why}; {}", self.bucket, self.key, self.left);
         JobError::new(Stage::Upload, message)
             .help("`reconcile plan` shows what is wrong with the bucket or the identity; the next run uploads again")
     }
@@ -206,7 +230,10 @@ impl Target {
             .checksum_crc64_nvme(base64(part.crc64nvme))
             .body(body(file.clone(), part.offset, part.length));
         match patiently(request.customize(), part.length).send().await {
-            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
+            Ok(answer) => {
+                self.took("the upload", answer.checksum_crc64_nvme(), part.crc64nvme)?;
+                Ok(Uploaded { version_id: version(answer.version_id) })
+            }
             Err(error) => self.standing(&error, part.length, part.crc64nvme, "the upload").await,
         }
     }
@@ -274,6 +301,7 @@ impl Target {
             .send()
             .await
             .map_err(|error| self.failed(&format!("part {number} of the upload"), &explain(&error)))?;
+        self.took(&format!("part {number} of the upload"), answer.checksum_crc64_nvme(), part.crc64nvme)?;
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(answer.e_tag)
@@ -305,8 +333,22 @@ impl Target {
             .send()
             .await;
         match answer {
-            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
+            Ok(answer) => {
+                self.took("completing the upload", answer.checksum_crc64_nvme(), crc64nvme)?;
+                Ok(Uploaded { version_id: version(answer.version_id) })
+            }
             Err(error) => self.standing(&error, bytes, crc64nvme, "completing the upload").await,
+        }
+    }
+
+    /// Whether the storage, where it says what it took, took what was sent.
+    fn took(&self, what: &str, told: Option<&str>, crc64nvme: u64) -> Result<(), JobError> {
+        match told.filter(|told| *told != base64(crc64nvme)) {
+            None => Ok(()),
+            Some(told) => {
+                let sent = base64(crc64nvme);
+                Err(self.failed(what, &format!("the checksum sent is {sent} and the storage took {told}")))
+            }
         }
     }
 
@@ -332,9 +374,8 @@ impl Target {
         }
         let size = size(u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default());
         let message = format!(
-            "s3://{}/{} holds another backup already ({size}), and dated keys are never overwritten; the new backup exists \
-             on this host alone",
-            self.bucket, self.key
+            "s3://{}/{} holds another backup already ({size}), and neither dated nor labelled keys are ever overwritten; {}",
+            self.bucket, self.key, self.left
         );
         Err(JobError::new(Stage::Upload, message)
             .help("nothing is lost: the bucket has a backup of this date; if it must have the new one, copy it under another name"))
@@ -388,41 +429,62 @@ impl Target {
             .map_err(|error| explain(&error))
     }
 
-    /// Removes what killed jobs of this key left half uploaded: the lock is held, so none of it is alive.
+    /// Removes what killed jobs of this host left half uploaded, under whatever key of the datastore: the lock is held, so
+    /// none of it is alive.
     async fn abort_stale(&self) {
-        let client = &self.store.client;
-        let request = client
+        let pages = self
+            .store
+            .client
             .list_multipart_uploads()
             .bucket(self.bucket.as_str())
-            .prefix(&self.key)
+            .prefix(self.series.prefix())
             .set_expected_bucket_owner(self.store.owner());
-        match request.send().await {
-            Ok(answer) => {
-                let same_key = answer.uploads().iter().filter(|upload| upload.key() == Some(&self.key));
-                for id in same_key.filter_map(|upload| upload.upload_id()) {
-                    self.abort(id).await;
+        let (mut key_marker, mut id_marker) = (None, None);
+        loop {
+            let page = pages.clone().set_key_marker(key_marker).set_upload_id_marker(id_marker).send().await;
+            let page = match page {
+                Ok(page) => page,
+                // The bucket's own rule removes them after some days.
+                Err(error) => {
+                    tracing::info!("uploads that were broken off cannot be listed: {}", explain(&error));
+                    return;
+                }
+            };
+            for upload in page.uploads() {
+                let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+                if self.is_ours(key) {
+                    self.abort(key, id).await;
                 }
             }
-            // The bucket's own rule removes them after some days.
-            Err(error) => {
-                tracing::info!("uploads that were broken off cannot be listed: {}", explain(&error))
+            (key_marker, id_marker) = (page.next_key_marker, page.next_upload_id_marker);
+            if !page.is_truncated.unwrap_or_default() || key_marker.is_none() {
+                return;
             }
         }
     }
 
-    async fn abort(&self, id: &str) {
-        if let Err(error) = self.break_off(id).await {
+    /// Whether only this host uploads under that key.
+    fn is_ours(&self, key: &str) -> bool {
+        let ours = |name: Name| match name.slot {
+            Slot::Dated { .. } => self.dated_is_ours,
+            Slot::Undated { .. } | Slot::Labelled { .. } => name.is_of_host(&self.hostname),
+        };
+        key == self.key || self.series.parse(key).is_some_and(ours)
+    }
+
+    async fn abort(&self, key: &str, id: &str) {
+        if let Err(error) = self.break_off(key, id).await {
             tracing::warn!("{error}");
         }
     }
 
-    async fn break_off(&self, id: &str) -> Result<(), JobError> {
+    async fn break_off(&self, key: &str, id: &str) -> Result<(), JobError> {
         let request = self
             .store
             .client
             .abort_multipart_upload()
             .bucket(self.bucket.as_str())
-            .key(&self.key)
+            .key(key)
             .upload_id(id)
             .set_expected_bucket_owner(self.store.owner());
         let ended = request.send().await;
@@ -433,7 +495,7 @@ impl Target {
     pub async fn try_out(&self) -> Result<(), JobError> {
         self.store.knows_owner().map_err(|why| self.failed("an upload", &why))?;
         let id = self.create().await?;
-        self.break_off(&id).await
+        self.break_off(&self.key, &id).await
     }
 
     fn condition(&self) -> Option<String> {

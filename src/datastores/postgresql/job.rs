@@ -6,6 +6,7 @@
 //! however the job ends. Several tablespaces cannot go to standard output either; they go through a folder beside the
 //! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
 
+mod forsaken;
 mod programs;
 mod prove;
 mod rebuild;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+pub use forsaken::end_forsaken;
 pub use programs::{Version, version};
 pub use prove::{count, declared, structure};
 pub use rebuild::{Data, build};

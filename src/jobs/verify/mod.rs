@@ -43,7 +43,8 @@ struct Findings {
     notes: Vec<String>,
 }
 
-/// Proves a backup, or tells why it is none; either is recorded. `scratch`: where it is restored to, in place of the
+/// Proves a backup, or tells why it is none; either is recorded. The newest is that of the schedules: a labelled one is
+/// proven by its name, and its proof is not theirs. `scratch`: where it is restored to, in place of the
 /// backup directory.
 pub async fn verify(
     context: &Context,
@@ -55,6 +56,10 @@ pub async fn verify(
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     let began = context.clock.now();
+    let wanted = match wanted {
+        Wanted::Newest => &Wanted::NewestScheduled,
+        other => other,
+    };
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
@@ -73,7 +78,8 @@ pub async fn verify(
         environment: context.job.environment.clone(),
         host: context.job.host.clone(),
         datastore: context.job.datastore.clone(),
-        tier: chosen.parsed.tier,
+        tier: chosen.parsed.tier(),
+        label: chosen.parsed.label().cloned(),
         sha256: String::new(),
         taken: chosen.ended,
         began,
@@ -104,7 +110,8 @@ pub async fn verify(
     Ok(evidence)
 }
 
-/// The last evidence that proved another backup of the same datastore.
+/// The last evidence that proved another backup of the same datastore. What a person labelled may be of long ago: nothing
+/// is measured by it, and it by nothing that came later.
 fn last(place: &Path, context: &Context, chosen: &Chosen) -> Option<Evidence> {
     let found = all(place).ok()?;
     found.into_iter().find(|evidence| {
@@ -112,6 +119,8 @@ fn last(place: &Path, context: &Context, chosen: &Chosen) -> Option<Evidence> {
             && evidence.datastore == context.job.datastore
             && evidence.environment == context.job.environment
             && (evidence.name != chosen.name || evidence.taken != chosen.ended)
+            && evidence.label.is_none()
+            && (chosen.parsed.label().is_none() || evidence.taken <= chosen.ended)
     })
 }
 
