@@ -131,15 +131,18 @@ pub fn decide(backups: &[Backup], policy: Policy, now: DateTime<Utc>) -> Vec<Fat
             };
             if backup.taken > now {
                 Fate::Kept(Because::FromTheFuture)
+            } else if let Term::Label { until } = backup.term
+                && until.is_none_or(|until| now < until)
+            {
+                Fate::Kept(Because::Labelled { until })
             } else if is(proven, backup) {
                 Fate::Kept(Because::NewestProven)
             } else if proven.is_none() && is(newest(&|other| backup.term.is_like(other.term)), backup) {
                 Fate::Kept(Because::NewestOfTier)
             } else {
-                match (due, backup.term) {
-                    (Some(since), _) if since <= now => Fate::Removed { since },
-                    (until, Term::Tier(_)) => Fate::Kept(Because::Young { until }),
-                    (until, Term::Label { .. }) => Fate::Kept(Because::Labelled { until }),
+                match due {
+                    Some(since) if since <= now => Fate::Removed { since },
+                    until => Fate::Kept(Because::Young { until }),
                 }
             }
         })

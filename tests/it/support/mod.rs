@@ -1,6 +1,7 @@
 //! What tests share: other people's servers, started and ended with the test that needs them.
 
 pub mod ansible;
+pub mod kill;
 pub mod moto;
 pub mod postgres;
 pub mod smtp;
