@@ -352,8 +352,8 @@ impl Target {
         }
     }
 
-    /// After a write that was refused because the object stands or the upload is gone: an earlier try may have
-    /// succeeded while its answer was lost. The same bytes there are as good as written now.
+    /// After a write that was refused because the object stands or the upload is gone, or of which nothing was heard: it may
+    /// have succeeded while its answer was lost. The same bytes there are as good as written now.
     async fn standing<E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         error: &SdkError<E>,
@@ -362,10 +362,15 @@ impl Target {
         what: &str,
     ) -> Result<Uploaded, JobError> {
         let taken = error.code() == Some("PreconditionFailed");
-        if !taken && error.code() != Some("NoSuchUpload") {
+        let silent = error.raw_response().is_none();
+        if !taken && !silent && error.code() != Some("NoSuchUpload") {
             return Err(self.failed(what, &explain(error)));
         }
-        let there = self.head(None).await.map_err(|why| self.failed(what, &why))?;
+        let there = match self.head(None).await {
+            Ok(there) => there,
+            Err(_) if silent => return Err(self.failed(what, &explain(error))),
+            Err(why) => return Err(self.failed(what, &why)),
+        };
         if agrees(&there, bytes, crc64nvme).is_ok() {
             return Ok(Uploaded { version_id: version(there.version_id) });
         }

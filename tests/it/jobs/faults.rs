@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use chrono::{DateTime, TimeDelta, Utc};
 use reconcile::clients::aws::{Aws, AwsSettings};
-use reconcile::datastores::job_file::{Alerts, Upload};
+use reconcile::datastores::job_file::{Alerts, Compression, Upload};
 use reconcile::datastores::postgresql::settings::Method;
 use reconcile::jobs::{self, BackupReport, JobError, Manifest, Stage, Store};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
@@ -17,9 +17,9 @@ use super::dump::{End, Made};
 use super::host::Host;
 
 const BUCKET: &str = "backups";
-/// One PutObject, and three parts.
+/// One PutObject, and two parts.
 const SMALL: u64 = 100_000;
-const LARGE: u64 = 17 << 20;
+const LARGE: u64 = 9 << 20;
 
 /// A hundred times as fast: what hangs is given up after a second, not after two minutes.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ struct Scene {
 impl Scene {
     async fn new(versioned: bool) -> Scene {
         let mut host = Host::new(Method::Plain);
+        host.context.job.compression = Compression::Zstd;
         let outbox = tempfile::tempdir().expect("a folder");
         host.context.channels.outbox = Some(outbox.path().to_owned());
         host.context.job.alerts = Alerts { email: vec!["ops@example.org".to_owned()], ..Alerts::default() };
@@ -142,13 +143,13 @@ async fn disturbed(bytes: u64, operation: &str, kind: FaultKind, lasts: bool) ->
             assert_eq!(told, 1, "{when}: nobody was told that {error}");
             assert!(files.contains(&"last-failure.json".to_owned()), "{when}: {files:?}");
             // The local one is whole and not proven.
-            let local = files.iter().find(|file| file.contains("daily") && file.ends_with(".gz"));
+            let local = files.iter().find(|file| file.contains("daily") && file.ends_with(".zst"));
             assert!(!scene.host.manifest(local.expect("sealed")).proven(), "{when}");
             Err(error.stage)
         }
     };
     scene.host.pass(TimeDelta::days(1));
-    let next = scene.backup(Tier::Daily, bytes).await.unwrap_or_else(|error| panic!("{when}: {error}"));
+    let next = scene.backup(Tier::Daily, SMALL).await.unwrap_or_else(|error| panic!("{when}: {error}"));
     scene.has(&next.manifest, &when).await;
     assert_eq!(scene.uploads().await, 0, "{when}");
     assert!(!scene.host.files().contains(&"last-failure.json".to_owned()), "{when}");
@@ -325,14 +326,14 @@ async fn a_clock_that_goes_back_lets_nothing_go() {
         scene.has(&made, "after it").await;
         scene.has(&ahead.manifest, "of the future").await;
     }
-    let kept: Vec<String> = scene.host.files().into_iter().filter(|file| file.ends_with(".gz")).collect();
+    let kept: Vec<String> = scene.host.files().into_iter().filter(|file| file.ends_with(".zst")).collect();
     assert_eq!(
         kept,
         [
-            "postgres_production_daily_2026_11_27.tar.gz",
-            "postgres_production_daily_2026_11_28.tar.gz",
-            "postgres_production_daily_2026_11_29.tar.gz",
-            "postgres_production_daily_2026_12_22.tar.gz",
+            "postgres_production_daily_2026_11_27.tar.zst",
+            "postgres_production_daily_2026_11_28.tar.zst",
+            "postgres_production_daily_2026_11_29.tar.zst",
+            "postgres_production_daily_2026_12_22.tar.zst",
         ]
     );
 }
