@@ -8,9 +8,11 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::beside::Beside;
 use super::context::Context;
 use super::directory::{self, Local};
-use super::manifest;
+use super::manifest::Manifest;
+use super::verify::{self, Evidence};
 use crate::datastores::names::Series;
 use crate::retention::local::{self, Backup, Fate};
 use crate::vocab::Label;
@@ -63,15 +65,22 @@ pub fn fates(directory: &Path, series: &Series, context: &Context) -> io::Result
 /// Removes what is due, and answers with what is gone.
 pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<Expired>> {
     let mut gone = Vec::new();
+    // What the last proven backup held is what the next is measured by, however long it is gone.
+    let measure = verify::all(directory)?.into_iter().find(Evidence::is_proof).map(|evidence| evidence.name);
     for (backup, fate) in fates(directory, series, context)? {
         let Fate::Removed { since } = fate else { continue };
-        let (backup_file, noted) = (directory.join(&backup.file), directory.join(manifest::file(&backup.file)));
-        match backup.name.label() {
-            // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
-            None => directory::remove(&noted).and_then(|()| directory::remove(&backup_file))?,
-            // Without its manifest nobody would know its date: it would stay for ever. The next run cleans up after a crash.
-            Some(_) => directory::remove(&backup_file).and_then(|()| directory::remove(&noted))?,
+        let file = directory.join(&backup.file);
+        let noted = directory.join(Manifest::file(&backup.file));
+        if backup.name.label().is_some() {
+            // Without its manifest nobody would know its date: it would stay for ever. After a crash the next run cleans up.
+            directory::remove(&file)?;
         }
+        // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
+        directory::remove(&noted)?;
+        if measure.as_ref() != Some(&backup.file) {
+            directory::remove(&directory.join(Evidence::file(&backup.file)))?;
+        }
+        directory::remove(&file)?;
         let remote = backup.manifest.and_then(|manifest| manifest.remote).filter(|remote| remote.proven);
         gone.push(Expired {
             label: backup.name.label().cloned(),

@@ -64,6 +64,9 @@ pub struct Row {
     pub earlier_name: Option<Environment>,
     /// Whether every copy that was wanted was proven; `None` where the manifest that would say so is gone.
     pub proven: Option<bool>,
+    /// Whether it was restored and found good; `None` where nobody tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<bool>,
 }
 
 /// The copy in the backup directory, and how long it stays.
@@ -193,7 +196,8 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         });
         backups.push(Row {
             taken: backup.taken(),
-            proven: backup.manifest.as_ref().map(super::Manifest::proven),
+            proven: backup.manifest.as_ref().map(|_| backup.proven()),
+            restored: backup.restored,
             name: backup.file,
             tier: backup.name.tier(),
             label: backup.name.label().cloned(),
@@ -218,6 +222,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         earlier_name: object.earlier_name,
         remote: Some(object.copy),
         proven: None,
+        restored: None,
     }));
     backups.sort_by(|a, b| (b.taken, &b.name).cmp(&(a.taken, &a.name)));
     let hidden = looked.iter().flat_map(|looked: &Looked| looked.found.hidden.clone()).collect();

@@ -17,15 +17,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
-use super::manifest::{FORMAT, Manifest, Remote};
+use super::manifest::{Manifest, Remote};
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
 use super::expire::{self, Expired};
-use super::{copy, directory, failure, lock, manifest, tell};
+use super::{copy, directory, failure, lock, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::{Content, Name, Series};
@@ -156,7 +157,7 @@ where
     };
 
     // A run of the same day: the proven one keeps its name until this one is proven too.
-    let replaces = target.is_some() && manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
+    let replaces = target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
     let target = target.map(|target| if replaces { target.beside_an_earlier_one() } else { target });
     let partial = Partial::create(&place, &file)?;
     let (tell, words) = unbounded_channel();
@@ -194,8 +195,8 @@ where
         if replaces {
             sealed.settle(&place)?;
         } else {
-            manifest::write(&place, &sealed.manifest)
-                .map_err(|error| unwritten(Stage::Record, &place, &error))?;
+            let recorded = sealed.manifest.write(&place);
+            recorded.map_err(|error| unwritten(Stage::Record, &place, &error))?;
         }
         warnings.extend(target.alarm.clone());
     }
@@ -388,10 +389,10 @@ impl Sealed {
         let unsealed = |error: std::io::Error| unwritten(Stage::Seal, place, &error);
         let Some(partial) = self.partial.take() else { return Ok(()) };
         // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
-        directory::remove(&place.join(manifest::file(&self.manifest.name))).map_err(unsealed)?;
+        directory::remove(&place.join(Manifest::file(&self.manifest.name))).map_err(unsealed)?;
         partial.rename(&place.join(&self.manifest.name)).map_err(unsealed)?;
         directory::sync(place).map_err(unsealed)?;
-        manifest::write(place, &self.manifest).map_err(unsealed)
+        self.manifest.write(place).map_err(unsealed)
     }
 }
 
@@ -402,7 +403,7 @@ impl Record<'_> {
         let mut notes = self.facts.notes.clone();
         notes.extend(self.target.and_then(|target| target.alarm.clone()));
         let manifest = Manifest {
-            format: FORMAT.to_owned(),
+            format: Manifest::FORMAT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.file,
             environment: job.environment.clone(),

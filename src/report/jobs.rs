@@ -85,10 +85,11 @@ fn until(row: &Row) -> String {
 }
 
 fn shown(row: &Row) -> String {
-    let proven = match row.proven {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "?",
+    let proven = match (row.proven, row.restored) {
+        (Some(false), _) => "NO",
+        (_, Some(true)) => "restored",
+        (Some(true), _) => "yes",
+        (None, _) => "?",
     };
     let text = line([
         minute(row.taken),
@@ -123,7 +124,7 @@ fn in_bucket(copy: &Copy) -> &'static str {
     }
 }
 
-/// One line of the table: 75 columns at most.
+/// One line of the table: 80 columns at most.
 fn line([taken, tier, size, here, bucket, proven]: [String; 6]) -> String {
     format!("{taken:<16}   {tier:<6}   {size:>8}   {here:<16}   {bucket:<7}   {proven}").trim_end().to_owned()
 }
@@ -264,6 +265,7 @@ mod tests {
             remote,
             earlier_name: None,
             proven,
+            restored: None,
         };
         let here = |keep, when: Option<&str>| Some(Here { keep, when: when.map(instant) });
         Listing {

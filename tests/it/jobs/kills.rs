@@ -2,186 +2,17 @@
 //! run succeeds and cleans up.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Instant;
 
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use chrono::{DateTime, TimeDelta, Utc};
-use reconcile::clients::aws::Aws;
+use chrono::TimeDelta;
 use reconcile::jobs::Manifest;
-use reconcile::sandbox::Sandbox;
-use reconcile::vocab::Clock;
-use serde_json::json;
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
+use super::site::{Site, TREE};
 use crate::support::kill::Killer;
 
-const BUCKET: &str = "backups";
-const JOB: &str = "/etc/reconcile/production/blobdb.json";
-const BACKUPS: &str = "/opt/data/backups/blobdb";
-const TREE: &str = "/opt/data/blobdb";
-
-/// A sandbox whose one host backs up a tree into a bucket.
-struct Site {
-    folder: TempDir,
-    now: DateTime<Utc>,
-}
-
-impl Site {
-    /// `bytes`: how much there is to back up; it does not compress.
-    fn new(bytes: usize) -> Site {
-        let site = Site {
-            folder: tempfile::tempdir().expect("a folder"),
-            now: "2026-11-21T01:00:00Z".parse().expect("an instant"),
-        };
-        for directory in [BACKUPS, TREE, "/etc/reconcile/production"] {
-            fs::create_dir_all(site.inside(directory)).expect("made");
-        }
-        let mut state = 1u64;
-        let mut noise = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 56) as u8
-        };
-        let noise: Vec<u8> = (0..bytes).map(|_| noise()).collect();
-        fs::write(site.inside(TREE).join("blob"), noise).expect("written");
-        let job = json!({
-            "reconcile": {"environment": "production", "id": "host_file/db1/blobdb"}, "version": 2,
-            "environment": "production", "host": "db1", "datastore": "blobdb",
-            "source": {"tree": {"path": TREE, "exclude": [], "host": null}},
-            "directory": BACKUPS, "compression": "zstd", "keep": {"days": 2, "weeks": 1, "hours": 72},
-            "upload": {"bucket": BUCKET, "region": null, "endpoint": null, "account": null, "versioned": true},
-            "schedules": {"daily": "0 1 * * *"},
-            "alerts": {"email": ["ops@example.org"], "smtp": null, "prometheus_textfile": null},
-        });
-        fs::write(site.inside(JOB), job.to_string()).expect("written");
-        fs::set_permissions(site.inside(JOB), PermissionsExt::from_mode(0o600)).expect("given");
-        site.like("");
-        site.wait(async {
-            let client = site.client().await;
-            client.create_bucket().bucket(BUCKET).send().await.expect("made");
-            let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-            let put = client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(on);
-            put.send().await.expect("put");
-        });
-        site
-    }
-
-    fn sandbox(&self) -> PathBuf {
-        self.folder.path().canonicalize().expect("there").join("sandbox")
-    }
-
-    fn inside(&self, path: &str) -> PathBuf {
-        self.sandbox_host().join(path.trim_start_matches('/'))
-    }
-
-    fn sandbox_host(&self) -> PathBuf {
-        let host = self.folder.path().join("sandbox/hosts/db1");
-        fs::create_dir_all(&host).expect("made");
-        host.canonicalize().expect("there")
-    }
-
-    /// Says what time it is, and what goes wrong besides.
-    fn like(&self, faults: &str) {
-        let text = format!("now: {}\n{faults}", self.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-        fs::write(self.sandbox().join("sandbox.yml"), text).expect("written");
-    }
-
-    fn wait<F: Future>(&self, future: F) -> F::Output {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(future)
-    }
-
-    async fn client(&self) -> aws_sdk_s3::Client {
-        let sandbox = Sandbox::open(&self.sandbox(), Clock::fixed(self.now)).expect("a sandbox");
-        Aws::load(sandbox.aws_settings()).await.s3(None)
-    }
-
-    fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-        command
-            .args(["--sandbox", self.sandbox().to_str().expect("utf-8")])
-            .args(words.split_whitespace())
-            .args(["--job", JOB])
-            .current_dir("/")
-            .env("RECONCILE_SANDBOX_HOST", "db1")
-            .env("NO_COLOR", "1")
-            .env_remove("RECONCILE_ENV")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, words: &str) -> Output {
-        self.command(words).output().expect("it runs")
-    }
-
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.inside(BACKUPS)).expect("there");
-        let mut files: Vec<String> =
-            entries.map(|entry| entry.expect("one").file_name().into_string().expect("utf-8")).collect();
-        files.sort();
-        files
-    }
-
-    fn manifest(&self, name: &str) -> Option<Manifest> {
-        let path = self.inside(BACKUPS).join(format!("{name}.manifest.json"));
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
-    }
-
-    /// Every file that has a final name is whole, and what its manifest says.
-    fn nothing_is_half(&self, when: &str) {
-        for file in self.files().iter().filter(|file| file.ends_with(".tar.zst")) {
-            let bytes = fs::read(self.inside(BACKUPS).join(file)).expect("there");
-            zstd::stream::decode_all(&bytes[..]).unwrap_or_else(|error| panic!("{when}: {file}: {error}"));
-            if let Some(manifest) = self.manifest(file) {
-                assert_eq!(manifest.sha256, hex::encode(Sha256::digest(&bytes)), "{when}: {file}");
-            }
-        }
-    }
-
-    /// What an earlier run proved is there, here and in the bucket. One of the same day that is proven too takes its place
-    /// here: for a moment there is a whole backup without a manifest.
-    fn has(&self, proven: &Manifest, when: &str) {
-        let manifest = self.manifest(&proven.name);
-        let replaced = || manifest.is_none() && self.files().contains(&proven.name);
-        assert!(manifest.as_ref() == Some(proven) || replaced(), "{when}: {:?}", self.files());
-        let remote = proven.remote.as_ref().expect("a copy");
-        let head = self.wait(async {
-            let ask = self.client().await.head_object().bucket(BUCKET).key(&remote.key);
-            ask.set_version_id(remote.version_id.clone()).send().await
-        });
-        assert_eq!(head.expect(when).content_length(), i64::try_from(proven.bytes).ok(), "{when}");
-    }
-
-    /// A run that nothing disturbs: it succeeds, and leaves nothing of those before it but whole backups.
-    fn next_run(&self, when: &str) -> Manifest {
-        let run = self.run("run backup blobdb --tier daily --output json");
-        assert_eq!(run.status.code(), Some(0), "{when}: {}", String::from_utf8_lossy(&run.stderr));
-        let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("JSON");
-        let made: Manifest = serde_json::from_value(report["manifest"].clone()).expect("a manifest");
-        let left: Vec<String> = self
-            .files()
-            .into_iter()
-            .filter(|file| file.ends_with(".partial") || file.ends_with(".scratch") || file.contains("failure"))
-            .collect();
-        assert_eq!(left, [""; 0], "{when}");
-        self.nothing_is_half(when);
-        self.has(&made, when);
-        let uploads = self.wait(async {
-            self.client().await.list_multipart_uploads().bucket(BUCKET).send().await.expect("listed")
-        });
-        assert_eq!(uploads.uploads().len(), 0, "{when}");
-        made
-    }
-
-    fn tomorrow(&mut self) {
-        self.now += TimeDelta::days(1);
-        self.like("");
-    }
-}
 
 /// Small enough for one PutObject, and large enough for parts.
 const SMALL: usize = 20_000;
@@ -198,7 +29,7 @@ fn a_backup_killed_at_any_change_on_its_disk_is_made_good_by_the_next() {
         site.tomorrow();
         let when = format!("killed before change {nth}");
         let mut command = site.command("run backup blobdb --tier daily");
-        killer.arm(&mut command, &site.inside(BACKUPS), nth);
+        killer.arm(&mut command, &site.backups(), nth);
         let died = command.output().expect("it runs");
         if died.status.signal().is_none() {
             assert_eq!(died.status.code(), Some(0), "{}", String::from_utf8_lossy(&died.stderr));
@@ -223,7 +54,7 @@ fn a_labelled_backup_and_its_removal_killed_at_any_change_leave_nothing_for_ever
         assert_eq!(site.run(&labelled).status.code(), Some(0));
         site.tomorrow();
         let mut command = site.command("run backup blobdb --tier daily");
-        killer.arm(&mut command, &site.inside(BACKUPS), nth);
+        killer.arm(&mut command, &site.backups(), nth);
         let died = command.output().expect("it runs").status;
         site.nothing_is_half(&format!("killed before change {nth}"));
         site.next_run(&format!("killed before change {nth}"));
@@ -311,18 +142,13 @@ fn a_run_that_was_killed_is_told_by_the_next_check() {
     site.tomorrow();
     site.like("faults: [{kind: crash-before, operation: CompleteMultipartUpload}]\n");
     assert_eq!(site.run("run backup blobdb --tier daily").status.code(), Some(70));
-    let outbox = site.sandbox().join("outbox");
-    let letters = || match fs::read_dir(&outbox) {
-        Ok(entries) => entries.count(),
-        Err(_) => 0,
-    };
-    assert_eq!(letters(), 0, "the dead tell nothing");
+    assert_eq!(site.letters(), 0, "the dead tell nothing");
     site.now += TimeDelta::hours(2);
     site.like("");
     assert_eq!(site.run("run check blobdb").status.code(), Some(2));
-    assert_eq!(letters(), 1);
+    assert_eq!(site.letters(), 1);
     site.next_run("after it");
-    assert_eq!(letters(), 2);
+    assert_eq!(site.letters(), 2);
 }
 
 /// What a tree is: old, new, or neither.
@@ -389,7 +215,7 @@ fn a_verification_killed_at_any_change_is_made_good_by_the_next() {
         nth += 1;
         let when = format!("killed before change {nth}");
         let mut command = site.command("verify blobdb");
-        killer.arm(&mut command, &site.inside(BACKUPS), nth);
+        killer.arm(&mut command, &site.backups(), nth);
         let died = command.output().expect("it runs");
         site.has(&proven, &when);
         if died.status.signal().is_none() {

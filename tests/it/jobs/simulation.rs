@@ -221,6 +221,7 @@ async fn world(seed: u64) -> World {
     host.context.channels.outbox = Some(elsewhere.path().join("outbox"));
     let job = &mut host.context.job;
     job.schedules = schedules();
+    job.keep.days = 7;
     job.alerts = Alerts { email: vec!["ops@example.org".to_owned()], ..Alerts::default() };
     job.objectives =
         Objectives { verified_within: Some(PROVEN_WITHIN.num_seconds()), ..Objectives::default() };
@@ -342,7 +343,7 @@ impl World {
             hour if CHECKS.contains(&hour) => self.check().await,
             _ => return,
         }
-        self.holds().await;
+        self.holds(hour == 1).await;
     }
 
     async fn run(&mut self, tier: Tier) {
@@ -481,13 +482,16 @@ impl World {
         self.letters = 0;
     }
 
-    /// What holds at every moment.
-    async fn holds(&self) {
+    /// What holds at every moment. The bucket is asked once a day.
+    async fn holds(&self, in_bucket: bool) {
         let files = self.host.files();
         assert!(!files.iter().any(|file| file.ends_with(".partial") || file.ends_with(".scratch")), "{files:?}");
         let Some(last) = &self.last else { return };
         assert_eq!(&self.host.manifest(&last.name), last, "{}", self.time());
         assert_eq!(fs::metadata(self.host.path(&last.name)).expect("there").len(), last.bytes);
+        if !in_bucket {
+            return;
+        }
         let remote = last.remote.as_ref().expect("a copy");
         let head = self.judge.head_object().bucket(BUCKET).key(&remote.key);
         let head = head.set_version_id(remote.version_id.clone()).send().await.expect("it is in the bucket");
