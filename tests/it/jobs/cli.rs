@@ -112,6 +112,12 @@ fn what_makes_no_sense_is_a_usage_error() {
     for arguments in [
         ["run", "backup", "couchdb"].as_slice(),
         &["run", "backup", "postgresql", "--tier", "yearly"],
+        &["run", "backup", "postgresql", "--tier", "daily", "--label", "mine"],
+        &["run", "backup", "postgresql", "--label", "before upgrade"],
+        &["run", "backup", "postgresql", "--label", "mine", "--keep-until", "2020-01-01"],
+        &["run", "backup", "postgresql", "--label", "mine", "--keep-until", "soon"],
+        &["run", "backup", "postgresql", "--keep-until", "2999-01-01"],
+        &["run", "check", "postgresql", "--label", "mine"],
         &["run", "backup", "postgresql", "--output", "sarif"],
         &["run", "backup", "postgresql", "--sandbox", &sandbox],
         &["list", "postgresql", "--output", "markdown"],
