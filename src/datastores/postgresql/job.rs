@@ -20,7 +20,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 pub use forsaken::end_forsaken;
@@ -38,6 +38,7 @@ use crate::clients::process::{ProcessError, Program, Running, Talk};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};
 use crate::datastores::job_file::Compression;
 use crate::datastores::names::Content;
+use crate::datastores::tree::job::walk::{Followed, Walk};
 use crate::vocab::Login;
 
 /// How long the server may take to give a slot.
@@ -167,6 +168,8 @@ struct Parts {
     child: Option<Running>,
     slot: Option<Slot>,
     folder: Option<Folder>,
+    /// What there was to see of an archive.
+    walk: Arc<Mutex<Walk>>,
 }
 
 impl PostgresqlDump {
@@ -265,7 +268,10 @@ impl Dump for PostgresqlDump {
         let stdout: ChildStdout =
             child.wide_stdout().ok_or_else(|| DumpError::new("the dump's output was already taken"))?;
         self.parts.child = Some(child);
-        Ok(Box::new(stdout))
+        Ok(match self.method {
+            Method::Plain => Box::new(Followed::new(stdout, Arc::clone(&self.parts.walk), "")),
+            Method::Dump => Box::new(stdout),
+        })
     }
 
     fn finish(mut self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError> {
@@ -273,8 +279,11 @@ impl Dump for PostgresqlDump {
             child.wait().map_err(|error| self.failed("the dump", &error))?;
         }
         let whole = match self.method {
-            // A tar archive ends in two blocks of zeros (tar(5)).
-            Method::Plain => last.len() == 1024 && last.iter().all(|byte| *byte == 0),
+            // Its last bytes alone would not tell: an archive ends in zeros, and so do pages in its middle.
+            Method::Plain => {
+                let walk = self.parts.walk.lock().unwrap_or_else(PoisonError::into_inner);
+                walk.end().is_ok_and(|members| members > 0)
+            }
             Method::Dump => last.windows(SCRIPT_END.len()).any(|window| window == SCRIPT_END),
         };
         match whole {

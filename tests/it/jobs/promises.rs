@@ -1,4 +1,4 @@
-//! Short histories of nights, by the thousand, through what decides alone: what stays, what is missing, what is told.
+//! Short histories of nights, by the hundred, through what decides alone: what stays, what is missing, what is told.
 
 use std::collections::BTreeMap;
 
@@ -149,7 +149,7 @@ impl History {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn nights_are_told_once_and_the_newest_proven_backup_stays(nights in nights()) {
