@@ -18,10 +18,10 @@ use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::manifest::{Manifest, Remote};
+use super::room::Shortage;
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::room::Shortage;
 use super::{copy, directory, expire, failure, lock, log, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
@@ -276,11 +276,14 @@ fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::R
 /// What a file that was not to grow further says.
 fn shortage(error: &std::io::Error) -> Option<JobError> {
     let shortage = error.get_ref()?.downcast_ref::<Shortage>()?;
-    let message =
-        format!("{shortage}: the backup was broken off before the disk is full; earlier backups are untouched");
-    Some(JobError::new(Stage::Space, message).help(
-        "make room or enlarge the volume; older backups are removed only after a new one is proven",
-    ))
+    let message = format!(
+        "{shortage}: the backup was broken off before the disk is full; earlier backups are untouched"
+    );
+    Some(
+        JobError::new(Stage::Space, message).help(
+            "make room or enlarge the volume; older backups are removed only after a new one is proven",
+        ),
+    )
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {

@@ -115,7 +115,8 @@ pub async fn verify(
     if evidence.is_proof() {
         // What was accepted of these very bytes stays known.
         let before = Evidence::read(&place, &evidence.name);
-        evidence.accepted = before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
+        evidence.accepted =
+            before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
         if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
             keep(context, &measure::raised(kept.as_ref(), &evidence))?;
         }
