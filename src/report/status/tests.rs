@@ -1,7 +1,7 @@
 //! What the table looks like: wide and narrow, all well and not, with colour and without.
 
 use super::*;
-use crate::freshness::{Freshness, Newest};
+use crate::freshness::{Freshness, Newest, PlaceFreshness, State, TierFreshness};
 use crate::jobs::tell::Watch;
 use crate::jobs::verify::{Condemned, Proven, Standing};
 use crate::vocab::Tier;
