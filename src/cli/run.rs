@@ -1,5 +1,6 @@
 //! `reconcile run JOB DATASTORE`: what cron calls.
 
+use chrono::NaiveDate;
 use clap::Args;
 
 use super::place::Place;
@@ -7,14 +8,23 @@ use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
+use crate::jobs::Context;
 use crate::report;
-use crate::vocab::{JobCommand, JobKind, Tier};
+use crate::vocab::{JobCommand, JobKind, Label, Occasion, Tier};
 
 /// Runs a job on this host, as cron does.
 #[derive(Clone, Debug, Args)]
 pub struct Run {
     #[command(flatten)]
     pub command: JobCommand,
+
+    /// A backup of your own beside those of the schedules, such as before-upgrade
+    #[arg(long, value_name = "TEXT", conflicts_with = "tier")]
+    pub label: Option<Label>,
+
+    /// The last day on which it is kept on this host [default: until a person removes it]
+    #[arg(long, value_name = "DATE", requires = "label")]
+    pub keep_until: Option<NaiveDate>,
 
     /// Only try whether the job would find what it needs: directory, room, database, bucket
     #[arg(long)]
@@ -24,6 +34,11 @@ pub struct Run {
 impl Run {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         out.expect_format("run", &[Format::Text, Format::Json])?;
+        if self.label.is_some() && self.command.job != JobKind::Backup {
+            return Err(Failure::usage(
+                "only a backup has a label; `verify DATASTORE NAME` proves one by its name",
+            ));
+        }
         let host = Surroundings::of(&Place::of(global)?, global.sandbox_host.as_ref())?;
         match self.command.job {
             _ if self.preflight => block_on(self.try_out(&host, out))?,
@@ -85,8 +100,9 @@ impl Run {
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         let context =
             Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
+        let occasion = self.occasion(&context)?;
         Stop::of_job(context.stop.clone());
-        let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
+        let result = Box::pin(jobs::backup(&context, occasion)).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
             (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
@@ -99,6 +115,21 @@ impl Run {
             }
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl Run {
+    fn occasion(&self, context: &Context) -> Result<Occasion, Failure> {
+        let Some(label) = self.label.clone() else {
+            return Ok(self.command.tier.unwrap_or(Tier::Daily).into());
+        };
+        let today = context.clock.now().with_timezone(&context.zone).date_naive();
+        match self.keep_until.filter(|day| *day < today) {
+            Some(day) => Err(Failure::usage(format!(
+                "--keep-until {day}: that day is past, and the next run would remove the backup"
+            ))),
+            None => Ok(Occasion::Label { label, keep_until: self.keep_until }),
+        }
     }
 }
 

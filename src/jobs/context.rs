@@ -17,7 +17,7 @@ use crate::datastores::job_file::JobFile;
 use crate::datastores::names::Series;
 use crate::datastores::postgresql::job::Connection;
 use crate::datastores::tree::job::Elsewhere;
-use crate::vocab::{AccountId, Clock, Tier};
+use crate::vocab::{AccountId, Clock, Occasion};
 
 /// What surrounds a job.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ impl Context {
     }
 
     /// The words for errors and logs: `backup postgresql daily of production`.
-    pub(super) fn title(&self, tier: Tier) -> String {
-        format!("backup {} {tier} of {}", self.job.datastore, self.job.environment)
+    pub(super) fn title(&self, occasion: &Occasion) -> String {
+        format!("backup {} {occasion} of {}", self.job.datastore, self.job.environment)
     }
 }

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
 use nix::unistd::{Uid, User};
 
 use super::beside::Beside;
@@ -15,7 +16,9 @@ use super::error::{JobError, Stage};
 use super::manifest::Manifest;
 use super::room::Space;
 use super::verify::Evidence;
+use crate::clients::machine;
 use crate::datastores::names::{Name, Series};
+use crate::retention::local::Term;
 
 /// What a file is called until it is whole.
 pub const PARTIAL: &str = ".partial";
@@ -49,6 +52,24 @@ impl Local {
     pub fn proven(&self) -> bool {
         self.manifest.as_ref().is_some_and(Manifest::proven) && self.restored != Some(false)
     }
+
+    /// What decides how long it stays. A labelled one whose date nobody knows any more waits for a person.
+    pub fn term(&self, zone: Tz) -> Term {
+        let day = || self.manifest.as_ref().and_then(|manifest| manifest.keep_until);
+        match self.name.tier() {
+            Some(tier) => Term::Tier(tier),
+            None => Term::Label { until: day().map(|day| end_of(day, zone)) },
+        }
+    }
+}
+
+/// The first instant after a day of a zone's calendar.
+pub fn end_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let next = day.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX).and_time(NaiveTime::MIN);
+    // Where clocks change at midnight there may be no such time of day: then an hour later there is.
+    let hours = (0..4).map(|hours| next + chrono::TimeDelta::hours(hours));
+    let found = hours.filter_map(|at| zone.from_local_datetime(&at).earliest()).next();
+    found.map_or(next.and_utc(), |at| at.to_utc())
 }
 
 /// The backup directory, which `apply` makes. A job never does: where a volume is not mounted, its backups would fill
@@ -129,13 +150,29 @@ pub fn clean(directory: &Path, series: &Series) -> io::Result<()> {
         let entry = entry?;
         let Ok(file) = entry.file_name().into_string() else { continue };
         let ours = |suffix: &str| file.strip_suffix(suffix).is_some_and(|name| series.parse(name).is_some());
-        if ours(PARTIAL) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
+        // Of labelled ones the backup is removed before its manifest.
+        let is_labelled = |name: &str| series.parse(name).is_some_and(|name| name.label().is_some());
+        let widowed = Manifest::backup_of(&file)
+            .is_some_and(|name| is_labelled(name) && !directory.join(name).exists());
+        let half = (ours(PARTIAL) || is_forsaken(&file)) && entry.file_type()?.is_file();
+        if half || widowed {
+            remove(&entry.path())?;
         } else if (ours(SCRATCH) || file.starts_with(PREFLIGHT)) && entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// What the small files are called that [`write()`] has not done with, and which process writes them.
+fn writing(process: u32) -> String {
+    format!(".reconcile-{process}-")
+}
+
+/// Whether a file is one that a process was writing which is no more.
+fn is_forsaken(file: &str) -> bool {
+    let process = || file.strip_suffix(PARTIAL)?.strip_prefix(".reconcile-")?.split_once('-')?.0.parse().ok();
+    process().is_some_and(|process: u32| !machine::runs(process, None))
 }
 
 /// Refuses to begin what cannot end: the file system must have room for the last backup of this kind and a fifth more,
@@ -195,8 +232,8 @@ pub fn size(bytes: u64) -> String {
 /// Writes a small file beside the backups: whole and on disk, or not at all. It is the directory's owner's, also where root
 /// writes it: the owner's jobs are to read it.
 pub fn write(directory: &Path, file: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut partial =
-        tempfile::Builder::new().prefix(".reconcile-").suffix(PARTIAL).tempfile_in(directory)?;
+    let prefix = writing(std::process::id());
+    let mut partial = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempfile_in(directory)?;
     if Uid::effective().is_root() {
         let owner = fs::metadata(directory)?;
         std::os::unix::fs::fchown(partial.as_file(), Some(owner.uid()), Some(owner.gid()))?;
@@ -232,6 +269,16 @@ mod tests {
         assert_eq!(shortage(1000, space(2199)), Some(1200));
         assert_eq!(shortage(0, space(999)), Some(0));
         assert_eq!(shortage(u64::MAX, space(8000)), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_day_ends_where_the_host_is() {
+        let end = |day: &str, zone: Tz| end_of(day.parse().expect("a day"), zone).to_rfc3339();
+        assert_eq!(end("2026-12-31", Tz::UTC), "2027-01-01T00:00:00+00:00");
+        assert_eq!(end("2026-12-31", Tz::Asia__Kolkata), "2026-12-31T18:30:00+00:00");
+        // Clocks went from 24:00 to 01:00.
+        assert_eq!(end("2018-11-03", Tz::America__Sao_Paulo), "2018-11-04T03:00:00+00:00");
+        assert!(end_of(NaiveDate::MAX, Tz::UTC) > DateTime::UNIX_EPOCH);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn record(context: &Context, tier: Tier, error: &JobError) {
     if let Err(error) = written {
         tracing::warn!("the failure cannot be written to {}: {error}", place.join(FILE).display());
     }
-    let line = format!("{} failed at {}: {}", context.title(tier), error.stage, error.message);
+    let line = format!("{} failed at {}: {}", context.title(&tier.into()), error.stage, error.message);
     log::line(context, Some(tier), log::Level::Error, &line);
 }
 

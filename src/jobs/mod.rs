@@ -36,6 +36,7 @@ pub mod verify;
 pub use check::CheckReport;
 pub use context::{Channels, Context, Store};
 pub use error::{JobError, Stage};
+pub use expire::Expired;
 pub use failure::LastFailure;
 pub use list::{Copy, Earlier, Here, Keep, Listing, Row, list};
 pub use manifest::{Manifest, Remote};

@@ -6,6 +6,7 @@
 //! however the job ends. Several tablespaces cannot go to standard output either; they go through a folder beside the
 //! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
 
+mod forsaken;
 mod passfile;
 mod programs;
 mod prove;
@@ -19,7 +20,9 @@ mod tablespaces;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
+use std::sync::{Arc, Mutex, PoisonError};
 
+pub use forsaken::end_forsaken;
 pub use programs::{Version, version};
 pub use prove::{count, declared, structure};
 pub use rebuild::{Data, Ground};
@@ -35,6 +38,7 @@ use crate::clients::process::{ProcessError, Program, Running, Talk};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};
 use crate::datastores::job_file::Compression;
 use crate::datastores::names::Content;
+use crate::datastores::tree::job::walk::{Followed, Walk};
 use crate::vocab::Login;
 
 /// pg_dumpall's closing words; without them the script is cut off.
@@ -161,6 +165,8 @@ struct Parts {
     child: Option<Running>,
     slot: Option<Slot>,
     folder: Option<Folder>,
+    /// What there was to see of an archive.
+    walk: Arc<Mutex<Walk>>,
 }
 
 impl PostgresqlDump {
@@ -259,7 +265,10 @@ impl Dump for PostgresqlDump {
         let stdout: ChildStdout =
             child.wide_stdout().ok_or_else(|| DumpError::new("the dump's output was already taken"))?;
         self.parts.child = Some(child);
-        Ok(Box::new(stdout))
+        Ok(match self.method {
+            Method::Plain => Box::new(Followed::new(stdout, Arc::clone(&self.parts.walk), "")),
+            Method::Dump => Box::new(stdout),
+        })
     }
 
     fn finish(mut self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError> {
@@ -267,8 +276,11 @@ impl Dump for PostgresqlDump {
             child.wait().map_err(|error| self.failed("the dump", &error))?;
         }
         let whole = match self.method {
-            // A tar archive ends in two blocks of zeros (tar(5)).
-            Method::Plain => last.len() == 1024 && last.iter().all(|byte| *byte == 0),
+            // Its last bytes alone would not tell: an archive ends in zeros, and so do pages in its middle.
+            Method::Plain => {
+                let walk = self.parts.walk.lock().unwrap_or_else(PoisonError::into_inner);
+                walk.end().is_ok_and(|members| members > 0)
+            }
             Method::Dump => last.windows(SCRIPT_END.len()).any(|window| window == SCRIPT_END),
         };
         match whole {

@@ -115,7 +115,7 @@ async fn judged(
     let now = context.clock.now();
     let mut places = BTreeMap::from([(Place::Here, local.as_ref().err().cloned())]);
     let local = local.unwrap_or_default();
-    let mut seen: Vec<Seen> = local.iter().map(seen_here).collect();
+    let mut seen: Vec<Seen> = local.iter().filter_map(seen_here).collect();
     seen.extend(expired(&local, &memory, context, now));
     if context.job.upload.is_some() {
         let remote = Box::pin(bucket::seen(context, earlier, &local, whose)).await;
@@ -184,10 +184,11 @@ pub fn format_of(manifest: &Manifest) -> String {
     format!("{} {}", manifest.method, manifest.compression.ending())
 }
 
-fn seen_here(local: &Local) -> Seen {
+/// `None` of a labelled one: it answers for no schedule.
+fn seen_here(local: &Local) -> Option<Seen> {
     let ended = local.taken();
-    Seen {
-        tier: local.name.tier,
+    Some(Seen {
+        tier: local.name.tier()?,
         place: Place::Here,
         name: local.file.clone(),
         began: local.manifest.as_ref().map_or(ended, |manifest| manifest.began),
@@ -196,14 +197,15 @@ fn seen_here(local: &Local) -> Seen {
         format: local.manifest.as_ref().map(format_of),
         hidden: None,
         dated_by_storage: false,
-    }
+    })
 }
 
 /// Backups whose time was over before their successor came: hourly ones, as a rule. They were made, and a newer proven
 /// one let them go; what the directory does not hold any more is no miss.
 fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Utc>) -> Vec<Seen> {
     let policy = Policy::from(context.job.keep);
-    let newest_proven = local.iter().filter(|one| one.proven()).map(Local::taken).max();
+    let of_tiers = local.iter().filter(|one| one.name.tier().is_some());
+    let newest_proven = of_tiers.filter(|one| one.proven()).map(Local::taken).max();
     let is_gone = |done: &&Done| !local.iter().any(|one| one.file == done.name);
     let let_go = |tier: Tier, done: &Done| {
         policy.due(tier, done.ended).is_some_and(|due| due <= now)

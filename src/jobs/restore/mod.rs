@@ -30,6 +30,7 @@ use super::list::Earlier;
 use super::{lock, log};
 use crate::clients::process::Program;
 use crate::datastores::dump::DumpError;
+use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::restore::{Built, Restore, Services};
 use crate::datastores::{job, job_file};
 
@@ -126,7 +127,7 @@ impl Ready {
         let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
         let note = |level, what: &str| {
             let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
-            log::line(context, Some(self.chosen.parsed.tier), level, &format!("{title}: {what}"));
+            log::line(context, self.chosen.parsed.tier(), level, &format!("{title}: {what}"));
         };
         note(log::Level::Info, &format!("{} into {}", self.chosen.place(), self.home.display()));
         let by_hand = self.in_place && self.declared.is_none();
@@ -140,6 +141,11 @@ impl Ready {
             ));
         }
         self.chosen.is_cut().map_err(|why| changed(&self.chosen.place(), &why))?;
+        exchange::settle(&self.home).map_err(|error| {
+            let home = self.home.display();
+            let message = format!("what an earlier restore left beside {home} cannot be put away: {error}");
+            JobError::new(Stage::Restore, message).help("look at it, and move it away by hand")
+        })?;
         let staging = Staging::beside(&self.home)?;
         check_room(&self.chosen, &staging.0)?;
         let (origin, compression) = (self.chosen.origin.clone(), self.chosen.parsed.compression);
@@ -316,6 +322,8 @@ impl Staging {
             .help("run it as whoever may write there: the data's own user, or root")
         };
         let staging = around.join(name);
+        // One of its own would write to it still.
+        postgresql::end_forsaken();
         match fs::remove_dir_all(&staging) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unmade(error)),
             _ => {}

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +23,9 @@ const FORMAT: &str = "reconcile.incident/1";
 
 /// The most that the file may hold; a larger one is none.
 const LIMIT: u64 = 1 << 20;
+
+/// The file's length is a multiple of this: so much more can be remembered while the disk is full.
+const ROOM: usize = 16 << 10;
 
 /// How many letters wait to be sent at most: the first and the newest matter.
 pub const WAITING: usize = 8;
@@ -166,13 +169,26 @@ impl Memory {
         read(&context.directory().join(Memory::file(context))).unwrap_or_default()
     }
 
-    /// Remembers, whole or not at all.
+    /// Remembers, whole or not at all. On a full disk it is written over what was remembered before, whose room it has:
+    /// whoever was told that the disk is full would be told so by every check.
     pub fn write(&self, context: &Context) -> io::Result<()> {
         let memory = Memory { format: FORMAT.to_owned(), ..self.clone() };
         let mut text = serde_json::to_vec_pretty(&memory).map_err(io::Error::other)?;
-        text.push(b'\n');
-        directory::write(&context.directory(), &Memory::file(context), &text)
+        text.resize(text.len().next_multiple_of(ROOM), b' ');
+        let (place, file) = (context.directory(), Memory::file(context));
+        match directory::write(&place, &file, &text) {
+            Err(full) if full.kind() == io::ErrorKind::StorageFull => write_over(&place.join(file), &text),
+            written => written,
+        }
     }
+}
+
+/// Writes to a file that is there, in its own blocks. A crash meanwhile leaves one that cannot be read.
+fn write_over(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::options().write(true).open(path)?;
+    file.write_all(text)?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    file.sync_all()
 }
 
 fn read(path: &Path) -> Option<Memory> {

@@ -75,8 +75,8 @@ pub async fn failed(context: &Context, tier: Tier, error: &JobError) {
     tell(context, &Event::Failed { tier, failed }).await;
 }
 
-/// A backup was made.
-pub async fn succeeded(context: &Context, manifest: &Manifest) {
+/// A backup of a tier was made.
+pub async fn succeeded(context: &Context, tier: Tier, manifest: &Manifest) {
     let done = Done {
         name: manifest.name.clone(),
         began: manifest.began,
@@ -84,7 +84,7 @@ pub async fn succeeded(context: &Context, manifest: &Manifest) {
         bytes: manifest.bytes,
         format: format_of(manifest),
     };
-    tell(context, &Event::Succeeded { tier: manifest.tier, done }).await;
+    tell(context, &Event::Succeeded { tier, done }).await;
 }
 
 /// A check by cron was made. Answers with what could not be told.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::datastores::prove::{Checked, Counts};
 use crate::jobs::beside::Beside;
-use crate::vocab::{Datastore, Environment, HostName, Tier};
+use crate::vocab::{Datastore, Environment, HostName, Label, Tier};
 
 /// What was found in one backup. Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,11 @@ pub struct Evidence {
     pub environment: Environment,
     pub host: HostName,
     pub datastore: Datastore,
-    pub tier: Tier,
+    /// `None` of a labelled one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
     /// Of the bytes that were restored.
     pub sha256: String,
     /// When the backup was whole.

@@ -50,7 +50,8 @@ struct Findings {
     notes: Vec<String>,
 }
 
-/// Proves a backup, or tells why it is none; either is recorded. `scratch`: where it is restored to, in place of the
+/// Proves a backup, or tells why it is none; either is recorded. The newest is that of the schedules: a labelled one is
+/// proven by its name, and its proof is not theirs. `scratch`: where it is restored to, in place of the
 /// backup directory.
 pub async fn verify(
     context: &Context,
@@ -62,6 +63,10 @@ pub async fn verify(
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     let began = context.clock.now();
+    let wanted = match wanted {
+        Wanted::Newest => &Wanted::NewestScheduled,
+        other => other,
+    };
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
@@ -81,7 +86,8 @@ pub async fn verify(
         environment: context.job.environment.clone(),
         host: context.job.host.clone(),
         datastore: context.job.datastore.clone(),
-        tier: chosen.parsed.tier,
+        tier: chosen.parsed.tier(),
+        label: chosen.parsed.label().cloned(),
         sha256: String::new(),
         taken: chosen.ended,
         began,
@@ -112,7 +118,8 @@ pub async fn verify(
             (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
         }
     }
-    if evidence.is_proof() {
+    // What a person labelled may be of long ago: nothing is measured by it.
+    if evidence.is_proof() && evidence.label.is_none() {
         // What was accepted of these very bytes stays known.
         let before = Evidence::read(&place, &evidence.name);
         evidence.accepted =
@@ -132,13 +139,13 @@ fn note(context: &Context, evidence: &Evidence) {
     match &evidence.accepted {
         _ if !evidence.is_proof() => {
             let line = format!("{title}: {name} is NOT PROVEN: {}", reasons.join("; "));
-            log::line(context, Some(*tier), log::Level::Error, &line);
+            log::line(context, *tier, log::Level::Error, &line);
         }
         Some(Accepted { by, reasons, .. }) => {
             let line = format!("{title}: {name} is accepted by {by}: {}", reasons.join("; "));
-            log::line(context, Some(*tier), log::Level::Warning, &line);
+            log::line(context, *tier, log::Level::Warning, &line);
         }
-        None => log::line(context, Some(*tier), log::Level::Info, &format!("{title}: {name} is proven")),
+        None => log::line(context, *tier, log::Level::Info, &format!("{title}: {name} is proven")),
     }
 }
 

@@ -86,14 +86,16 @@ impl Standing {
                 taken: one.taken,
                 seconds: (one.ended - one.began).num_seconds(),
             }),
-            condemned: condemned.map(|one| Condemned {
-                at: one.ended,
-                name: one.name.clone(),
-                tier: one.tier,
-                taken: one.taken,
-                reasons: one.reasons.iter().take(REASONS).cloned().collect(),
-                more: one.reasons.len().saturating_sub(REASONS),
-                acceptable: one.is_acceptable(),
+            condemned: condemned.and_then(|one| {
+                Some(Condemned {
+                    at: one.ended,
+                    name: one.name.clone(),
+                    tier: one.tier?,
+                    taken: one.taken,
+                    reasons: one.reasons.iter().take(REASONS).cloned().collect(),
+                    more: one.reasons.len().saturating_sub(REASONS),
+                    acceptable: one.is_acceptable(),
+                })
             }),
             unmade: unmade.filter(|failed| last.is_none_or(|last| last < failed.at)).cloned(),
         }
@@ -122,7 +124,9 @@ impl Standing {
 /// What the evidence here says of the job's datastore.
 pub fn of(context: &Context, unmade: Option<&Failed>) -> Standing {
     let mut evidence = evidence::all(&context.directory()).unwrap_or_default();
-    evidence.retain(|one| one.concerns(&context.job.environment, &context.job.datastore));
+    // What a person labelled no schedule promised.
+    evidence
+        .retain(|one| one.tier.is_some() && one.concerns(&context.job.environment, &context.job.datastore));
     Standing::of(&evidence, unmade)
 }
 
@@ -148,7 +152,8 @@ mod tests {
             environment: "production".parse().expect("a name"),
             host: "db1".parse().expect("a name"),
             datastore: "postgresql".parse().expect("a name"),
-            tier: Tier::Daily,
+            tier: Some(Tier::Daily),
+            label: None,
             sha256: String::new(),
             taken: Some(day(taken)),
             began: day(at) - TimeDelta::minutes(4),

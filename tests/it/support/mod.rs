@@ -2,6 +2,7 @@
 
 pub mod ansible;
 pub mod couch;
+pub mod kill;
 pub mod moto;
 pub mod postgres;
 pub mod smtp;
