@@ -8,7 +8,6 @@ use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
-use crate::jobs::restore::Wanted;
 use crate::report;
 use crate::jobs::Context;
 use crate::vocab::{JobCommand, JobKind, Label, Occasion, Tier};
@@ -76,7 +75,7 @@ impl Run {
         match out.format() {
             Format::Json => out.json(&report::status::check_json(&report)),
             _ if good && seen && host.is_under_cron() => {}
-            _ => out.result(&report::status::check(&report)),
+            _ => out.result(&report::status::check(&report, out.width())),
         }
         for trouble in troubles {
             out.notice(&format!("{}\n", report::text::wrapped("! ", 2, &report::text::one_line(&trouble))));
@@ -92,8 +91,8 @@ impl Run {
         let named = self.command.job_file.as_deref();
         let context = Box::pin(host.context(named, &self.command.datastore)).await?;
         let earlier = Box::pin(host.earlier(named, &self.command.datastore)).await?;
-        let evidence = Box::pin(jobs::verify::verify(&context, &earlier, &Wanted::Newest, None)).await?;
-        Ok(super::verify::show(&evidence, out))
+        let quiet = out.format() != Format::Json && host.is_under_cron();
+        Box::pin(super::verify::by_cron(&context, &earlier, quiet, out)).await
     }
 
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {

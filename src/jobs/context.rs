@@ -9,6 +9,9 @@ use chrono_tz::Tz;
 
 use super::Stop;
 use super::job_file::AlertSecrets;
+use super::log::Log;
+use super::room::Room;
+use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::JobFile;
 use crate::datastores::names::Series;
@@ -30,6 +33,7 @@ pub struct Context {
     /// Where the second copy goes; `None` exactly where the job file names no bucket.
     pub store: Option<Store>,
     pub postgresql: Connection,
+    pub couchdb: couchdb::Server,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
     /// Whether somebody says that the job is to end.
@@ -38,8 +42,12 @@ pub struct Context {
     pub patience: Duration,
     /// How many threads compress.
     pub threads: NonZeroUsize,
-    /// Whether a failure is told to the machine's system log. The sandbox leaves its machine alone.
-    pub syslog: bool,
+    /// Where what happens is written down. The sandbox leaves its machine alone.
+    pub log: Log,
+    /// The name of this run, unlike any other's.
+    pub run: String,
+    /// How much room there is on the volumes that are written to.
+    pub room: Room,
     /// Through what people are told.
     pub channels: Channels,
     /// When the job file was written: what it promises holds from then on.
@@ -89,6 +97,7 @@ impl Context {
             directory: self.job.directory.clone(),
             postgresql: self.postgresql.clone(),
             elsewhere: self.elsewhere.clone(),
+            couchdb: self.couchdb.clone(),
         }
     }
 

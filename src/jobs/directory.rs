@@ -15,6 +15,7 @@ use super::context::Context;
 use crate::clients::machine;
 use super::error::{JobError, Stage};
 use super::manifest::Manifest;
+use super::room::Space;
 use super::verify::Evidence;
 use crate::datastores::names::{Name, Series};
 use crate::retention::local::Term;
@@ -23,6 +24,9 @@ use crate::retention::local::Term;
 pub const PARTIAL: &str = ".partial";
 /// What the folder of a dump that needs one is called.
 pub const SCRATCH: &str = ".scratch";
+
+/// What the folder of a preflight begins with: it may hold passwords.
+const PREFLIGHT: &str = ".reconcile-preflight-";
 
 /// One backup on disk.
 #[derive(Clone, Debug)]
@@ -153,7 +157,7 @@ pub fn clean(directory: &Path, series: &Series) -> io::Result<()> {
         let half = (ours(PARTIAL) || is_forsaken(&file)) && entry.file_type()?.is_file();
         if half || widowed {
             remove(&entry.path())?;
-        } else if ours(SCRATCH) && entry.file_type()?.is_dir() {
+        } else if (ours(SCRATCH) || file.starts_with(PREFLIGHT)) && entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -171,19 +175,22 @@ fn is_forsaken(file: &str) -> bool {
     process().is_some_and(|process: u32| !machine::runs(process, None))
 }
 
-/// Refuses to begin what cannot end: the file system must have room for the last backup of this kind and a fifth
-/// more. Where there is no earlier one the dump itself finds out.
-pub fn check_space(directory: &Path, series: &Series, method: &str) -> Result<(), JobError> {
+/// Refuses to begin what cannot end: the file system must have room for the last backup of this kind and a fifth more,
+/// beside what must stay free. Where there is no earlier one the dump itself finds out.
+pub fn check_space(context: &Context, directory: &Path, series: &Series) -> Result<(), JobError> {
+    let Some(space) = context.room.of(directory) else { return Ok(()) };
+    let method = context.job.source.method();
     let last = backups(directory, series).ok().and_then(|found| {
         found.into_iter().rev().find_map(|local| local.manifest.filter(|m| m.method == method))
     });
-    let (Some(last), Some(free)) = (last, free(directory)) else { return Ok(()) };
-    match shortage(last.bytes, free) {
+    let last = last.map_or(0, |last| last.bytes);
+    match shortage(last, space) {
         None => Ok(()),
         Some(needed) => {
-            let (free, needed) = (size(free), size(needed));
+            let (free, floor, needed) = (size(space.free), size(space.floor()), size(needed));
             let message = format!(
-                "{} has {free} free and the backup needs about {needed}: it would fill the disk half way",
+                "{} has {free} free, the backup needs about {needed} and {floor} must stay for whoever else writes there: it \
+                 would fill the disk half way",
                 directory.display()
             );
             Err(JobError::new(Stage::Space, message).help(
@@ -201,10 +208,10 @@ pub fn free(directory: &Path) -> Option<u64> {
     Some(u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size())))
 }
 
-/// How many bytes a backup like the last one needs, where there are fewer.
-fn shortage(last: u64, free: u64) -> Option<u64> {
+/// How many bytes a backup like the last one needs, where there are fewer beside what must stay.
+fn shortage(last: u64, space: Space) -> Option<u64> {
     let needed = last.saturating_add(last / 5);
-    (free < needed).then_some(needed)
+    (space.free < needed.saturating_add(space.floor())).then_some(needed)
 }
 
 /// Bytes for people: `512.0 MiB`.
@@ -222,10 +229,15 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Writes a small file beside the backups: whole and on disk, or not at all.
+/// Writes a small file beside the backups: whole and on disk, or not at all. It is the directory's owner's, also where root
+/// writes it: the owner's jobs are to read it.
 pub fn write(directory: &Path, file: &str, bytes: &[u8]) -> io::Result<()> {
     let prefix = writing(std::process::id());
     let mut partial = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempfile_in(directory)?;
+    if Uid::effective().is_root() {
+        let owner = fs::metadata(directory)?;
+        std::os::unix::fs::fchown(partial.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+    }
     partial.write_all(bytes)?;
     partial.as_file().sync_all()?;
     partial.persist(directory.join(file)).map_err(|error| error.error)?;
@@ -250,10 +262,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_the_last_backup_and_a_fifth() {
-        assert_eq!(shortage(1000, 1200), None);
-        assert_eq!(shortage(1000, 1199), Some(1200));
-        assert_eq!(shortage(u64::MAX, u64::MAX), None);
+    fn room_is_the_last_backup_and_a_fifth_beside_the_floor() {
+        let space = |free| Space { free, total: 8000 };
+        assert_eq!(space(0).floor(), 1000);
+        assert_eq!(shortage(1000, space(2200)), None);
+        assert_eq!(shortage(1000, space(2199)), Some(1200));
+        assert_eq!(shortage(0, space(999)), Some(0));
+        assert_eq!(shortage(u64::MAX, space(8000)), Some(u64::MAX));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::beside::Beside;
 use super::context::Context;
 use super::directory::{self, Local};
 use super::manifest::Manifest;
-use super::verify::{self, Evidence};
+use super::verify::{self, Evidence, Standing};
 use crate::datastores::names::Series;
 use crate::retention::local::{self, Backup, Fate};
 use crate::vocab::Label;
@@ -65,8 +65,9 @@ pub fn fates(directory: &Path, series: &Series, context: &Context) -> io::Result
 /// Removes what is due, and answers with what is gone.
 pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<Expired>> {
     let mut gone = Vec::new();
-    // What the last proven backup held is what the next is measured by, however long it is gone.
-    let measure = verify::all(directory)?.into_iter().find(Evidence::is_proof).map(|evidence| evidence.name);
+    // When a backup was last proven, and that one was condemned since, is told however long they are gone.
+    let Standing { proven, condemned, .. } = Standing::of(&verify::all(directory)?, None);
+    let told = [proven.map(|one| one.name), condemned.map(|one| one.name)];
     for (backup, fate) in fates(directory, series, context)? {
         let Fate::Removed { since } = fate else { continue };
         let file = directory.join(&backup.file);
@@ -77,7 +78,7 @@ pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<V
         }
         // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
         directory::remove(&noted)?;
-        if measure.as_ref() != Some(&backup.file) {
+        if !told.iter().flatten().any(|name| *name == backup.file) {
             directory::remove(&directory.join(Evidence::file(&backup.file)))?;
         }
         directory::remove(&file)?;

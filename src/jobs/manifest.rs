@@ -53,6 +53,9 @@ pub struct Manifest {
     /// How to restore with ordinary tools, line by line.
     pub restore: Vec<String>,
     pub notes: Vec<String>,
+    /// The run that made it: lines of the log have the same name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
 }
 
 /// The copy in a bucket.

@@ -21,12 +21,14 @@ use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
+use super::log::Level;
 use super::manifest::{Manifest, Remote};
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
 use super::expire::{self, Expired};
-use super::{copy, directory, failure, lock, tell};
+use super::room::Shortage;
+use super::{copy, directory, failure, lock, log, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::{Content, Name, Series};
@@ -63,21 +65,21 @@ where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
     let occasion = &occasion.into();
-    log(context, occasion, "daemon.info", "began");
+    note(context, occasion, Level::Info, "began");
     let result = Box::pin(attempt(context, occasion, open)).await.map_err(|error| stopped(context, error));
     match (&result, occasion) {
         (Ok(report), _) => {
             for gone in &report.removed {
-                log(context, occasion, "daemon.info", &gone.to_string());
+                note(context, occasion, Level::Info, &gone.to_string());
             }
-            log(context, occasion, "daemon.info", &done(report));
+            note(context, occasion, Level::Info, &done(report));
         }
         // The job that holds the lock is about to say how it went; this one has nothing to add.
         (Err(error), _) if error.is_refusal() => {
-            log(context, occasion, "daemon.info", &format!("refused: {error}"));
+            note(context, occasion, Level::Info, &format!("refused: {error}"));
         }
         (Err(error), Occasion::Label { .. }) => {
-            log(context, occasion, "daemon.err", &format!("failed at {}: {error}", error.stage));
+            note(context, occasion, Level::Error, &format!("failed at {}: {error}", error.stage));
         }
         (Err(error), Occasion::Tier(tier)) => {
             failure::record(context, *tier, error);
@@ -92,11 +94,8 @@ where
     result
 }
 
-/// What happens to a run stands in the system log from its beginning to its end: under cron nobody sees it otherwise.
-fn log(context: &Context, occasion: &Occasion, priority: &str, what: &str) {
-    if context.syslog {
-        failure::log_as(priority, &format!("{}: {what}", context.title(occasion)));
-    }
+fn note(context: &Context, occasion: &Occasion, level: Level, what: &str) {
+    log::line(context, occasion.tier(), level, &format!("{}: {what}", context.title(occasion)));
 }
 
 /// What fails after the job was told to end fails because of that.
@@ -133,7 +132,7 @@ where
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
         JobError::new(Stage::Prepare, message)
     })?;
-    directory::check_space(&place, &series, context.job.source.method())?;
+    directory::check_space(context, &place, &series)?;
 
     let began = context.clock.now();
     let named = |content| {
@@ -204,6 +203,7 @@ where
     warnings.append(&mut told);
     for warning in &warnings {
         tracing::warn!("{warning}");
+        note(context, occasion, Level::Warning, warning);
     }
 
     let second = copy::Second::of(context);
@@ -272,6 +272,7 @@ async fn write(
     let (compression, threads) = (context.job.compression, context.threads);
     let progress = Progress::default();
     let (watched, stop) = (progress.clone(), context.stop.clone());
+    let (room, around) = (context.room.clone(), place.clone());
     let writing = blocking(Stage::Dump, move || {
         let stream = watched.watch(dump.stream()?);
         // Told before its program ran, nobody told the program; told from now on, it is among those that are.
@@ -284,10 +285,12 @@ async fn write(
                 let _ = tell.send(Word::Part(part));
                 settle();
             };
-            stream::flow(stream, &*file, compression, threads, upload::part_size, on_part)
+            let watched = room.watch(&*file, &place);
+            stream::flow(stream, watched, compression, threads, upload::part_size, on_part)
         });
         let flow = match flow {
             Ok(flow) => flow,
+            Err(FlowError::Write(error)) if let Some(shortage) = shortage(&error) => return Err(shortage),
             Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
             Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
         };
@@ -300,6 +303,7 @@ async fn write(
         written = &mut writing => return written?,
         // Its programs were told to end, and with them the dump does.
         () = progress.guard(&context.stop, context.patience) => {}
+        () = context.room.guard(&around, &context.stop) => {}
     }
     writing.await?
 }
@@ -319,6 +323,16 @@ fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::R
             settler.join().unwrap_or_else(|_| Err(std::io::Error::other("writing to the disk broke off")));
         (done, settled)
     })
+}
+
+/// What a file that was not to grow further says.
+fn shortage(error: &std::io::Error) -> Option<JobError> {
+    let shortage = error.get_ref()?.downcast_ref::<Shortage>()?;
+    let message =
+        format!("{shortage}: the backup was broken off before the disk is full; earlier backups are untouched");
+    Some(JobError::new(Stage::Space, message).help(
+        "make room or enlarge the volume; older backups are removed only after a new one is proven",
+    ))
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {
@@ -425,6 +439,7 @@ impl Record<'_> {
             remote: self.target.map(|target| remote(target, None)),
             restore: self.restore,
             notes,
+            run: self.context.run.clone(),
         };
         Sealed { manifest, flow: self.flow, warnings: self.facts.notes, partial: Some(partial) }
     }

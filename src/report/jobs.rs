@@ -289,6 +289,7 @@ mod tests {
                           failed: SlowDown: Please reduce your request rate"
                     .to_owned(),
                 help: Some("the next run uploads again".to_owned()),
+                run: String::new(),
             }),
             hidden: Vec::new(),
             unseen: Vec::new(),

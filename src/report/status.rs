@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::documents;
 use super::text::{
-    ALARM, BOLD, DIM, GREEN, WIDTH, YELLOW, bytes, counted, minute, one_line, styled, wrapped,
+    ALARM, BOLD, DIM, GREEN, YELLOW, bytes, counted, minute, one_line, styled, wrapped,
 };
 use crate::freshness::metrics::{Metrics, Subject};
 use crate::freshness::{Matter, Place, PlaceFreshness, State, TierFreshness};
@@ -43,11 +43,11 @@ pub struct Status {
 /// After how long a test of the alerts no longer says much.
 const TEST_HOLDS: TimeDelta = TimeDelta::days(180);
 
-/// The table, what is wrong, what to do.
-pub fn status(status: &Status) -> String {
+/// The table, what is wrong, what to do. `width`: columns that the table may take.
+pub fn status(status: &Status, width: usize) -> String {
     let mut text =
         format!("{BOLD}environment {} \u{b7} {} UTC{BOLD:#}\n\n", status.environment, minute(status.at));
-    text.push_str(&table(&status.hosts, status.at));
+    text.push_str(&table(&status.hosts, status.at, width));
     text.push_str(&wrong(&status.hosts));
     let watchers: Vec<String> =
         status.hosts.iter().flat_map(|host| watching(host, status.watcher, status.at)).collect();
@@ -62,53 +62,94 @@ pub fn status(status: &Status) -> String {
 }
 
 /// The answer of `check` over several datastores or hosts.
-pub fn checks(hosts: &[Host]) -> String {
+pub fn checks(hosts: &[Host], width: usize) -> String {
     let now = hosts.iter().filter_map(|host| host.report.as_ref().ok()).map(|report| report.at).max();
-    let mut text = table(hosts, now.unwrap_or_default());
+    let mut text = table(hosts, now.unwrap_or_default(), width);
     text.push_str(&wrong(hosts));
     text.push_str(&format!("\n{}\n", summary(hosts)));
     text
 }
 
 /// The answer of one check.
-pub fn check(report: &CheckReport) -> String {
+pub fn check(report: &CheckReport, width: usize) -> String {
     let host =
         Host { host: report.host.clone(), datastore: report.datastore.clone(), report: Ok(report.clone()) };
-    checks(std::slice::from_ref(&host))
+    checks(std::slice::from_ref(&host), width)
 }
 
 const HEADS: [&str; 8] =
-    ["datastore", "host", "tier", "here (UTC)", "bucket (UTC)", "age / goal", "size", "proven (UTC)"];
-/// Columns that go first where there is no room, the last one first.
-const DROPPED: [usize; 2] = [7, 6];
+    ["datastore", "host", "tier", "here (UTC)", "bucket (UTC)", "age / goal", "size", "proven"];
+/// Columns that go where there is no room, the first one first.
+const DROPPED: [usize; 3] = [6, 7, 3];
+/// For how long an instant is told without its year.
+const SAME_YEAR: TimeDelta = TimeDelta::days(300);
 
 struct Line {
-    cells: [String; 8],
+    cells: [Cell; 8],
     /// Nobody needs to act.
     good: bool,
 }
 
-fn table(hosts: &[Host], now: DateTime<Utc>) -> String {
-    let lines: Vec<Line> = hosts.iter().flat_map(|host| lines(host, now)).collect();
-    let width = |column: usize| {
-        let cells = lines.iter().map(|line| line.cells[column].chars().count());
-        cells.chain([HEADS[column].len()]).max().unwrap_or_default()
-    };
-    let mut columns: Vec<usize> = (0..HEADS.len()).collect();
-    for column in DROPPED {
-        // Two columns between, and the mark at the end.
-        if columns.iter().map(|column| width(*column) + 2).sum::<usize>() + 1 > WIDTH {
-            columns.retain(|one| *one != column);
+/// What stands in a column.
+enum Cell {
+    Words(String),
+    Instant(DateTime<Utc>),
+    /// How long ago.
+    Age(TimeDelta),
+}
+
+impl Cell {
+    fn text(&self, is_long: bool) -> String {
+        match self {
+            Cell::Words(words) => words.clone(),
+            Cell::Instant(at) if is_long => minute(*at),
+            Cell::Instant(at) => at.format("%m-%d %H:%M").to_string(),
+            Cell::Age(age) if is_long => format!("{} ago", span(*age)),
+            Cell::Age(age) => span(*age),
         }
     }
-    let row = |cells: &[String; 8]| {
-        let cells =
-            columns.iter().map(|column| format!("{:<width$}", cells[*column], width = width(*column)));
+}
+
+impl From<&str> for Cell {
+    fn from(words: &str) -> Self {
+        Cell::Words(words.to_owned())
+    }
+}
+
+/// Those that are left when so many have gone.
+fn columns_without(dropped: usize) -> impl Iterator<Item = usize> {
+    (0..HEADS.len()).filter(move |column| !DROPPED[..dropped].contains(column))
+}
+
+/// Within the width: sizes go first, then the years of instants that are all of late, then when it was proven, then what is on the
+/// host: below the table everything is told that is not as it should be.
+fn table(hosts: &[Host], now: DateTime<Utc>, width: usize) -> String {
+    let lines: Vec<Line> = hosts.iter().flat_map(|host| lines(host, now)).collect();
+    let is_lately = |cell: &Cell| match cell {
+        Cell::Words(_) | Cell::Age(_) => true,
+        Cell::Instant(at) => (now - *at).abs() < SAME_YEAR,
+    };
+    let lately = lines.iter().flat_map(|line| &line.cells).all(is_lately);
+    let widest = |column: usize, is_long: bool| {
+        let cells = lines.iter().map(|line| line.cells[column].text(is_long).chars().count());
+        cells.chain([HEADS[column].len()]).max().unwrap_or_default()
+    };
+    // Two columns between, and the mark at the end.
+    let fits = |(dropped, is_long): &(usize, bool)| {
+        let columns = columns_without(*dropped);
+        columns.map(|column| widest(column, *is_long) + 2).sum::<usize>() < width
+    };
+    let layouts = (0..=DROPPED.len()).flat_map(|dropped| [(dropped, true), (dropped, dropped == 0 || !lately)]);
+    let (dropped, is_long) = layouts.into_iter().find(fits).unwrap_or((DROPPED.len(), !lately));
+    let widths: Vec<(usize, usize)> =
+        columns_without(dropped).map(|column| (column, widest(column, is_long))).collect();
+    let row = |text: &dyn Fn(usize) -> String| {
+        let cells = widths.iter().map(|(column, width)| format!("{:<width$}", text(*column)));
         cells.collect::<Vec<_>>().join("  ")
     };
-    let mut text = format!("{DIM}{}{DIM:#}\n", row(&HEADS.map(str::to_owned)).trim_end());
+    let mut text = format!("{DIM}{}{DIM:#}\n", row(&|column| HEADS[column].to_owned()).trim_end());
     for line in &lines {
-        let cells = row(&line.cells);
+        let cells = row(&|column| line.cells[column].text(is_long));
         text.push_str(&match line.good {
             true => format!("{}\n", cells.trim_end()),
             false => format!("{}\n", styled(ALARM, format_args!("{cells}  !"))),
@@ -122,48 +163,63 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
     let report = match &host.report {
         Ok(report) if !report.freshness.tiers.is_empty() => report,
         _ => {
-            let dash = || "-".to_owned();
-            let cells = [datastore, name, dash(), "not seen".to_owned(), dash(), dash(), dash(), dash()];
-            return vec![Line { cells, good: false }];
+            let words = [datastore.as_str(), name.as_str(), "-", "not seen", "-", "-", "-", "not seen"];
+            return vec![Line { cells: words.map(Cell::from), good: false }];
         }
+    };
+    let is_condemned = |tier: &TierFreshness| {
+        report.proofs.condemned.as_ref().is_some_and(|condemned| condemned.tier == tier.tier)
     };
     let line = |tier: &TierFreshness| {
         let at = |place: Place| tier.places.iter().find(|at| at.place == place);
         let newest = tier.places.iter().max_by_key(|at| at.place).and_then(|at| at.newest.as_ref());
-        let proven = report.verified.map_or_else(|| "never".to_owned(), minute);
-        let age = newest.map_or_else(|| "-".to_owned(), |newest| span(now - newest.ended));
         Line {
             cells: [
-                datastore.clone(),
-                name.clone(),
-                tier.tier.to_string(),
-                at(Place::Here).map_or_else(|| "-".to_owned(), cell),
-                at(Place::Remote).map_or_else(|| "-".to_owned(), cell),
-                format!("{age} / {}", goal(tier)),
-                newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes)),
-                proven,
+                Cell::from(datastore.as_str()),
+                Cell::from(name.as_str()),
+                Cell::Words(tier.tier.to_string()),
+                at(Place::Here).map_or_else(|| Cell::from("-"), cell),
+                at(Place::Remote).map_or_else(|| Cell::from("-"), cell),
+                Cell::Words(age_and_goal(newest.map(|newest| now - newest.ended), tier)),
+                Cell::Words(newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes))),
+                proven(report, is_condemned(tier), now),
             ],
-            good: tier.places.iter().all(|at| at.state.is_good()),
+            good: tier.places.iter().all(|at| at.state.is_good()) && !is_condemned(tier),
         }
     };
     report.freshness.tiers.iter().map(line).collect()
 }
 
-fn cell(at: &PlaceFreshness) -> String {
-    match (&at.state, &at.newest) {
-        (State::Unseen { .. }, _) => "not seen".to_owned(),
-        (State::Hidden { .. }, _) => "HIDDEN".to_owned(),
-        (State::Awaited, _) => "not due yet".to_owned(),
-        (State::Running { .. }, None) => "under way".to_owned(),
-        (State::Missing { .. }, None) => "MISSING".to_owned(),
-        (_, Some(newest)) => minute(newest.ended),
-        (_, None) => "-".to_owned(),
+/// How long ago a backup of the datastore was restored and found good.
+fn proven(report: &CheckReport, is_condemned: bool, now: DateTime<Utc>) -> Cell {
+    match report.verified {
+        _ if report.freshness.unseen().contains_key(&Place::Here) => Cell::from("not seen"),
+        _ if is_condemned => Cell::from("FAILED"),
+        Some(at) => Cell::Age(now - at),
+        None => Cell::from("never"),
     }
 }
 
-/// How old the newest may become: until the next run's would be missed.
-fn goal(tier: &TierFreshness) -> String {
-    tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)))
+fn cell(at: &PlaceFreshness) -> Cell {
+    match (&at.state, &at.newest) {
+        (State::Unseen { .. }, _) => Cell::from("not seen"),
+        (State::Hidden { .. }, _) => Cell::from("HIDDEN"),
+        (State::Awaited, _) => Cell::from("not due yet"),
+        (State::Running { .. }, None) => Cell::from("under way"),
+        (State::Missing { .. }, None) => Cell::from("MISSING"),
+        (_, Some(newest)) => Cell::Instant(newest.ended),
+        (_, None) => Cell::from("-"),
+    }
+}
+
+/// How old the newest is, and how old it may become: until the next run's would be missed. A unit that both have stands once.
+fn age_and_goal(age: Option<TimeDelta>, tier: &TierFreshness) -> String {
+    let goal = tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)));
+    let age = age.map_or_else(|| "-".to_owned(), span);
+    match (age.split_once(' '), goal.split_once(' ')) {
+        (Some((age, unit)), Some((goal, same))) if unit == same => format!("{age} / {goal} {unit}"),
+        _ => format!("{age} / {goal}"),
+    }
 }
 
 /// The largest unit that leaves two or more: `26 h`, `3 days`.
@@ -202,6 +258,10 @@ fn wrong(hosts: &[Host]) -> String {
         for finding in report.freshness.findings() {
             say(ALARM, &finding.to_string());
             matters.push(finding.matter());
+        }
+        for (matter, wrong) in report.proofs.wrong() {
+            say(ALARM, &wrong);
+            matters.push(matter);
         }
         for entry in &report.old_entries {
             say(ALARM, &format!("an old cron entry is back and makes the same backups: {entry}"));
@@ -330,6 +390,10 @@ pub fn metrics(status: &Status) -> String {
         if let Ok(report) = &host.report {
             metrics.freshness(subject, &report.freshness);
             metrics.incident(subject, !report.is_good(), report.watch.waiting);
+            if !report.freshness.unseen().contains_key(&Place::Here) {
+                let proven = report.proofs.proven.as_ref().map(|proven| proven.at.timestamp());
+                metrics.proofs(subject, report.proofs.is_good(), proven);
+            }
             if let Some(at) = report.watch.checked {
                 metrics.checked(subject, at.timestamp());
             }
@@ -337,3 +401,6 @@ pub fn metrics(status: &Status) -> String {
     }
     metrics.text()
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
 use crate::vocab::{
-    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, ObjectLock, OsUser, Place,
+    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, Login, ObjectLock, OsUser, Place,
     Problems, RegionName, Secret, Tier, Value,
 };
 
@@ -254,6 +254,17 @@ pub struct Secrets {
     pub smtp: Option<SmtpLogin>,
     /// `pings`: what is asked for when a run ended.
     pub pings: Pings,
+    pub logins: Logins,
+}
+
+/// As whom the servers are asked that are backed up.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    /// `postgres_users.backup` and `postgres_users.replication`: at a server on another host.
+    pub backup: Option<Login>,
+    pub replication: Option<Login>,
+    /// `COUCH_USERNAME` and `COUCH_PASSWORD`.
+    pub couch: Option<Login>,
 }
 
 /// User and password at the mail server.
@@ -275,7 +286,10 @@ impl Secrets {
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
         let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
-        keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure)
+        let Logins { backup, replication, couch } = &self.logins;
+        let logins = [backup, replication, couch].into_iter().flatten();
+        let logins = logins.flat_map(|login| [&login.username, &login.password]);
+        keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure).chain(logins)
     }
 }
 

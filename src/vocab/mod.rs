@@ -32,6 +32,6 @@ pub use principal::Principal;
 pub use problem::{Place, Problem, Problems, Severity, Span};
 pub use risk::Risk;
 pub use schedule::{Schedule, ScheduleError};
-pub use secret::{Secret, SecretDigest};
+pub use secret::{Login, Secret, SecretDigest};
 pub use storage::{Encryption, KeepVersions, LockMode, ObjectLock, Versioning};
 pub use value::Value;

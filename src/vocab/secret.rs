@@ -28,6 +28,13 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// As whom a server is asked.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub username: Secret,
+    pub password: Secret,
+}
+
 /// SHA-256 of a secret: enough to see that it changed. Lives in memory only; short secrets could be guessed
 /// from it, so no view prints it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]

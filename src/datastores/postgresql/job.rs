@@ -7,6 +7,7 @@
 //! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
 
 mod forsaken;
+mod passfile;
 mod programs;
 mod prove;
 mod rebuild;
@@ -16,7 +17,7 @@ mod server;
 mod tablespaces;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -28,8 +29,8 @@ pub use prove::{count, declared, structure};
 pub use rebuild::{Data, Ground};
 pub use restore::{PostgresqlRestore, own, server_user, shut_to};
 pub use scratch::{Programs, ScratchServer, tame};
-pub use server::Connection;
 use server::Server;
+pub use server::{Connection, Logins, Role};
 pub use tablespaces::{Tablespace, point};
 
 use super::settings::{Method, PostgresqlSource};
@@ -38,6 +39,7 @@ use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};
 use crate::datastores::job_file::Compression;
 use crate::datastores::names::Content;
 use crate::datastores::tree::job::walk::{Followed, Walk};
+use crate::vocab::Login;
 
 /// How long the server may take to give a slot.
 const SLOT_LIMIT: Duration = Duration::from_secs(60);
@@ -51,47 +53,112 @@ pub fn open(
     connection: &Connection,
     scratch: Scratch,
 ) -> Result<Box<dyn Dump>, DumpError> {
-    let (connection, server) = reach(source, connection)?;
+    let passwords = match needs_passwords(source, connection) {
+        true => Some(Folder::new(scratch.0.clone())?),
+        false => None,
+    };
+    let folder = passwords.as_ref().map(|folder| folder.0.as_path());
+    let Reached { reads, server, .. } = reach(source, connection, folder)?;
     Ok(Box::new(PostgresqlDump {
-        connection,
+        connection: reads,
         server,
         method: source.method,
-        scratch,
+        scratch: passwords.as_ref().map_or(scratch.0, |folder| folder.0.join("tablespaces")),
         parts: Parts::default(),
+        _passwords: passwords,
     }))
 }
 
 /// Whether a backup could begin: the server answers, lets this user do it, and its programs are here. What was found.
-pub fn try_out(source: &PostgresqlSource, connection: &Connection) -> Result<String, DumpError> {
-    let (connection, server) = reach(source, connection)?;
+/// `folder`: where passwords may lie for the time being.
+pub fn try_out(
+    source: &PostgresqlSource,
+    connection: &Connection,
+    folder: &Path,
+) -> Result<String, DumpError> {
+    let passwords = match needs_passwords(source, connection) {
+        true => {
+            let made = tempfile::Builder::new().prefix(".reconcile-preflight-").tempdir_in(folder);
+            Some(made.map_err(|error| {
+                DumpError::new(format!("nothing can be written to {}: {error}", folder.display()))
+            })?)
+        }
+        false => None,
+    };
+    let Reached { asks, reads, server } =
+        reach(source, connection, passwords.as_ref().map(tempfile::TempDir::path))?;
     let program = match source.method {
         Method::Plain => "pg_basebackup",
         Method::Dump => "pg_dumpall",
     };
-    connection.program(program, Some(server.major()))?;
+    reads.program(program, Some(server.major()))?;
+    if !is_same(&asks, &reads) {
+        // Whoever reads logs in by another role, at another door.
+        Slot::take(&reads, &server)?;
+    }
     Ok(format!("PostgreSQL {} answers, and {program} is here", server.version))
 }
 
-/// The server to read from, which gives what `source` wants.
-fn reach(source: &PostgresqlSource, connection: &Connection) -> Result<(Connection, Server), DumpError> {
-    let mut connection = connection.clone();
-    if let Some(standby) = &source.read_from {
-        connection.host = Some(standby.to_string());
+/// A server on this host knows the user that runs the job.
+fn needs_passwords(source: &PostgresqlSource, connection: &Connection) -> bool {
+    let Logins { backup, replication } = &connection.logins;
+    source.read_from.is_some() && (backup.is_some() || replication.is_some())
+}
+
+fn is_same(asks: &Connection, reads: &Connection) -> bool {
+    match (&asks.role, &reads.role) {
+        (Some(asks), Some(reads)) => asks.is(reads),
+        _ => true,
     }
-    let server = connection.ask()?;
+}
+
+/// A server that was asked, and as whom it is read.
+struct Reached {
+    asks: Connection,
+    reads: Connection,
+    server: Server,
+}
+
+/// The server to read from, which gives what `source` wants. `folder`: where the passwords lie that it takes.
+fn reach(
+    source: &PostgresqlSource,
+    connection: &Connection,
+    folder: Option<&Path>,
+) -> Result<Reached, DumpError> {
+    let mut asks = connection.clone();
+    if let Some(standby) = &source.read_from {
+        asks.host = Some(standby.to_string());
+    }
+    let mut reads = asks.clone();
+    if let Some(folder) = folder {
+        let Logins { backup, replication } = &connection.logins;
+        // As commcare-cloud's scripts have it: files by the one role, SQL by the other.
+        let (first, second) = (backup.as_ref().or(replication.as_ref()), replication.as_ref().or(backup.as_ref()));
+        let both: Vec<&Login> = [backup, replication].into_iter().flatten().collect();
+        let passfile = passfile::write(folder, &both)?;
+        asks.role = first.map(|login| Role::new(login, &passfile));
+        reads.role = match source.method {
+            Method::Plain => second.map(|login| Role::new(login, &passfile)),
+            Method::Dump => asks.role.clone(),
+        };
+    }
+    let server = asks.ask()?;
     match source.method {
-        Method::Plain => server.can_stream()?,
+        Method::Plain => server.can_stream(is_same(&asks, &reads))?,
         Method::Dump => server.can_dump()?,
     }
-    Ok((connection, server))
+    Ok(Reached { asks, reads, server })
 }
 
 struct PostgresqlDump {
     connection: Connection,
     server: Server,
     method: Method,
-    scratch: Scratch,
+    /// Where several tablespaces go.
+    scratch: PathBuf,
     parts: Parts,
+    /// Dropped last: what lies in it is needed until then.
+    _passwords: Option<Folder>,
 }
 
 /// What a dump holds while it runs. Dropped in this order: the child, the session with the slot, the folder.
@@ -119,6 +186,13 @@ impl PostgresqlDump {
             .args(self.connection.options()))
     }
 
+    fn failed(&self, what: &str, error: &ProcessError) -> DumpError {
+        match self.connection.help_with_login(error.stderr()) {
+            Some(help) => DumpError::new(format!("{what} failed: {error}")).help(help),
+            None => failed(what, error),
+        }
+    }
+
     fn start(&mut self) -> Result<Running, DumpError> {
         match self.method {
             // As the scripts of commcare-cloud do it, without `--clean`: fed to the wrong server, it drops nothing.
@@ -131,9 +205,9 @@ impl PostgresqlDump {
                 if !self.through_folder() {
                     return begin(self.basebackup()?.args(["-D", "-"]));
                 }
-                let folder = Folder::new(self.scratch.0.clone())?;
+                let folder = Folder::new(self.scratch.clone())?;
                 let whole = begin(self.basebackup()?.arg_path("-D", &folder.0))?;
-                whole.wait().map_err(|error| failed("the base backup", &error))?;
+                whole.wait().map_err(|error| self.failed("the base backup", &error))?;
                 let tar = begin(Program::new("tar").arg_path("-C", &folder.0).args(["-cf", "-", "."]));
                 self.parts.folder = Some(folder);
                 tar
@@ -201,7 +275,7 @@ impl Dump for PostgresqlDump {
 
     fn finish(mut self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError> {
         if let Some(child) = self.parts.child.take() {
-            child.wait().map_err(|error| failed("the dump", &error))?;
+            child.wait().map_err(|error| self.failed("the dump", &error))?;
         }
         let whole = match self.method {
             // Its last bytes alone would not tell: an archive ends in zeros, and so do pages in its middle.
@@ -255,25 +329,40 @@ struct Slot {
 
 impl Slot {
     fn take(connection: &Connection, server: &Server) -> Result<Self, DumpError> {
-        let error = |why: String| {
-            DumpError::new(format!("no replication slot to hold the WAL that the backup needs: {why}"))
-                .help("see the server's log; free slots are in pg_replication_slots, the limit is max_replication_slots")
+        let error = |why: ProcessError| {
+            let help = connection.help_with_login(why.stderr()).unwrap_or_else(|| {
+                "see the server's log; free slots are in pg_replication_slots, the limit is max_replication_slots".to_owned()
+            });
+            DumpError::new(format!("no replication slot to hold the WAL that the backup needs: {why}")).help(help)
         };
-        let psql = connection.psql(Some(server.major()))?;
-        let mut session = psql.start(Talk::Both).map_err(|why| error(why.to_string()))?;
+        // A role that only reads files is let in for nothing else: it asks as pg_basebackup does.
+        let by_replication = connection.role.is_some();
+        let unlimited = server.major() >= 14;
+        let psql = match by_replication {
+            true if unlimited => {
+                connection.psql_at("replication=true options='-c idle_session_timeout=0'", Some(server.major()))
+            }
+            true => connection.psql_at("replication=true", Some(server.major())),
+            false => connection.psql(Some(server.major())),
+        };
+        let mut session = psql?.start(Talk::Both).map_err(error)?;
         let (Some(mut input), Some(output)) = (session.stdin(), session.stdout()) else {
-            return Err(error("psql has no pipes".to_owned()));
+            return Err(DumpError::new("no replication slot can be asked for: psql has no pipes"));
         };
         // Unlike the name of any other job's on this host, in this process or another.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("reconcile_{}_{number}", std::process::id());
         let mut words = String::new();
-        if server.major() >= 14 {
-            words.push_str("set idle_session_timeout = 0;\n");
+        if by_replication {
+            words.push_str(&format!("CREATE_REPLICATION_SLOT {name} TEMPORARY PHYSICAL RESERVE_WAL;\n"));
+        } else {
+            if unlimited {
+                words.push_str("set idle_session_timeout = 0;\n");
+            }
+            words.push_str(&format!("select pg_create_physical_replication_slot('{name}', true, true);\n"));
         }
-        words.push_str(&format!("select pg_create_physical_replication_slot('{name}', true, true);\n"));
-        input.write_all(words.as_bytes()).map_err(|why| error(session.pipe_error(why).to_string()))?;
+        input.write_all(words.as_bytes()).map_err(|why| error(session.pipe_error(why)))?;
         let (done, answer) = mpsc::channel();
         std::thread::spawn(move || {
             let mut line = String::new();
@@ -284,15 +373,15 @@ impl Slot {
             Ok(line) if !line.trim().is_empty() => Ok(Slot { _input: input, _session: session }),
             // The end of its output: psql is ending and says why on standard error.
             Ok(_) => Err(match session.wait() {
-                Err(why) => error(why.to_string()),
-                Ok(()) => error("psql ended without an answer".to_owned()),
+                Err(why) => error(why),
+                Ok(()) => DumpError::new("no replication slot: psql ended without an answer"),
             }),
-            Err(_) => Err(error(session.time_out(SLOT_LIMIT).to_string())),
+            Err(_) => Err(error(session.time_out(SLOT_LIMIT))),
         }
     }
 }
 
-/// A folder for the archives of several tablespaces, removed when dropped.
+/// A folder for what a dump keeps while it runs, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -300,7 +389,7 @@ impl Folder {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             DumpError::new(format!(
-                "the folder {} for several tablespaces cannot be made: {error}",
+                "the folder {} for the time of the dump cannot be made: {error}",
                 path.display()
             ))
         })?;

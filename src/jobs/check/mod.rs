@@ -22,7 +22,7 @@ use super::lock;
 use super::manifest::Manifest;
 use super::tell::Watch;
 use super::tell::memory::{Done, Memory};
-use super::verify;
+use super::verify::{Standing, standing};
 use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen};
 use crate::retention::local::Policy;
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
@@ -52,6 +52,9 @@ pub struct CheckReport {
     pub old_entries: Vec<String>,
     /// When a backup was last restored and found good.
     pub verified: Option<DateTime<Utc>>,
+    /// How it stands with the proofs; programs that know nothing of it say nothing.
+    #[serde(default)]
+    pub proofs: Standing,
     pub last_failure: Option<LastFailure>,
     /// What is known of who is told.
     pub watch: Watch,
@@ -60,7 +63,7 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether everything that could be seen is as it should be.
     pub fn is_good(&self) -> bool {
-        self.freshness.findings().is_empty() && self.old_entries.is_empty()
+        self.freshness.findings().is_empty() && self.old_entries.is_empty() && self.proofs.is_good()
     }
 
     /// Whether everything could be seen.
@@ -120,7 +123,8 @@ async fn judged(
         places.insert(Place::Remote, why);
         seen.extend(remote.into_iter().flatten());
     }
-    let verified = verified(context);
+    let proofs = standing::of(context, memory.unmade.as_ref());
+    let verified = proofs.proven.as_ref().map(|proven| proven.at);
     let facts = Facts {
         now,
         zone: context.zone,
@@ -142,6 +146,7 @@ async fn judged(
         freshness: freshness::judge(&facts),
         old_entries: old::entries(context),
         verified,
+        proofs,
         last_failure: failure::last(context),
         watch: Watch::of(context, &memory),
     }
@@ -223,16 +228,4 @@ fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Ut
             dated_by_storage: false,
         })
         .collect()
-}
-
-/// When a backup of a schedule was last restored and found good, as the evidence here says.
-fn verified(context: &Context) -> Option<DateTime<Utc>> {
-    let evidence = verify::all(&context.directory()).ok()?;
-    let is_ours = |one: &verify::Evidence| {
-        one.datastore == context.job.datastore
-            && one.environment == context.job.environment
-            && one.tier.is_some()
-            && one.is_proof()
-    };
-    evidence.iter().filter(|one| is_ours(one)).map(|one| one.ended).max()
 }

@@ -15,6 +15,7 @@ use crate::freshness::{Freshness, Matter};
 use crate::jobs::context::Context;
 use crate::jobs::directory;
 use crate::jobs::error::Stage;
+use crate::jobs::verify::Standing;
 use crate::vocab::{Schedule, Tier};
 
 /// The format that this program writes.
@@ -38,8 +39,12 @@ pub struct Memory {
     pub since: BTreeMap<Tier, Held>,
     /// The last backup of each tier.
     pub last: BTreeMap<Tier, Done>,
-    /// What is wrong, and whether somebody was told.
+    /// What is wrong with the backups, and whether somebody was told.
     pub incident: Option<Incident>,
+    /// The same of what was proven.
+    pub proofs: Option<Incident>,
+    /// The last verification by cron that could not be made.
+    pub unmade: Option<Failed>,
     /// Letters that nobody took yet, the oldest first.
     pub waiting: Vec<Waiting>,
     /// Why the last letter was not taken.
@@ -49,6 +54,8 @@ pub struct Memory {
     /// When cron last ran a check, and what it found.
     pub checked: Option<DateTime<Utc>>,
     pub freshness: Option<Freshness>,
+    /// How it stood with the proofs when a job last looked.
+    pub standing: Option<Standing>,
     /// The last test of the alerts.
     pub test: Option<Test>,
     /// The last test that a person said had arrived.
@@ -148,6 +155,11 @@ impl Incident {
 }
 
 impl Memory {
+    /// Everything that is wrong and lasts.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incident.iter().chain(&self.proofs)
+    }
+
     fn file(context: &Context) -> String {
         format!(".reconcile-{}-{}.incident.json", context.job.environment, context.job.datastore)
     }

@@ -4,7 +4,10 @@
 //!
 //! Must never touch the living data, and never let the scratch server act as the one that was backed up.
 
+mod accept;
 mod evidence;
+mod measure;
+pub mod standing;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-pub use evidence::{Evidence, all};
+pub use accept::{accept, acceptable};
+pub use evidence::{Accepted, Evidence, all};
+pub use standing::{Condemned, Proven, Standing};
 
 use super::beside::Beside;
 use super::blocking;
@@ -22,10 +27,10 @@ use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
-use super::{lock, remote};
+use super::{lock, log, remote};
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
-use crate::datastores::job::Around;
+use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::{Source, Verify};
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Checked, Counts, judge};
@@ -64,7 +69,7 @@ pub async fn verify(
     };
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
-        .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
+        .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
         .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
     let staging = Staging::named(&around, &scratch_name(context, &place, &around))?;
     check_room(&chosen, &staging.0)?;
@@ -72,7 +77,8 @@ pub async fn verify(
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
 
-    let last = last(&place, context, &chosen);
+    let kept = measure::read(context);
+    let measure = measure::measure_of(context, kept.as_ref(), chosen.ended);
     let mut evidence = Evidence {
         format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -87,6 +93,8 @@ pub async fn verify(
         began,
         ended: context.clock.now(),
         reasons: Vec::new(),
+        losses: Vec::new(),
+        accepted: None,
         notes: chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect(),
         counts: Counts::new(),
         checks: Vec::new(),
@@ -94,8 +102,10 @@ pub async fn verify(
     match outcome {
         Err(reason) => evidence.reasons.push(reason),
         Ok((findings, sha256)) => {
-            let verdict = judge(&findings.counts, last.as_ref().map(|last| &last.counts));
+            let verdict = judge(&findings.counts, measure.as_ref());
             evidence.sha256 = sha256;
+            let losses = verdict.reasons.iter().filter(|reason| reason.is_loss());
+            evidence.losses = losses.map(ToString::to_string).collect();
             evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
             evidence
                 .reasons
@@ -108,8 +118,45 @@ pub async fn verify(
             (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
         }
     }
+    if evidence.is_proof() {
+        // What was accepted of these very bytes stays known.
+        let before = Evidence::read(&place, &evidence.name);
+        evidence.accepted = before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
+        // What a person labelled may be of long ago: nothing is measured by it.
+        let counts = evidence.label.is_none();
+        if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+            keep(context, &measure::raised(kept.as_ref(), &evidence))?;
+        }
+    }
     record(&place, &chosen, &evidence).await?;
+    note(context, &evidence);
     Ok(evidence)
+}
+
+fn note(context: &Context, evidence: &Evidence) {
+    let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
+    let Evidence { name, tier, reasons, .. } = evidence;
+    match &evidence.accepted {
+        _ if !evidence.is_proof() => {
+            let line = format!("{title}: {name} is NOT PROVEN: {}", reasons.join("; "));
+            log::line(context, *tier, log::Level::Error, &line);
+        }
+        Some(Accepted { by, reasons, .. }) => {
+            let line = format!("{title}: {name} is accepted by {by}: {}", reasons.join("; "));
+            log::line(context, *tier, log::Level::Warning, &line);
+        }
+        None => log::line(context, *tier, log::Level::Info, &format!("{title}: {name} is proven")),
+    }
+}
+
+fn unwritten(why: String) -> JobError {
+    JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
+        .help("what was found is in the error or the report above; run it again when that is mended")
+}
+
+fn keep(context: &Context, kept: &measure::Kept) -> Result<(), JobError> {
+    let place = context.directory();
+    measure::write(context, kept).map_err(|error| unwritten(format!("{}: {error}", place.display())))
 }
 
 /// Where large things are put for a while, by the Filesystem Hierarchy Standard, 5.15.
@@ -138,26 +185,8 @@ fn scratch_name(context: &Context, place: &Path, around: &Path) -> String {
     }
 }
 
-/// The last evidence that proved another backup of the same datastore. What a person labelled may be of long ago: nothing
-/// is measured by it, and it by nothing that came later.
-fn last(place: &Path, context: &Context, chosen: &Chosen) -> Option<Evidence> {
-    let found = all(place).ok()?;
-    found.into_iter().find(|evidence| {
-        evidence.is_proof()
-            && evidence.datastore == context.job.datastore
-            && evidence.environment == context.job.environment
-            && (evidence.name != chosen.name || evidence.taken != chosen.ended)
-            && evidence.label.is_none()
-            && (chosen.parsed.label().is_none() || evidence.taken <= chosen.ended)
-    })
-}
-
 /// Writes the evidence beside the backup: here always, and in the bucket where the backup was read from there.
 async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<(), JobError> {
-    let unwritten = |why: String| {
-        JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
-            .help("what was found is in the error or the report above; run it again when that is mended")
-    };
     evidence.write(place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
         let text = evidence.render().map_err(|error| unwritten(error.to_string()))?;

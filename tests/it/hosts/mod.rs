@@ -5,5 +5,6 @@ mod commcare;
 mod fleet;
 mod many;
 mod reach;
+mod status;
 mod sudo;
 mod takeover;

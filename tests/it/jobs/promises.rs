@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use reconcile::freshness::{Facts, Goals, Place, Promise, Seen, judge};
-use reconcile::jobs::tell::incident::{Event, News, after};
+use reconcile::jobs::tell::incident::{About, Event, News, after};
 use reconcile::jobs::tell::memory::{Done, Failed, Memory};
 use reconcile::jobs::{CheckReport, Stage, tell};
 use reconcile::retention::local::{Backup, Policy, Term, decide};
@@ -56,11 +56,13 @@ impl History {
     fn happens(&mut self, event: &Event<'_>, now: DateTime<Utc>) {
         let (memory, news) = after(&self.memory, event, now);
         self.memory = memory;
-        match news {
-            None => {}
-            Some(News::Began(_)) => assert!(!std::mem::replace(&mut self.open, true), "told twice"),
-            Some(News::Joined(_, joined)) => panic!("that backups are late is one matter: {joined:?}"),
-            Some(News::Ended(_)) => assert!(std::mem::replace(&mut self.open, false), "over before it began"),
+        for (about, news) in news {
+            assert_eq!(about, About::Backups);
+            match news {
+                News::Began(_) => assert!(!std::mem::replace(&mut self.open, true), "told twice"),
+                News::Joined(_, joined) => panic!("that backups are late is one matter: {joined:?}"),
+                News::Ended(_) => assert!(std::mem::replace(&mut self.open, false), "over before it began"),
+            }
         }
     }
 
@@ -135,6 +137,7 @@ impl History {
             freshness: judge(&facts),
             old_entries: Vec::new(),
             verified: None,
+            proofs: Default::default(),
             last_failure: None,
             watch: tell::Watch::default(),
         };

@@ -61,6 +61,7 @@ pub async fn interrupted(
         directory: host.context.job.directory.clone(),
         postgresql: host.context.postgresql.clone(),
         elsewhere: host.context.elsewhere.clone(),
+        couchdb: Default::default(),
     };
     let source = host.context.job.source.clone();
     let deed: Deed = Box::new(deed);

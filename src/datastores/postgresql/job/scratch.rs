@@ -179,6 +179,7 @@ impl ScratchServer {
             port: Some(PORT),
             user: Some(self.role.clone()),
             programs: Some(self.programs.bin.clone()),
+            ..Connection::default()
         }
     }
 
