@@ -5,8 +5,10 @@
 
 pub mod aws;
 pub mod aws_error;
+pub mod elasticsearch;
 pub mod host;
 pub mod machine;
 pub mod mail;
 pub mod ping;
 pub mod process;
+pub mod service;

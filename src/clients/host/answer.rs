@@ -64,6 +64,7 @@ fn fact(view: &mut View, word: &str, rest: &str) {
             let name = words.next().unwrap_or_default().to_owned();
             facts.crons.push((name, words.next().unwrap_or_default().to_owned()));
         }
+        "asked" => super::asks::note(&mut view.raw, rest),
         "owned" => _ = view.named_after_users.insert(rest.to_owned()),
         "user" => facts.users.extend(text()),
         "postgresql" => {
