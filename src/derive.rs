@@ -3,7 +3,6 @@
 //! Place on the data's path: between settings and plan. Must never look at reality: the same settings give the same
 //! ids and resources, on whatever day and machine.
 
-mod awaiting;
 mod identities;
 pub mod permissions;
 mod watching;
@@ -33,10 +32,6 @@ pub fn desired(settings: &Settings) -> Desired {
     derivation.hold_unsupported();
     for datastore in settings.backed_up() {
         derivation.backed_up(datastore);
-    }
-    let is_carried_out = |name: &str| settings.backed_up().any(|one| one.backed().datastore.as_str() == name);
-    for summary in settings.datastores().iter().filter(|summary| !is_carried_out(&summary.name)) {
-        derivation.awaiting(summary);
     }
     derivation.declared_buckets();
     derivation.identities();
@@ -99,6 +94,17 @@ impl Derivation<'_> {
         }
     }
 
+    /// Nobody runs what is switched on.
+    fn no_host(&mut self, datastore: &Datastore, switch: Option<&Place>, hosts_from: &str) {
+        let since = switch.map(|place| format!(" since {place}")).unwrap_or_default();
+        self.held.push(HeldBefore {
+            id: Id::cloud(Kind::Datastore, datastore.as_str()),
+            code: HeldCode::NoHost,
+            why: format!("on{since}, but no host is in {hosts_from}: nothing is backed up"),
+            datastore: Some(datastore.clone()),
+        });
+    }
+
     fn terms<'a>(&'a self, regions: &'a BTreeMap<BucketName, RegionName>) -> JobTerms<'a> {
         let declared = &self.settings.backups.declared;
         JobTerms {
@@ -117,6 +123,7 @@ impl Derivation<'_> {
             previous_names: declared.previous_names.iter().map(|one| one.name.clone()).collect(),
             previous_buckets: declared.previous_buckets.iter().map(|one| one.name.clone()).collect(),
             secrets: secret_digests(&self.settings.vault),
+            elasticsearch: elasticsearch_digests(&self.settings.vault),
             watching: watching::watching(self.settings),
         }
     }
@@ -289,6 +296,17 @@ fn proven(proof: &Proof) -> (job_file::Verify, Option<Schedule>) {
 fn served(service: &Service) -> job_file::Services {
     let Service { stop, start } = service;
     job_file::Services { stop: stop.clone(), start: start.clone() }
+}
+
+/// Digests of user and password of Elasticsearch.
+fn elasticsearch_digests(vault: &Vault) -> BTreeMap<String, SecretDigest> {
+    let Vault::Open { secrets: Secrets { elasticsearch: Some(login), .. }, .. } = vault else {
+        return BTreeMap::new();
+    };
+    BTreeMap::from([
+        (job_file::SECRET_ELASTICSEARCH_USERNAME.to_owned(), login.username.digest()),
+        (job_file::SECRET_ELASTICSEARCH_PASSWORD.to_owned(), login.password.digest()),
+    ])
 }
 
 /// Digests of the secrets that go into job files.

@@ -6,7 +6,7 @@ use super::place::Place;
 use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs;
+use crate::jobs::{self, Context, snapshot};
 use crate::jobs::restore::Wanted;
 use crate::report;
 use crate::vocab::{JobCommand, JobKind, Tier};
@@ -87,11 +87,39 @@ impl Run {
         let context =
             Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
         Stop::of_job(context.stop.clone());
+        if snapshot::is_of(&context) {
+            return self.snapshot(host, &context, global, out).await;
+        }
         let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
             (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
             (Ok(report), _) => out.result(&report::jobs::backup(&report)),
+            (Err(error), format) => {
+                if format == Format::Json {
+                    out.json(&report::jobs::failure_json(&error));
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Run {
+    /// A store makes its snapshot itself.
+    async fn snapshot(
+        &self,
+        host: &Surroundings,
+        context: &Context,
+        global: &Global,
+        out: &mut Output,
+    ) -> Result<Exit, Failure> {
+        let result = Box::pin(snapshot::snapshot(context, self.command.tier.unwrap_or(Tier::Daily))).await;
+        match (result, global.output) {
+            (Ok(report), Format::Json) => out.json(&report::snapshot::snapshot_json(&report)),
+            (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
+            (Ok(report), _) => out.result(&report::snapshot::snapshot(&report)),
             (Err(error), format) => {
                 if format == Format::Json {
                     out.json(&report::jobs::failure_json(&error));

@@ -16,6 +16,7 @@ use crate::datastores::job_file::{JobFile, Upload};
 use crate::datastores::postgresql::job::Connection;
 use crate::datastores::tree::job::Elsewhere;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
+use crate::jobs::snapshot::ElasticsearchReach;
 use crate::jobs::{self, Channels, Context, Earlier, JobError, Store, log_failure};
 use crate::settings::{Secrets, Settings, Vault};
 use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
@@ -32,6 +33,7 @@ pub struct Surroundings {
     /// The clients' settings without keys or endpoint, and the clock.
     pub aws: AwsSettings,
     pub postgresql: Connection,
+    pub elasticsearch: ElasticsearchReach,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
     /// Whether there is a PostgreSQL to ask: a sandbox may play none.
@@ -51,6 +53,7 @@ impl Surroundings {
                 root: PathBuf::from("/"),
                 aws: place.aws(),
                 postgresql: Connection::default(),
+                elasticsearch: ElasticsearchReach::default(),
                 elsewhere: Elsewhere::Ssh { config: None },
                 has_server: true,
                 syslog: true,
@@ -63,6 +66,10 @@ impl Surroundings {
                     hostname: host.to_string(),
                     root: sandbox.host_dir(host),
                     elsewhere: Elsewhere::Folders(sandbox.hosts_dir()),
+                    elasticsearch: ElasticsearchReach {
+                        network: Some(sandbox.elasticsearch(host).network()),
+                        ..ElasticsearchReach::default()
+                    },
                     aws: place.aws(),
                     has_server: server.is_some(),
                     postgresql: server.map_or_else(Connection::default, |server| Connection {
@@ -98,7 +105,7 @@ impl Surroundings {
             Some(path) => self.inside(path),
             None => self.only_job_file(datastore)?,
         };
-        let Loaded { job, keys, alerts } = job_file::read(&path).map_err(|error| self.tell(error))?;
+        let Loaded { job, keys, alerts, elasticsearch: login } = job_file::read(&path).map_err(|error| self.tell(error))?;
         if job.datastore != *datastore {
             return Err(Failure::usage(format!(
                 "the job file {} is of {}, not of {datastore}",
@@ -111,6 +118,7 @@ impl Surroundings {
             None => None,
         };
         Ok(Context {
+            elasticsearch: ElasticsearchReach { login, ..self.elasticsearch.clone() },
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             syslog: self.syslog,
             channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
@@ -132,6 +140,7 @@ impl Surroundings {
             root: self.root.clone(),
             store,
             postgresql: self.postgresql.clone(),
+            elasticsearch: self.elasticsearch.clone(),
             elsewhere: self.elsewhere.clone(),
             stop: jobs::Stop::of_process(),
             patience: jobs::PATIENCE,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::couchdb::settings::CouchdbSource;
+use super::elasticsearch::settings::ElasticsearchSource;
 use super::postgresql::settings::PostgresqlSource;
 use super::prove::SqlCheck;
 use super::tree::settings::TreeSource;
@@ -31,6 +32,9 @@ pub const SECRET_SMTP_PASSWORD: &str = "smtp_password";
 /// Members of `secrets`: the URLs that are asked for after a run, where somebody waits for them.
 pub const SECRET_PING_SUCCESS: &str = "ping_success";
 pub const SECRET_PING_FAILURE: &str = "ping_failure";
+/// Members of `secrets`: as whom Elasticsearch is asked.
+pub const SECRET_ELASTICSEARCH_USERNAME: &str = "elasticsearch_username";
+pub const SECRET_ELASTICSEARCH_PASSWORD: &str = "elasticsearch_password";
 
 /// What a job needs to know. Member names below `keep` are judged by the plan: less is destructive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +174,7 @@ pub struct Services {
 pub enum Source {
     Postgresql(PostgresqlSource),
     Couchdb(CouchdbSource),
+    Elasticsearch(ElasticsearchSource),
     Tree(TreeSource),
 }
 
@@ -178,6 +183,7 @@ impl Source {
     pub fn method(&self) -> &'static str {
         match self {
             Source::Postgresql(source) => source.method.name(),
+            Source::Elasticsearch(_) => "snapshot",
             Source::Couchdb(_) | Source::Tree(_) => "tree",
         }
     }

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::Stop;
 use super::job_file::AlertSecrets;
+use super::snapshot::ElasticsearchReach;
 use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::JobFile;
 use crate::datastores::names::Series;
@@ -30,6 +31,8 @@ pub struct Context {
     /// Where the second copy goes; `None` exactly where the job file names no bucket.
     pub store: Option<Store>,
     pub postgresql: Connection,
+    /// How the clusters of Elasticsearch are reached.
+    pub elasticsearch: ElasticsearchReach,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
     /// Whether somebody says that the job is to end.

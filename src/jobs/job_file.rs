@@ -12,9 +12,10 @@ use serde_json::{Map, Value};
 
 use super::error::{JobError, Stage};
 use crate::datastores::job_file::{
-    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_SECRET_KEY,
+    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_ELASTICSEARCH_PASSWORD, SECRET_ELASTICSEARCH_USERNAME, SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_SECRET_KEY,
     SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME, VERSION,
 };
+use crate::clients::service::Login;
 use crate::vocab::Secret;
 
 /// What no job file reaches.
@@ -27,6 +28,8 @@ pub struct Loaded {
     /// The keys of the identity that uploads; `None` where the host has a role of its own.
     pub keys: Option<AccessKey>,
     pub alerts: AlertSecrets,
+    /// As whom Elasticsearch is asked; `None` where it asks nobody.
+    pub elasticsearch: Option<Login>,
 }
 
 /// What alerts need and nobody may see.
@@ -98,7 +101,8 @@ fn parse(text: &[u8]) -> Result<Loaded, String> {
     if job.environment.as_str() != environment {
         return Err(format!("its mark says environment {environment} and its content {}", job.environment));
     }
-    Ok(Loaded { job, keys: keys(secrets.as_ref())?, alerts: alerts(secrets.as_ref())? })
+    let secrets = secrets.as_ref();
+    Ok(Loaded { job, keys: keys(secrets)?, alerts: alerts(secrets)?, elasticsearch: elasticsearch(secrets)? })
 }
 
 fn secret(secrets: Option<&Value>, name: &str) -> Result<Option<Secret>, String> {
@@ -116,6 +120,12 @@ fn alerts(secrets: Option<&Value>) -> Result<AlertSecrets, String> {
         ping_success: secret(SECRET_PING_SUCCESS)?,
         ping_failure: secret(SECRET_PING_FAILURE)?,
     })
+}
+
+fn elasticsearch(secrets: Option<&Value>) -> Result<Option<Login>, String> {
+    let username = secret(secrets, SECRET_ELASTICSEARCH_USERNAME)?;
+    let password = secret(secrets, SECRET_ELASTICSEARCH_PASSWORD)?;
+    Ok(username.zip(password).map(|(username, password)| Login { username, password }))
 }
 
 fn keys(secrets: Option<&Value>) -> Result<Option<AccessKey>, String> {

@@ -24,6 +24,7 @@ mod remote;
 pub mod restore;
 mod sequence;
 mod slice;
+pub mod snapshot;
 mod stop;
 mod stream;
 pub mod tell;

@@ -96,6 +96,10 @@ fn users(resource: &Resource) -> Vec<&OsUser> {
         Resource::HostDirectory(directory) => vec![&directory.owner],
         Resource::HostFile(file) => vec![&file.owner],
         Resource::Crontab(crontab) => crontab.entries.values().map(|entry| &entry.user).collect(),
-        Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) | Resource::Program(_) => Vec::new(),
+        Resource::Bucket(_)
+        | Resource::Role(_)
+        | Resource::User(_)
+        | Resource::Program(_)
+        | Resource::SnapshotRepository(_) => Vec::new(),
     }
 }

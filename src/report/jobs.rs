@@ -9,7 +9,9 @@ use crate::jobs::{BackupReport, Check, Copy, Here, JobError, Keep, LastFailure, 
 /// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
 pub fn listing(listing: &Listing, verbose: bool) -> String {
     let mut text = format!("{BOLD}{} on {}{BOLD:#}: {}", listing.datastore, listing.host, listing.directory);
-    if let Some(bucket) = &listing.bucket {
+    if let Some(repository) = &listing.repository {
+        text.push_str(&format!("\n    and the repository {}", one_line(repository)));
+    } else if let Some(bucket) = &listing.bucket {
         text.push_str(&format!("\n    and s3://{bucket}"));
     }
     text.push_str("\n\n");
@@ -78,6 +80,8 @@ fn last_failure(failure: &LastFailure) -> String {
 
 fn shown(row: &Row) -> String {
     let proven = match row.proven {
+        // What is not whole says what it is.
+        Some(false) if row.state.is_some() => row.state.as_deref().unwrap_or_default(),
         Some(true) => "yes",
         Some(false) => "NO",
         None => "?",
@@ -225,6 +229,7 @@ mod tests {
             remote,
             earlier_name: None,
             proven,
+            state: None,
         };
         let here = |keep, when: Option<&str>| Some(Here { keep, when: when.map(instant) });
         Listing {
@@ -232,6 +237,7 @@ mod tests {
             host: "db1".parse().expect("name"),
             directory: "/opt/data/backups/postgresql".to_owned(),
             bucket: Some("dimagi-production-postgres-backups".parse().expect("name")),
+            repository: None,
             backups: vec![
                 row("2026-11-21T00:14:00Z", here(Keep::Until, Some("2026-11-24T00:14:00Z")), None, Some(false)),
                 row("2026-11-20T00:14:00Z", here(Keep::NewestProven, None), Some(copy(true)), Some(true)),

@@ -203,6 +203,10 @@ fn wrong(hosts: &[Host]) -> String {
             say(ALARM, &finding.to_string());
             matters.push(finding.matter());
         }
+        for lost in &report.lost {
+            say(ALARM, lost);
+            matters.push(Matter::Lost);
+        }
         for entry in &report.old_entries {
             say(ALARM, &format!("an old cron entry is back and makes the same backups: {entry}"));
             matters.push(Matter::OldEntries);

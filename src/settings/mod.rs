@@ -31,6 +31,7 @@ pub mod vault;
 use std::collections::BTreeMap;
 
 use crate::datastores::blobdb::settings::Blobdb;
+use crate::datastores::elasticsearch::settings::Elasticsearch;
 use crate::datastores::couchdb::settings::Couchdb;
 use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
@@ -57,6 +58,7 @@ pub struct Settings {
     pub postgresql: Postgresql,
     pub couchdb: Couchdb,
     pub blobdb: Blobdb,
+    pub elasticsearch: Elasticsearch,
     pub files: Vec<Files>,
     pub inventory: Inventory,
     pub vault: Vault,
@@ -252,6 +254,8 @@ pub struct Secrets {
     pub sudo: Option<Secret>,
     /// `smtp`: as whom mails are handed to the server.
     pub smtp: Option<SmtpLogin>,
+    /// `elasticsearch`: as whom Elasticsearch is asked, where it asks who is there.
+    pub elasticsearch: Option<EsLogin>,
     /// `pings`: what is asked for when a run ended.
     pub pings: Pings,
 }
@@ -259,6 +263,13 @@ pub struct Secrets {
 /// User and password at the mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpLogin {
+    pub username: Secret,
+    pub password: Secret,
+}
+
+/// User and password of Elasticsearch.
+#[derive(Clone, Debug)]
+pub struct EsLogin {
     pub username: Secret,
     pub password: Secret,
 }
@@ -275,7 +286,8 @@ impl Secrets {
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
         let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
-        keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure)
+        let cluster = self.elasticsearch.iter().flat_map(|login| [&login.username, &login.password]);
+        keys.chain(login).chain(cluster).chain(&self.pings.success).chain(&self.pings.failure)
     }
 }
 

@@ -7,7 +7,7 @@ use super::plain_secrets;
 use super::source::Source;
 use super::tree::{self, Content, Map, Node, Parsed};
 use super::vault::{self, Closed, Envelope, Keyring};
-use super::{S3Keys, Secrets, SmtpLogin, Vault};
+use super::{EsLogin, S3Keys, Secrets, SmtpLogin, Vault};
 use crate::vocab::{Place, Problem, Secret};
 
 /// Where keys may stand besides the top: commcare-cloud had them there at one time or another.
@@ -148,7 +148,7 @@ impl Finder<'_> {
     /// The keys of one file. One that only names templates is as good as none.
     fn keys(&mut self, source: &Source, top: &Map, hidden: Hidden) -> Answer {
         self.find_sudo(source, top, hidden);
-        if self.find_alerts(source, top, hidden) {
+        if self.find_logins(source, top, hidden) {
             return Answer::Locked(source.name.to_string());
         }
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
@@ -185,8 +185,8 @@ impl Finder<'_> {
         }
     }
 
-    /// What alerts need; whether any of it is locked.
-    fn find_alerts(&mut self, source: &Source, top: &Map, hidden: Hidden) -> bool {
+    /// What alerts and clusters need; whether any of it is locked.
+    fn find_logins(&mut self, source: &Source, top: &Map, hidden: Hidden) -> bool {
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
         let maps: Vec<&Map> = std::iter::once(top).chain(houses).collect();
         let mut locked = false;
@@ -204,6 +204,10 @@ impl Finder<'_> {
         if self.besides.smtp.is_none() {
             let login = find(self, "smtp", "username").zip(find(self, "smtp", "password"));
             self.besides.smtp = login.map(|(username, password)| SmtpLogin { username, password });
+        }
+        if self.besides.elasticsearch.is_none() {
+            let login = find(self, "elasticsearch", "username").zip(find(self, "elasticsearch", "password"));
+            self.besides.elasticsearch = login.map(|(username, password)| EsLogin { username, password });
         }
         if self.besides.pings.success.is_none() {
             self.besides.pings.success = find(self, "pings", "success");

@@ -94,7 +94,10 @@ pub enum Health {
     Green,
     /// Every primary is.
     Yellow,
-    Red,
+    /// A primary lacks; whether shards are on their way.
+    Red {
+        moves: bool,
+    },
 }
 
 /// How many failures are read: one that is the same on a thousand shards is one.
@@ -215,7 +218,11 @@ pub fn health(answer: &Value) -> Result<Health, EsError> {
     match text(answer, "status") {
         Some("green") => Ok(Health::Green),
         Some("yellow") => Ok(Health::Yellow),
-        Some("red") => Ok(Health::Red),
+        Some("red") => {
+            let moves = ["initializing_shards", "relocating_shards"];
+            let count = |name: &&str| answer.get(*name).and_then(Value::as_u64).unwrap_or(0);
+            Ok(Health::Red { moves: moves.iter().any(|name| count(name) > 0) })
+        }
         _ => Err(EsError::strange("it does not tell how an index is")),
     }
 }

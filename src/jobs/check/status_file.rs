@@ -51,6 +51,9 @@ pub fn text(report: &CheckReport) -> String {
     for finding in report.freshness.findings() {
         text.push_str(&format!("[ALERT] {}\n", one_line(&finding.to_string())));
     }
+    for lost in &report.lost {
+        text.push_str(&format!("[ALERT] {}\n", one_line(lost)));
+    }
     for entry in &report.old_entries {
         text.push_str(&format!("[ALERT] an old cron entry is back: {}\n", one_line(entry)));
     }

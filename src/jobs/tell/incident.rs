@@ -122,6 +122,8 @@ fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
             text: finding.to_string(),
         })
         .collect();
+    let lost = |text: &String| Found { matter: Matter::Lost, tier: None, text: text.clone() };
+    found.extend(report.lost.iter().map(lost));
     found.extend(report.old_entries.iter().map(|entry| Found {
         matter: Matter::OldEntries,
         tier: None,

@@ -76,6 +76,7 @@ fn headline(incident: &Incident, first: Option<&Found>) -> String {
         (Matter::Hidden, _) => "a backup is hidden in the bucket".to_owned(),
         (Matter::Clock, _) => "a clock is wrong".to_owned(),
         (Matter::Unproven, _) => "no backup was proven in time".to_owned(),
+        (Matter::Lost, _) => "a backup is gone".to_owned(),
         (Matter::OldEntries, _) => "an old cron entry is back".to_owned(),
         (Matter::Unseen, _) => "the copies cannot be seen".to_owned(),
     };

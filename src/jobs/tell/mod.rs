@@ -83,7 +83,12 @@ pub async fn succeeded(context: &Context, manifest: &Manifest) {
         bytes: manifest.bytes,
         format: format_of(manifest),
     };
-    tell(context, &Event::Succeeded { tier: manifest.tier, done }).await;
+    made(context, manifest.tier, done).await;
+}
+
+/// A backup was made, of whatever form.
+pub async fn made(context: &Context, tier: Tier, done: Done) {
+    tell(context, &Event::Succeeded { tier, done }).await;
 }
 
 /// A check by cron was made. Answers with what could not be told.

@@ -10,8 +10,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 
+pub(super) use evidence::write;
 pub use evidence::{Evidence, FORMAT, all, file, parse};
 
 use super::blocking;
@@ -20,7 +22,7 @@ use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
-use super::{lock, remote};
+use super::{lock, remote, snapshot};
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
 use crate::datastores::job::Around;
@@ -51,6 +53,9 @@ pub async fn verify(
     wanted: &Wanted,
     scratch: Option<PathBuf>,
 ) -> Result<Evidence, JobError> {
+    if snapshot::is_of(context) {
+        return Box::pin(snapshot::verify(context, wanted)).await;
+    }
     let place = directory::find(context)?;
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
@@ -65,7 +70,7 @@ pub async fn verify(
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
 
-    let last = last(&place, context, &chosen);
+    let last = last_proof(&place, context, &chosen.name, chosen.ended);
     let mut evidence = Evidence {
         format: FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -105,13 +110,18 @@ pub async fn verify(
 }
 
 /// The last evidence that proved another backup of the same datastore.
-fn last(place: &Path, context: &Context, chosen: &Chosen) -> Option<Evidence> {
+pub(super) fn last_proof(
+    place: &Path,
+    context: &Context,
+    name: &str,
+    taken: Option<DateTime<Utc>>,
+) -> Option<Evidence> {
     let found = all(place).ok()?;
     found.into_iter().find(|evidence| {
         evidence.is_proof()
             && evidence.datastore == context.job.datastore
             && evidence.environment == context.job.environment
-            && (evidence.name != chosen.name || evidence.taken != chosen.ended)
+            && (evidence.name != name || evidence.taken != taken)
     })
 }
 
@@ -121,7 +131,7 @@ async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<()
         JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
             .help("what was found is in the error or the report above; run it again when that is mended")
     };
-    evidence::write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+    write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
         let text = evidence::render(evidence).map_err(|error| unwritten(error.to_string()))?;
         let key = file(&object.key);
@@ -190,6 +200,7 @@ impl Work {
                 let findings = self.ask(&data).map_err(told)?;
                 Ok((findings, sha256))
             }
+            Source::Elasticsearch(_) => Err("snapshots are proven where they are".to_owned()),
             Source::Couchdb(source) => self.tree(&couchdb::restore(source, &self.around), &shown),
             Source::Tree(source) => {
                 let tree = TreeRestore { path: source.path.clone(), home: None, marker: None };

@@ -123,6 +123,7 @@ pub enum Kind {
     Late,
     Small,
     Hidden,
+    Lost,
     Clock,
     /// No backup was restored and checked in time
     Unproven,
@@ -236,6 +237,7 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
             Matter::Late => Kind::Late,
             Matter::Small => Kind::Small,
             Matter::Hidden => Kind::Hidden,
+            Matter::Lost => Kind::Lost,
             Matter::Clock => Kind::Clock,
             Matter::Unproven => Kind::Unproven,
             Matter::OldEntries => Kind::OldEntries,
@@ -247,7 +249,8 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
     let found = report.freshness.findings();
     let found = found.iter().map(|finding: &Finding<'_>| problem(finding.matter(), finding.to_string()));
     let old = report.old_entries.iter();
-    found.chain(old.map(|entry| problem(Matter::OldEntries, entry.clone()))).collect()
+    let lost = report.lost.iter().map(|lost| problem(Matter::Lost, lost.clone()));
+    found.chain(lost).chain(old.map(|entry| problem(Matter::OldEntries, entry.clone()))).collect()
 }
 
 fn alerts(report: &CheckReport) -> Alerts {

@@ -177,10 +177,14 @@ pub fn carry_out(operation: &Operation, records: &mut Records, body: &[u8], arou
                 (0, _) => "yellow",
                 _ => "red",
             };
+            let moves = u64::from(own.red > 0 && own.red != FOR_EVER);
             if own.red != FOR_EVER {
                 own.red = own.red.saturating_sub(1);
             }
-            Ok(json!({"cluster_name": "stand-in", "status": status, "timed_out": false}))
+            Ok(json!({
+                "cluster_name": "stand-in", "status": status, "timed_out": false, "initializing_shards": moves,
+                "relocating_shards": 0
+            }))
         }
         Operation::Close(name) => {
             index(records, name)?.open = false;
