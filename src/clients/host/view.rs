@@ -88,6 +88,8 @@ pub struct Facts {
     /// Where `/etc/localtime` leads, and what `/etc/timezone` says.
     pub localtime: Option<String>,
     pub timezone: Option<String>,
+    /// Whether there is a `curl`.
+    pub has_curl: bool,
     /// Whether there is an `/etc/cron.d`.
     pub has_cron_d: bool,
     /// The daemons that run, by name, with their programs.

@@ -23,11 +23,6 @@ pub fn read(
     Ok(found.map(|found| of(&found, &like.at)))
 }
 
-/// Whether the host lacks what asks.
-pub fn lacks_curl(view: &View, key: &str) -> bool {
-    matches!(view.asked.get(key), Some(Err(Unanswered::NoCurl)))
-}
-
 /// In its normal form.
 pub fn of(found: &Repository, at: &[String]) -> SnapshotRepository {
     let text = |name: &str| found.settings.get(name).filter(|text| !text.is_empty()).cloned();

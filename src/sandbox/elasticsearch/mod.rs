@@ -26,7 +26,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 pub use knobs::{Knobs, KnobLogin, Outcome, Trouble, TroubleKind};
-pub use records::{Index, Records};
+pub use records::{Index, Records, Repository as Registered};
 pub use served::Served;
 
 use super::http::{Answer, Call};

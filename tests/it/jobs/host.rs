@@ -60,6 +60,7 @@ impl Host {
             root: root.path().to_owned(),
             store: None,
             postgresql: Connection::default(),
+            elasticsearch: Default::default(),
             elsewhere: Elsewhere::Ssh { config: None },
             stop: Default::default(),
             patience: reconcile::jobs::PATIENCE,

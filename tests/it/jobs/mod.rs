@@ -6,6 +6,7 @@ mod alerts;
 mod cli;
 mod couchdb;
 mod dump;
+mod elasticsearch;
 mod histories;
 mod host;
 mod local;

@@ -41,6 +41,7 @@ pub(super) fn of(facts: &Facts, begun: DateTime<Utc>, ended: DateTime<Utc>) -> H
         identity: identity(facts),
         users: Some(facts.users.clone()),
         postgresql: Some(facts.postgresql.clone()),
+        curl: Some(facts.has_curl),
         space: facts
             .space
             .iter()
