@@ -155,9 +155,8 @@ async fn once(network: &SharedHttpConnector, ask: &Ask, at: &str) -> Result<Said
     request.set_uri(url.as_str()).map_err(|_| address())?;
     request.set_method(ask.method.name()).map_err(|_| address())?;
     let mut header = |name: &'static str, value: String| request.headers_mut().try_insert(name, value).map(|_| ());
-    if let Some(body) = &ask.body {
+    if ask.body.is_some() {
         header("content-type", "application/json".to_owned()).map_err(|_| address())?;
-        header("content-length", body.len().to_string()).map_err(|_| address())?;
     }
     if let Some(login) = &ask.login {
         header("authorization", basic(login)).map_err(|_| address())?;

@@ -249,6 +249,10 @@ async fn the_real_client_talks_over_sockets_with_a_login() {
     });
     play.snapshot().await.expect("a snapshot");
     assert_eq!(play.names().len(), 2);
+    // What has a body arrives with it.
+    let ready = Box::pin(snapshot::prepare(&play.host.context, &Wanted::Newest, Some("copy-"))).await.expect("ready");
+    let restored = Box::pin(ready.carry_out(&play.host.context)).await.expect("restored");
+    assert_eq!((restored.documents, play.documents(&format!("copy-{FORMS}"))), (6035, Some(4800)));
     drop(served);
     play.host.pass(TimeDelta::days(1));
     let error = play.snapshot().await.expect_err("nobody listens");
