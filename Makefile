@@ -21,7 +21,7 @@ dist: ## Build what is handed out: slower to build, smaller, faster
 portable: ## Build for hosts with an old C library (glibc 2.17), and look at the symbols that it needs
 	scripts/build-portable
 
-demo: ## Plan, apply and back up examples/commcare on a fresh sandbox; touches nothing else
+demo: ## Plan, apply, back up, prove and restore examples/commcare on a fresh sandbox; touches nothing else
 	cargo build --locked
 	scripts/demo target/debug/reconcile
 

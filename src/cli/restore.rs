@@ -4,18 +4,17 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::on_host::OnHost;
+use super::on_host::{OnHost, Which};
 use super::place::Place;
 use super::run::block_on;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs::restore::{self, Url, Wanted};
+use crate::jobs::restore::{self, Url};
 use crate::jobs::{Context, snapshot};
 use crate::report;
-use crate::vocab::{Datastore, HostName};
+use crate::vocab::Datastore;
 
 /// Restores a datastore's backup on this host, or any object of S3 into a directory.
 #[derive(Clone, Debug, Args)]
@@ -23,30 +22,20 @@ pub struct Restore {
     /// What was backed up, such as postgresql; or s3://BUCKET/KEY, with ?versionId=V for one version
     pub what: String,
 
-    /// Which backup, as `list -v` names it [default: the newest]
-    #[arg(conflicts_with = "before")]
-    pub name: Option<String>,
-
-    /// The last backup that was whole before this instant: never one taken after an incident
-    #[arg(long, value_name = "TIME")]
-    pub before: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub which: Which,
 
     /// Restore into this directory, which is empty or not there yet, and leave the present data alone; of Elasticsearch: what
     /// stands before the names of the restored indices
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
 
-    /// On which host of the environment, where several back it up
-    #[arg(long, value_name = "HOST")]
-    pub on: Option<HostName>,
-
     /// Do not ask: the name of the backup that is to replace the present data
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
 
-    /// The job file that `apply` wrote on this host [default: /etc/reconcile/ENV/DATASTORE.json]
-    #[arg(long = "job", value_name = "FILE")]
-    pub job_file: Option<String>,
+    #[command(flatten)]
+    pub of: OnHost,
 }
 
 impl Restore {
@@ -59,8 +48,7 @@ impl Restore {
         let datastore: Datastore = self.what.parse().map_err(|error| {
             Failure::usage(format!("`{}` is neither a datastore nor s3://..: {error}", self.what))
         })?;
-        let of = OnHost { on: self.on.as_ref(), job_file: self.job_file.as_deref(), verb: "restore" };
-        let (host, job_file) = of.find(&place, global, &datastore)?;
+        let (host, job_file) = self.of.find("restore", &place, global, &datastore)?;
         block_on(Box::pin(self.here(&place, &host, job_file.as_deref(), &datastore, out)))?
     }
 
@@ -81,13 +69,7 @@ impl Restore {
             Some(to) => Some(std::path::absolute(to).map_err(|error| Failure::usage(error.to_string()))?),
             None => None,
         };
-        let ready = Box::pin(restore::prepare(
-            &context,
-            &earlier,
-            &Wanted::of(self.name.as_deref(), self.before),
-            to,
-        ))
-        .await?;
+        let ready = Box::pin(restore::prepare(&context, &earlier, &self.which.wanted(), to)).await?;
         if out.format() == Format::Text {
             out.result(&place.banner());
             out.result(&report::restore::ready(&ready, datastore, &context.job.host));
@@ -137,7 +119,7 @@ impl Restore {
         datastore: &Datastore,
         out: &mut Output,
     ) -> Result<Exit, Failure> {
-        let wanted = Wanted::of(self.name.as_deref(), self.before);
+        let wanted = self.which.wanted();
         let prefix = match self.to.as_deref().map(|to| to.to_str()) {
             Some(None) => return Err(Failure::usage("--to: what stands before names of indices is plain text")),
             prefix => prefix.flatten(),
@@ -160,7 +142,7 @@ impl Restore {
 
     async fn of_url(&self, place: &Place, out: &mut Output) -> Result<Exit, Failure> {
         let url: Url = self.what.parse().map_err(Failure::usage)?;
-        if self.name.is_some() || self.before.is_some() {
+        if self.which.is_said() {
             return Err(Failure::usage(
                 "an address of S3 names one backup already; older versions are named by ?versionId=V",
             ));

@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::on_host::OnHost;
+use super::on_host::{OnHost, Which};
 use super::place::Place;
 use super::run::block_on;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs::restore::Wanted;
 use crate::jobs::verify::{Evidence, verify};
 use crate::report;
-use crate::vocab::{Datastore, HostName};
+use crate::vocab::Datastore;
 
 /// Restores a backup to a scratch place, asks what it holds, and keeps the evidence beside it.
 #[derive(Clone, Debug, Args)]
@@ -20,34 +18,23 @@ pub struct Verify {
     /// What was backed up, such as postgresql
     pub datastore: Datastore,
 
-    /// Which backup, as `list -v` names it [default: the newest]
-    #[arg(conflicts_with = "before")]
-    pub name: Option<String>,
-
-    /// The last backup that was whole before this instant
-    #[arg(long, value_name = "TIME")]
-    pub before: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub which: Which,
 
     /// Where it is restored to for the time being [default: the backup directory]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 
-    /// On which host of the environment, where several back it up
-    #[arg(long, value_name = "HOST")]
-    pub on: Option<HostName>,
-
-    /// The job file that `apply` wrote on this host [default: /etc/reconcile/ENV/DATASTORE.json]
-    #[arg(long = "job", value_name = "FILE")]
-    pub job_file: Option<String>,
+    #[command(flatten)]
+    pub of: OnHost,
 }
 
 impl Verify {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         out.expect_format("verify", &[Format::Text, Format::Json])?;
         let place = Place::of(global)?;
-        let of = OnHost { on: self.on.as_ref(), job_file: self.job_file.as_deref(), verb: "verify" };
-        let (host, job_file) = of.find(&place, global, &self.datastore)?;
-        let wanted = Wanted::of(self.name.as_deref(), self.before);
+        let (host, job_file) = self.of.find("verify", &place, global, &self.datastore)?;
+        let wanted = self.which.wanted();
         let scratch = match &self.scratch {
             Some(scratch) => {
                 Some(std::path::absolute(scratch).map_err(|error| Failure::usage(error.to_string()))?)

@@ -4,19 +4,20 @@
 //! credentials, profiles, `AWS_ENDPOINT_URL*` and regions holds, except over a given HTTP client (the sandbox):
 //! there nothing of the machine is looked at, so that no test and no demonstration ever reaches a real account.
 
+mod credentials;
+mod endpoint;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_config::imds::client::error::ImdsError;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
@@ -24,6 +25,8 @@ use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 
+use self::credentials::ElseVault;
+use self::endpoint::{amazon, normal_endpoint, region_of_endpoint};
 use crate::vocab::{Clock, RegionName, Secret};
 
 /// The region of calls that need one and are told none: the one S3 and STS themselves fall back to.
@@ -310,40 +313,6 @@ impl Keys {
     }
 }
 
-/// The standard chain, and the vault's keys where it finds nothing. A login that was found and has expired is not nothing:
-/// then the hosts' keys must not be used behind the operator's back.
-#[derive(Debug)]
-struct ElseVault {
-    chain: SharedCredentialsProvider,
-    vault: Credentials,
-}
-
-impl ElseVault {
-    async fn provide(&self) -> Result<Credentials, CredentialsError> {
-        match self.chain.provide_credentials().await {
-            Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(self.vault.clone()),
-            Err(error) if asked_the_instance(&error) => Ok(self.vault.clone()),
-            result => result,
-        }
-    }
-}
-
-impl ProvideCredentials for ElseVault {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.provide())
-    }
-}
-
-/// Whether the chain came to its last link, the metadata of the instance, and found nobody there. On a machine that is
-/// no instance anything may answer, or nothing.
-fn asked_the_instance(error: &CredentialsError) -> bool {
-    let first: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(first), |error| error.source()).any(|error| error.is::<ImdsError>())
-}
-
 /// The program's clock as the SDK asks for it.
 #[derive(Debug)]
 struct ClockSource(Clock);
@@ -362,32 +331,6 @@ fn s3_endpoint(config: &SdkConfig) -> Option<String> {
     (Some(specific.as_str()) != config.endpoint_url()).then_some(specific)
 }
 
-/// `s3.example.org` and `https://s3.example.org/` as one URL without a slash at its end.
-fn normal_endpoint(endpoint: &str) -> String {
-    let endpoint = endpoint.trim().trim_end_matches('/');
-    if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") }
-}
-
-fn endpoint_host(endpoint: &str) -> &str {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    rest.split(['/', ':']).next().unwrap_or_default()
-}
-
-/// Whether an address is Amazon's own
-/// (<https://docs.aws.amazon.com/general/latest/gr/s3.html>).
-fn amazon(endpoint: &str) -> bool {
-    let host = endpoint_host(endpoint);
-    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host == "amazonaws.com"
-}
-
-/// The region in `s3.eu-west-2.amazonaws.com` or the older `s3-eu-west-2.amazonaws.com`.
-fn region_of_endpoint(endpoint: &str) -> Option<Region> {
-    let name = endpoint_host(endpoint).split(".amazonaws.com").next()?;
-    let region = name.rsplit('.').next().filter(|label| *label != "s3")?;
-    let region = region.strip_prefix("s3-").unwrap_or(region);
-    region.contains('-').then(|| Region::new(region.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -399,23 +342,6 @@ mod tests {
     use aws_smithy_runtime_api::client::result::ConnectorError;
 
     use super::*;
-
-    #[test]
-    fn an_endpoint_of_amazon_says_only_the_region() {
-        let region = |endpoint| region_of_endpoint(&normal_endpoint(endpoint)).map(|r| r.to_string());
-        assert_eq!(region("s3.eu-west-2.amazonaws.com").as_deref(), Some("eu-west-2"));
-        assert_eq!(region("https://s3-eu-west-1.amazonaws.com/").as_deref(), Some("eu-west-1"));
-        assert_eq!(region("https://s3.dualstack.ap-south-1.amazonaws.com").as_deref(), Some("ap-south-1"));
-        assert_eq!(region("https://s3.amazonaws.com"), None);
-        assert!(amazon("https://s3.amazonaws.com") && amazon("https://s3.cn-north-1.amazonaws.com.cn"));
-        assert!(!amazon("https://s3.example.org") && !amazon("https://amazonaws.com.example.org"));
-    }
-
-    #[test]
-    fn a_host_name_is_reached_over_https() {
-        assert_eq!(normal_endpoint(" s3.example.org/ "), "https://s3.example.org");
-        assert_eq!(normal_endpoint("http://127.0.0.1:9000"), "http://127.0.0.1:9000");
-    }
 
     #[test]
     fn no_secret_is_shown() {
@@ -487,32 +413,5 @@ mod tests {
             authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next())
         });
         assert_eq!(keys.collect::<Vec<_>>(), [Some("AKIAOTHER"), Some(SANDBOX_KEY)]);
-    }
-
-    /// A chain that answers as told.
-    #[derive(Debug)]
-    struct Chain(fn() -> Result<Credentials, CredentialsError>);
-
-    impl ProvideCredentials for Chain {
-        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            future::ProvideCredentials::ready(self.0())
-        }
-    }
-
-    #[tokio::test]
-    async fn the_vaults_keys_are_for_planning_only_where_nothing_else_is_found() {
-        let found = |answer| async move {
-            let vault = Credentials::new("VAULT", "x", None, None, "test");
-            let chain = ElseVault { chain: SharedCredentialsProvider::new(Chain(answer)), vault };
-            chain.provide().await.map(|found| found.access_key_id().to_owned()).ok()
-        };
-        let own = || Ok(Credentials::new("OWN", "x", None, None, "test"));
-        assert_eq!(found(own).await.as_deref(), Some("OWN"));
-        assert_eq!(found(|| Err(CredentialsError::not_loaded("nothing"))).await.as_deref(), Some("VAULT"));
-        // An expired login is somebody's: their hosts' keys must not take its place.
-        assert_eq!(found(|| Err(CredentialsError::provider_error("the SSO login expired"))).await, None);
     }
 }

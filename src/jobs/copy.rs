@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
+use super::beside::Beside;
 use super::context::Context;
 use super::directory;
 use super::error::{JobError, Stage};
-use super::manifest;
+use super::manifest::Manifest;
 use crate::clients::process::{Program, Talk};
 use crate::datastores::job_file::{KeepLocal, Source};
 use crate::datastores::names::Series;
@@ -54,7 +55,7 @@ impl Second {
         }
         let found = directory::backups(place, series).map_err(|error| failed(error.to_string()))?;
         let files = found.iter().flat_map(|local| {
-            let manifest = local.manifest.as_ref().map(|_| manifest::file(&local.file));
+            let manifest = local.manifest.as_ref().map(|_| Manifest::file(&local.file));
             std::iter::once(local.file.clone()).chain(manifest)
         });
         self.listed(place, &["--times", "--perms"], files).map_err(failed)
@@ -75,7 +76,7 @@ impl Second {
                     tier: series.parse(file)?.tier,
                     taken: local.map_or(*modified, directory::Local::taken),
                     // What was proven was sent with its manifest.
-                    proven: names.contains(manifest::file(file).as_str()),
+                    proven: names.contains(Manifest::file(file).as_str()),
                 })
             })
             .collect();
@@ -83,7 +84,7 @@ impl Second {
         let over = seen.iter().zip(fates).filter(|(_, fate)| !fate.is_kept()).map(|(backup, _)| &backup.name);
         // rsync removes there what it does not find here.
         let over = over.filter(|name| !here.iter().any(|local| local.file == **name));
-        let files: Vec<String> = over.flat_map(|name| [manifest::file(name), name.clone()]).collect();
+        let files: Vec<String> = over.flat_map(|name| [Manifest::file(name), name.clone()]).collect();
         match files.is_empty() {
             true => Ok(()),
             false => self.listed(place, &["--delete-missing-args"], files.into_iter()).map_err(failed),

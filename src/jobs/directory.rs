@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use nix::unistd::{Uid, User};
 
+use super::beside::Beside;
 use super::context::Context;
 use super::error::{JobError, Stage};
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
+use super::verify::Evidence;
 use crate::datastores::names::{Name, Series};
 
 /// What a file is called until it is whole.
@@ -29,6 +31,8 @@ pub struct Local {
     pub modified: DateTime<Utc>,
     /// Its manifest, where there is one that agrees with the file's size.
     pub manifest: Option<Manifest>,
+    /// Whether it was restored and found good; `None` where nobody tried.
+    pub restored: Option<bool>,
 }
 
 impl Local {
@@ -36,8 +40,10 @@ impl Local {
         self.manifest.as_ref().map_or(self.modified, |manifest| manifest.ended)
     }
 
+    /// Whether older ones may go for it: every copy that was wanted is whole, and no verification says that it is worth
+    /// nothing.
     pub fn proven(&self) -> bool {
-        self.manifest.as_ref().is_some_and(Manifest::proven)
+        self.manifest.as_ref().is_some_and(Manifest::proven) && self.restored != Some(false)
     }
 }
 
@@ -100,9 +106,14 @@ pub fn backups(directory: &Path, series: &Series) -> io::Result<Vec<Local>> {
         if !metadata.is_file() {
             continue;
         }
-        let manifest = manifest::read(directory, &file).filter(|manifest| manifest.bytes == metadata.len());
+        let manifest = Manifest::read(directory, &file).filter(|manifest| manifest.bytes == metadata.len());
         let modified = metadata.modified().map(DateTime::<Utc>::from).unwrap_or(DateTime::UNIX_EPOCH);
-        found.push(Local { file, name, bytes: metadata.len(), modified, manifest });
+        let restored = manifest.as_ref().and_then(|manifest| {
+            let evidence = Evidence::read(directory, &file)?;
+            // An undated name may have been another backup's before.
+            (evidence.taken == Some(manifest.ended)).then_some(evidence.is_proof())
+        });
+        found.push(Local { file, name, bytes: metadata.len(), modified, manifest, restored });
     }
     found.sort_by(|a, b| (a.taken(), &a.file).cmp(&(b.taken(), &b.file)));
     Ok(found)

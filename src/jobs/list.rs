@@ -64,6 +64,9 @@ pub struct Row {
     /// What a snapshot is that is not whole: `PARTIAL`, `FAILED`, `IN_PROGRESS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Whether it was restored and found good; `None` where nobody tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<bool>,
 }
 
 /// The copy in the backup directory, and how long it stays.
@@ -193,7 +196,8 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         });
         backups.push(Row {
             taken: backup.taken(),
-            proven: backup.manifest.as_ref().map(super::Manifest::proven),
+            proven: backup.manifest.as_ref().map(|_| backup.proven()),
+            restored: backup.restored,
             name: backup.file,
             tier: backup.name.tier,
             bytes: backup.bytes,
@@ -216,6 +220,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         remote: Some(object.copy),
         proven: None,
         state: None,
+        restored: None,
     }));
     backups.sort_by(|a, b| (b.taken, &b.name).cmp(&(a.taken, &a.name)));
     let hidden = looked.iter().flat_map(|looked: &Looked| looked.found.hidden.clone()).collect();

@@ -2,22 +2,13 @@
 //! how to restore it without this program.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::directory;
+use super::beside::Beside;
 use crate::datastores::job_file::Compression;
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
-
-/// The format that this program writes.
-pub const FORMAT: &str = "reconcile.manifest/1";
-
-/// The most that a manifest may hold; a larger file is none.
-pub const LIMIT: u64 = 1 << 20;
 
 /// What is known of one backup. Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,42 +64,16 @@ impl Manifest {
     }
 }
 
-const ENDING: &str = ".manifest.json";
+impl Beside for Manifest {
+    const FORMAT: &str = "reconcile.manifest/1";
+    const ENDING: &str = ".manifest.json";
+    const LIMIT: u64 = 1 << 20;
 
-/// The manifest's file or key for a backup's.
-pub fn file(name: &str) -> String {
-    format!("{name}{ENDING}")
-}
-
-/// The backup's file or key for a manifest's.
-pub fn backup_of(name: &str) -> Option<&str> {
-    name.strip_suffix(ENDING)
-}
-
-/// The manifest as it is written: for people too.
-pub fn render(manifest: &Manifest) -> io::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other)?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-/// Reads what [`render`] wrote; what is broken or of an unknown format proves nothing.
-pub fn parse(text: &[u8]) -> Option<Manifest> {
-    let manifest: Manifest = serde_json::from_slice(text).ok()?;
-    (manifest.format == FORMAT).then_some(manifest)
-}
-
-/// Writes the manifest beside its backup.
-pub fn write(place: &Path, manifest: &Manifest) -> io::Result<()> {
-    directory::write(place, &file(&manifest.name), &render(manifest)?)
-}
-
-/// Reads the manifest of a backup. One that is absent, broken or of an unknown format proves nothing: `None`.
-pub fn read(place: &Path, name: &str) -> Option<Manifest> {
-    let path = place.join(file(name));
-    let metadata = fs::symlink_metadata(&path).ok()?;
-    if !metadata.is_file() || metadata.len() > LIMIT {
-        return None;
+    fn format(&self) -> &str {
+        &self.format
     }
-    parse(&fs::read(&path).ok()?).filter(|manifest| manifest.name == name)
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }

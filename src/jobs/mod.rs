@@ -7,6 +7,7 @@
 //!
 //!     lock -> dump -> seal -> upload -> read back -> record -> copy -> expire -> tell
 
+mod beside;
 pub mod check;
 mod compress;
 mod context;

@@ -10,9 +10,10 @@ use chrono::{DateTime, Utc};
 use crc_fast::CrcAlgorithm::Crc64Nvme;
 use serde::{Deserialize, Serialize};
 
+use super::beside::Beside;
 use super::context::Store;
 use super::list::Copy;
-use super::manifest::{self, Manifest, Remote};
+use super::manifest::{Manifest, Remote};
 use super::upload::{base64, explain};
 use crate::datastores::names::{Name, Series};
 use crate::vocab::{BucketName, Environment, Tier};
@@ -90,7 +91,7 @@ pub(super) async fn list(
         for one in page.versions() {
             let Some(key) = one.key() else { continue };
             let (version_id, modified) = (version(one.version_id()), instant(one.last_modified()));
-            if let Some(backup) = manifest::backup_of(key) {
+            if let Some(backup) = Manifest::backup_of(key) {
                 if parsed(backup).is_some() {
                     found.notes.push(Note { key: key.to_owned(), version_id, modified });
                 }
@@ -133,7 +134,7 @@ pub(super) async fn manifest_of(
     found: &Found,
     copy: &Copy,
 ) -> Result<Option<Manifest>, String> {
-    let key = manifest::file(&copy.key);
+    let key = Manifest::file(&copy.key);
     let mut notes: Vec<&Note> = found.notes.iter().filter(|note| note.key == key).collect();
     let written = found.objects.iter().find(|object| object.copy == *copy).map(|object| object.modified);
     // The manifest follows its backup, and the next backup's follows it.
@@ -158,7 +159,7 @@ pub(super) async fn manifest_of_version(
     version_id: Option<&str>,
 ) -> Result<Option<Manifest>, String> {
     store.knows_owner()?;
-    let of_key = manifest::file(key);
+    let of_key = Manifest::file(key);
     let page = store
         .client
         .list_object_versions()
@@ -201,11 +202,11 @@ async fn read(
         .send()
         .await
         .map_err(|error| explain(&error))?;
-    if u64::try_from(answer.content_length().unwrap_or_default()).is_ok_and(|bytes| bytes > manifest::LIMIT) {
+    if u64::try_from(answer.content_length().unwrap_or_default()).is_ok_and(|bytes| bytes > Manifest::LIMIT) {
         return Ok(None);
     }
     let bytes = answer.body.collect().await.map_err(|error| error.to_string())?.into_bytes();
-    Ok(manifest::parse(&bytes))
+    Ok(Manifest::parse(&bytes))
 }
 
 /// Writes the manifest beside its backup in the bucket: only after the backup was read back.
@@ -215,8 +216,8 @@ pub(super) async fn write(
     key: &str,
     manifest: &Manifest,
 ) -> Result<(), String> {
-    let bytes = manifest::render(manifest).map_err(|error| error.to_string())?;
-    put(store, bucket, &manifest::file(key), bytes).await
+    let bytes = manifest.render().map_err(|error| error.to_string())?;
+    put(store, bucket, &Manifest::file(key), bytes).await
 }
 
 /// Writes something small beside a backup.

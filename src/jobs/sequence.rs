@@ -13,14 +13,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
-use super::manifest::{FORMAT, Manifest, Remote};
+use super::manifest::{Manifest, Remote};
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::{copy, directory, expire, failure, lock, manifest, tell};
+use super::{copy, directory, expire, failure, lock, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::Name;
@@ -154,7 +155,7 @@ where
         target.read_back(&uploaded, &sealed.flow).await?;
         manifest.remote = Some(remote(target, Some(uploaded)));
         target.describe(&manifest).await?;
-        manifest::write(&place, &manifest).map_err(|error| unwritten(Stage::Record, &place, &error))?;
+        manifest.write(&place).map_err(|error| unwritten(Stage::Record, &place, &error))?;
         warnings.extend(target.alarm.clone());
     }
     warnings.append(&mut sealed.warnings);
@@ -336,7 +337,7 @@ impl Record<'_> {
         let mut notes = self.facts.notes.clone();
         notes.extend(self.target.and_then(|target| target.alarm.clone()));
         let manifest = Manifest {
-            format: FORMAT.to_owned(),
+            format: Manifest::FORMAT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.file,
             environment: job.environment.clone(),
@@ -358,10 +359,10 @@ impl Record<'_> {
             notes,
         };
         // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
-        directory::remove(&place.join(manifest::file(&manifest.name))).map_err(unsealed)?;
+        directory::remove(&place.join(Manifest::file(&manifest.name))).map_err(unsealed)?;
         partial.rename(&place.join(&manifest.name)).map_err(unsealed)?;
         directory::sync(place).map_err(unsealed)?;
-        manifest::write(place, &manifest).map_err(unsealed)?;
+        manifest.write(place).map_err(unsealed)?;
         Ok(Sealed { manifest, flow: self.flow, warnings: self.facts.notes })
     }
 }

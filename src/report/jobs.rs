@@ -79,12 +79,13 @@ fn last_failure(failure: &LastFailure) -> String {
 }
 
 fn shown(row: &Row) -> String {
-    let proven = match row.proven {
+    let proven = match (row.proven, row.restored) {
         // What is not whole says what it is.
-        Some(false) if row.state.is_some() => row.state.as_deref().unwrap_or_default(),
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "?",
+        (Some(false), _) if row.state.is_some() => row.state.as_deref().unwrap_or_default(),
+        (Some(false), _) => "NO",
+        (_, Some(true)) => "restored",
+        (Some(true), _) => "yes",
+        (None, _) => "?",
     };
     let text = line([
         minute(row.taken),
@@ -117,7 +118,7 @@ fn in_bucket(copy: &Copy) -> &'static str {
     }
 }
 
-/// One line of the table: 75 columns at most.
+/// One line of the table: 80 columns at most.
 fn line([taken, tier, size, here, bucket, proven]: [String; 6]) -> String {
     format!("{taken:<16}   {tier:<6}   {size:>8}   {here:<16}   {bucket:<7}   {proven}").trim_end().to_owned()
 }
@@ -230,6 +231,7 @@ mod tests {
             earlier_name: None,
             proven,
             state: None,
+            restored: None,
         };
         let here = |keep, when: Option<&str>| Some(Here { keep, when: when.map(instant) });
         Listing {

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 pub use programs::{Version, version};
 pub use prove::{count, declared, structure};
-pub use rebuild::{Data, build};
-pub use restore::{PostgresqlRestore, own, server_user};
+pub use rebuild::{Data, Ground};
+pub use restore::{PostgresqlRestore, own, server_user, shut_to};
 pub use scratch::{Programs, ScratchServer, tame};
 pub use server::Connection;
 use server::Server;

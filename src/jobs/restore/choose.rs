@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use super::fetch::{Known, Object, Origin};
 use crate::datastores::names::Name;
 use crate::datastores::restore::Parcel;
+use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::list::{self, Earlier, Looked, Row};
-use crate::jobs::manifest::{self, Manifest};
+use crate::jobs::manifest::Manifest;
 use crate::jobs::remote;
 
 /// What a person asks for.
@@ -152,7 +153,7 @@ async fn candidate(
     };
     if row.here.is_some() {
         let Some(parsed) = parsed(&row.name) else { return Ok(Err("its name is not understood".to_owned())) };
-        let manifest = manifest::read(&place, &row.name);
+        let manifest = Manifest::read(&place, &row.name);
         let known = manifest.as_ref().map(Known::of_manifest).unwrap_or_default();
         // Where nobody wrote a manifest the file's time is that of its last byte.
         let ended = Some(row.taken);

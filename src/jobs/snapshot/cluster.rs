@@ -13,6 +13,7 @@ use crate::datastores::elasticsearch::settings::ElasticsearchSource;
 use crate::datastores::job_file::Source;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
+use crate::jobs::verify::Evidence;
 use crate::resources::snapshot_repository::live::of;
 use crate::retention::local::Fate;
 use crate::retention::snapshots;
@@ -80,8 +81,13 @@ impl<'a> Cluster<'a> {
         self.client.snapshots(self.repository()).await.map_err(|error| told(stage, &error))
     }
 
-    /// Ours that are over, each with its fate.
-    pub fn fates(&self, all: &[Snapshot], now: DateTime<Utc>) -> Vec<(Snapshot, Fate)> {
+    /// Ours that are over, each with its fate: none goes for one that a verification condemned.
+    pub fn fates(
+        &self,
+        all: &[Snapshot],
+        proofs: &[Evidence],
+        now: DateTime<Utc>,
+    ) -> Vec<(Snapshot, Fate)> {
         let family = self.family();
         let ours = |one: &&Snapshot| family.has(&one.name) && one.state != State::InProgress;
         let ours: Vec<Snapshot> = all.iter().filter(ours).cloned().collect();
@@ -91,7 +97,7 @@ impl<'a> Cluster<'a> {
                 name: one.name.clone(),
                 began: one.started,
                 ended: one.ended.unwrap_or(one.started),
-                whole: one.state == State::Success,
+                whole: one.state == State::Success && restored(one, proofs) != Some(false),
             })
             .collect();
         let fates = snapshots::decide(&seen, self.days, now);
@@ -122,6 +128,13 @@ impl<'a> Cluster<'a> {
             })
         })
     }
+}
+
+/// Whether a snapshot was restored and found good; `None` where nobody tried.
+pub fn restored(one: &Snapshot, proofs: &[Evidence]) -> Option<bool> {
+    // A name may have been another's before.
+    let own = proofs.iter().find(|proof| proof.name == one.name && proof.taken == one.ended);
+    own.map(Evidence::is_proof)
 }
 
 /// What an error means for a person.

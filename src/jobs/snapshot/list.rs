@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, restored};
 use super::manifest::{self, SnapshotManifest};
 use crate::clients::elasticsearch::{Snapshot, State};
 use crate::datastores::elasticsearch::names::is_before_restore;
 use crate::datastores::elasticsearch::settings::SnapshotStore;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
-use crate::jobs::failure;
+use crate::jobs::{failure, verify};
 use crate::jobs::list::{Here, Keep, Listing, Row};
 use crate::vocab::{BucketName, Tier};
 
@@ -45,6 +45,7 @@ pub fn bucket(cluster: &Cluster<'_>) -> Option<BucketName> {
 
 fn rows(context: &Context, cluster: &Cluster<'_>, all: &[Snapshot], known: &[SnapshotManifest]) -> Vec<Row> {
     let bytes = |name: &str| known.iter().find(|one| one.name == name).and_then(|one| one.bytes).unwrap_or_default();
+    let proofs = verify::all(&context.directory()).unwrap_or_default();
     let row = |one: &Snapshot, here: Option<Here>| Row {
         name: one.name.clone(),
         tier: Tier::Daily,
@@ -53,10 +54,11 @@ fn rows(context: &Context, cluster: &Cluster<'_>, all: &[Snapshot], known: &[Sna
         here,
         remote: None,
         earlier_name: None,
-        proven: Some(one.state == State::Success),
+        proven: Some(one.state == State::Success && restored(one, &proofs) != Some(false)),
+        restored: restored(one, &proofs),
         state: Some(one.state.word().to_owned()).filter(|_| one.state != State::Success),
     };
-    let fates = cluster.fates(all, context.clock.now());
+    let fates = cluster.fates(all, &proofs, context.clock.now());
     let mut rows: Vec<Row> = fates.iter().map(|(one, fate)| row(one, Some((*fate).into()))).collect();
     let family = cluster.family();
     for one in all {

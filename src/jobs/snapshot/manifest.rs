@@ -1,7 +1,6 @@
 //! What is known of a snapshot that was whole, `NAME.snapshot.json` in the job's directory: the repository may lose it, and
 //! then somebody must know that it was there.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,15 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
 use crate::clients::elasticsearch::{Snapshot, State};
+use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
-use crate::jobs::{directory, verify};
 use crate::vocab::{Datastore, Environment, HostName, Tier};
-
-/// The format that this program writes.
-const FORMAT: &str = "reconcile.snapshot/1";
-const ENDING: &str = ".snapshot.json";
-/// The most that it may hold: some ten thousand indices.
-const LIMIT: u64 = 4 << 20;
 
 /// What makes the sizes of snapshots comparable.
 pub const FORMAT_OF_SIZES: &str = "snapshot";
@@ -74,7 +67,7 @@ impl SnapshotManifest {
             ),
         ];
         SnapshotManifest {
-            format: FORMAT.to_owned(),
+            format: Self::FORMAT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: one.name.clone(),
             environment: context.job.environment.clone(),
@@ -97,39 +90,25 @@ impl SnapshotManifest {
     }
 }
 
-fn file(name: &str) -> String {
-    format!("{name}{ENDING}")
-}
+impl Beside for SnapshotManifest {
+    const FORMAT: &str = "reconcile.snapshot/1";
+    const ENDING: &str = ".snapshot.json";
+    /// Some ten thousand indices.
+    const LIMIT: u64 = 4 << 20;
 
-pub fn write(place: &Path, manifest: &SnapshotManifest) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other)?;
-    text.push(b'\n');
-    directory::write(place, &file(&manifest.name), &text)
-}
-
-/// Removes what is known of a snapshot, evidence included.
-pub fn remove(place: &Path, name: &str) -> io::Result<()> {
-    directory::remove(&place.join(file(name)))?;
-    directory::remove(&place.join(verify::file(name)))
-}
-
-/// What is known of this job's snapshots; a file that is broken, too large or of somebody else is none.
-pub fn all(place: &Path, context: &Context) -> io::Result<Vec<SnapshotManifest>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(place)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
-        let Ok(metadata) = entry.metadata() else { continue };
-        if !metadata.is_file() || metadata.len() > LIMIT {
-            continue;
-        }
-        let read = fs::read(entry.path()).ok().and_then(|text| serde_json::from_slice::<SnapshotManifest>(&text).ok());
-        let ours = |one: &SnapshotManifest| {
-            one.format == FORMAT && one.name == name && one.environment == context.job.environment
-        };
-        found.extend(read.filter(ours));
+    fn format(&self) -> &str {
+        &self.format
     }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What is known of this job's snapshots, the oldest first; what is of another environment is none.
+pub fn all(place: &Path, context: &Context) -> io::Result<Vec<SnapshotManifest>> {
+    let mut found = SnapshotManifest::all(place)?;
+    found.retain(|one| one.environment == context.job.environment);
     found.sort_by(|a, b| (a.ended, &a.name).cmp(&(b.ended, &b.name)));
     Ok(found)
 }

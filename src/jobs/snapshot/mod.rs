@@ -27,9 +27,11 @@ pub use manifest::SnapshotManifest;
 pub use restore::{RestoredSnapshot, SnapshotReady, prepare};
 pub(super) use verify::verify;
 
+use super::beside::Beside;
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::tell::memory::Done;
+use super::verify::{self as proving, Evidence};
 use super::{directory, failure, lock, tell};
 use crate::clients::elasticsearch::{EsErrorKind, Snapshot, State};
 use crate::datastores::job_file::Source;
@@ -111,7 +113,7 @@ async fn attempt(context: &Context, tier: Tier) -> Result<SnapshotReport, JobErr
         }
     };
     let manifest = SnapshotManifest::of(context, &cluster, tier, &whole, bytes, about.version, nodes);
-    manifest::write(&place, &manifest).map_err(|error| {
+    manifest.write(&place).map_err(|error| {
         JobError::new(
             Stage::Record,
             format!("the snapshot {name} is good, and what is known of it cannot be written to {}: {error}", place.display()),
@@ -181,12 +183,22 @@ async fn expire(
     let all = Box::pin(cluster.snapshots(Stage::Expire)).await?;
     let now = context.clock.now();
     let mut expired = Vec::new();
-    for (one, fate) in cluster.fates(&all, now) {
+    // What the last proven one held is what the next is measured by, however long it is gone.
+    let proofs = proving::all(place).map_err(|error| failed(error.to_string()))?;
+    let measure = proofs.iter().find(|proof| proof.is_proof()).map(|proof| proof.name.clone());
+    let forget = |name: &str| {
+        directory::remove(&place.join(SnapshotManifest::file(name)))?;
+        match measure.as_deref() == Some(name) {
+            true => Ok(()),
+            false => directory::remove(&place.join(Evidence::file(name))),
+        }
+    };
+    for (one, fate) in cluster.fates(&all, &proofs, now) {
         if fate.is_kept() {
             continue;
         }
         // What is known of it goes first: without it a snapshot is none that could be missed.
-        manifest::remove(place, &one.name).map_err(|error| failed(error.to_string()))?;
+        forget(&one.name).map_err(|error: std::io::Error| failed(error.to_string()))?;
         match Box::pin(cluster.client.delete(cluster.repository(), &one.name)).await {
             Ok(()) => expired.push(one.name),
             Err(error) if error.kind == EsErrorKind::Busy => {
@@ -200,7 +212,7 @@ async fn expire(
     for known in manifest::all(place, context).map_err(|error| failed(error.to_string()))? {
         let is_there = all.iter().any(|one| one.name == known.name);
         if !is_there && snapshots::due(known.began, context.job.keep.days).is_some_and(|due| due <= now) {
-            manifest::remove(place, &known.name).map_err(|error| failed(error.to_string()))?;
+            forget(&known.name).map_err(|error: std::io::Error| failed(error.to_string()))?;
         }
     }
     Ok(expired)

@@ -14,7 +14,8 @@ use crate::datastores::prove::{Counts, judge};
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::restore::Wanted;
-use crate::jobs::verify::{Evidence, FORMAT, last_proof, write};
+use crate::jobs::beside::Beside;
+use crate::jobs::verify::{Evidence, last_proof};
 use crate::jobs::{directory, lock};
 use crate::vocab::Tier;
 
@@ -47,7 +48,7 @@ pub async fn verify(context: &Context, wanted: &Wanted) -> Result<Evidence, JobE
         reasons.extend(verdict.reasons.iter().map(ToString::to_string));
     }
     let evidence = Evidence {
-        format: FORMAT.to_owned(),
+        format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: chosen.name.clone(),
         environment: context.job.environment.clone(),
@@ -63,7 +64,7 @@ pub async fn verify(context: &Context, wanted: &Wanted) -> Result<Evidence, JobE
         counts,
         checks: Vec::new(),
     };
-    write(&place, &evidence).map_err(|error| {
+    evidence.write(&place).map_err(|error| {
         JobError::new(
             Stage::Record,
             format!("the evidence cannot be written: {}: {error}", place.display()),

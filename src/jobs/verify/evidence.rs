@@ -1,6 +1,6 @@
 //! What a verification found: `NAME.verified.json` beside the backup, on disk and in the bucket.
 
-use std::fs;
+use std::cmp::Reverse;
 use std::io;
 use std::path::Path;
 
@@ -8,14 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::datastores::prove::{Checked, Counts};
-use crate::jobs::directory;
+use crate::jobs::beside::Beside;
 use crate::vocab::{Datastore, Environment, HostName, Tier};
-
-/// The format that this program writes.
-pub const FORMAT: &str = "reconcile.evidence/1";
-const ENDING: &str = ".verified.json";
-/// The most that it may hold: some hundred thousand tables.
-const LIMIT: u64 = 32 << 20;
 
 /// What was found in one backup. Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,39 +43,24 @@ impl Evidence {
     }
 }
 
-/// The evidence's file or key for a backup's.
-pub fn file(name: &str) -> String {
-    format!("{name}{ENDING}")
-}
+impl Beside for Evidence {
+    const FORMAT: &str = "reconcile.evidence/1";
+    const ENDING: &str = ".verified.json";
+    /// Some hundred thousand tables.
+    const LIMIT: u64 = 32 << 20;
 
-/// As it is written: for people too.
-pub fn render(evidence: &Evidence) -> io::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(evidence).map_err(io::Error::other)?;
-    text.push(b'\n');
-    Ok(text)
-}
+    fn format(&self) -> &str {
+        &self.format
+    }
 
-/// Reads what [`render`] wrote.
-pub fn parse(text: &[u8]) -> Option<Evidence> {
-    let evidence: Evidence = serde_json::from_slice(text).ok()?;
-    (evidence.format == FORMAT).then_some(evidence)
-}
-
-pub fn write(place: &Path, evidence: &Evidence) -> io::Result<()> {
-    directory::write(place, &file(&evidence.name), &render(evidence)?)
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// All evidence in a directory, the latest first; what is broken or too large is none.
 pub fn all(place: &Path) -> io::Result<Vec<Evidence>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(place)? {
-        let entry = entry?;
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.ends_with(ENDING));
-        let Ok(metadata) = entry.metadata() else { continue };
-        if is_ours && metadata.is_file() && metadata.len() <= LIMIT {
-            found.extend(fs::read(entry.path()).ok().and_then(|text| parse(&text)));
-        }
-    }
-    found.sort_by_key(|evidence| std::cmp::Reverse(evidence.ended));
+    let mut found = Evidence::all(place)?;
+    found.sort_by_key(|evidence| Reverse(evidence.ended));
     Ok(found)
 }

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-pub(super) use evidence::write;
-pub use evidence::{Evidence, FORMAT, all, file, parse};
+pub use evidence::{Evidence, all};
 
+use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::directory::{self, size};
@@ -63,8 +64,8 @@ pub async fn verify(
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
-        .unwrap_or_else(|| place.clone());
-    let staging = Staging::named(&around, &format!(".reconcile-verify-{}", context.job.datastore))?;
+        .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
+    let staging = Staging::named(&around, &scratch_name(context, &place, &around))?;
     check_room(&chosen, &staging.0)?;
     let work = Work::of(context, &chosen, &staging.0);
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
@@ -72,7 +73,7 @@ pub async fn verify(
 
     let last = last_proof(&place, context, &chosen.name, chosen.ended);
     let mut evidence = Evidence {
-        format: FORMAT.to_owned(),
+        format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: chosen.name.clone(),
         environment: context.job.environment.clone(),
@@ -109,6 +110,32 @@ pub async fn verify(
     Ok(evidence)
 }
 
+/// Where large things are put for a while, by the Filesystem Hierarchy Standard, 5.15.
+const ELSEWHERE: &str = "/var/tmp";
+
+/// The backup directory has room and is private; but where it is root's alone no server can run in it.
+fn usual_scratch(source: &Source, place: &Path) -> PathBuf {
+    let server = match source {
+        Source::Postgresql(_) => postgresql::server_user(place).ok().flatten(),
+        _ => None,
+    };
+    match server.and_then(|user| postgresql::shut_to(place, user)) {
+        Some(_) => PathBuf::from(ELSEWHERE),
+        None => place.to_owned(),
+    }
+}
+
+/// What a killed verification left is found again by its name; elsewhere those of other directories lie beside it.
+fn scratch_name(context: &Context, place: &Path, around: &Path) -> String {
+    let name = format!(".reconcile-verify-{}", context.job.datastore);
+    match place == around {
+        true => name,
+        false => {
+            format!("{name}-{}", &hex::encode(Sha256::digest(place.as_os_str().as_encoded_bytes()))[..12])
+        }
+    }
+}
+
 /// The last evidence that proved another backup of the same datastore.
 pub(super) fn last_proof(
     place: &Path,
@@ -131,10 +158,10 @@ async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<()
         JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
             .help("what was found is in the error or the report above; run it again when that is mended")
     };
-    write(place, evidence).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+    evidence.write(place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
-        let text = evidence::render(evidence).map_err(|error| unwritten(error.to_string()))?;
-        let key = file(&object.key);
+        let text = evidence.render().map_err(|error| unwritten(error.to_string()))?;
+        let key = Evidence::file(&object.key);
         let written = remote::put(&object.store, &object.bucket, &key, text).await;
         written.map_err(|why| unwritten(format!("s3://{}/{key}: {why}", object.bucket)))?;
     }
@@ -238,7 +265,8 @@ impl Work {
         postgresql::own(&self.staging, user).map_err(|error| error.message)?;
         let place = |one: &postgresql::Tablespace| self.staging.join(format!("tablespace-{}", one.oid));
         let build = |bytes: &mut (dyn Read + Send)| {
-            postgresql::build(&self.parcel, bytes, &self.staging, user, &place).map_err(Broken::from)
+            let ground = postgresql::Ground { staging: &self.staging, user, place: &place };
+            ground.build(&self.parcel, bytes).map_err(Broken::from)
         };
         self.read(shown, build)
     }

@@ -524,14 +524,23 @@ async fn a_snapshot_is_proven_by_restoring_each_index_for_a_while() {
     );
     assert_eq!(play.documents(FORMS), Some(7));
     assert_eq!(play.look().await.verified, Some(evidence.ended));
-    let file = play.host.path(&verify::file(&evidence.name));
-    assert!(verify::parse(&std::fs::read(file).expect("evidence")).is_some_and(|read| read == evidence));
+    assert_eq!(verify::all(&play.host.context.directory()).expect("read"), [evidence]);
 
     // One whose files are damaged, and one that lost its documents, are none.
     play.host.pass(TimeDelta::days(1));
     play.snapshot().await.expect("a snapshot");
     let evidence = verify::verify(&play.host.context, &[], &Wanted::Newest, None).await.expect("looked");
     assert!(evidence.reasons.iter().any(|reason| reason.contains("where the last proven backup held")), "{evidence:?}");
+    // Nothing goes for one that was condemned.
+    let row = |listing: &jobs::Listing, day: u32| {
+        let name = format!("{REPOSITORY}_2026_11_{day}");
+        let row = listing.backups.iter().find(|row| row.name == name).expect("listed");
+        (row.proven, row.restored, row.here.map(|here| here.keep))
+    };
+    play.host.pass(TimeDelta::days(9));
+    let listing = jobs::list(&play.host.context, &[]).await.expect("a list");
+    assert_eq!(row(&listing, 21), (Some(true), Some(true), Some(jobs::Keep::NewestProven)));
+    assert_eq!(row(&listing, 22), (Some(false), Some(false), Some(jobs::Keep::Due)));
     play.cluster.turn(|knobs| knobs.damaged = [FORMS.to_owned()].into());
     let first = Wanted::Named(format!("{REPOSITORY}_2026_11_21"));
     let evidence = verify::verify(&play.host.context, &[], &first, None).await.expect("looked");

@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use chrono::{DateTime, TimeDelta, Utc};
-use reconcile::datastores::job_file::{Compression, JobFile, KeepLocal, Source, VERSION};
+use reconcile::datastores::job_file::{Compression, JobFile, KeepLocal, Source, Upload, VERSION};
 use reconcile::datastores::postgresql::job::Connection;
 use reconcile::datastores::postgresql::settings::{Method, PostgresqlSource};
 use reconcile::datastores::tree::job::Elsewhere;
-use reconcile::jobs::{Context, Manifest};
+use reconcile::jobs::{Context, Manifest, Store};
 use reconcile::vocab::Clock;
 use tempfile::TempDir;
 
@@ -24,6 +25,22 @@ pub struct Host {
 impl Host {
     pub fn new(method: Method) -> Self {
         Host::of("postgresql", DIRECTORY, Source::Postgresql(PostgresqlSource { method, read_from: None }))
+    }
+
+    /// Makes a bucket that keeps versions, and of it the host's second place. `versioned`: under undated keys.
+    pub async fn upload_to(&mut self, client: &aws_sdk_s3::Client, bucket: &str, versioned: bool) {
+        client.create_bucket().bucket(bucket).send().await.expect("a bucket");
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let put = client.put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
+        put.send().await.expect("versioning");
+        self.context.job.upload = Some(Upload {
+            bucket: bucket.parse().expect("a bucket's name"),
+            region: None,
+            endpoint: None,
+            account: None,
+            versioned,
+        });
+        self.context.store = Some(Store { client: client.clone(), owner: None, owner_unknown: None });
     }
 
     /// A host of another datastore, with this backup directory.

@@ -1,9 +1,7 @@
 //! The copy in the bucket over a real connection, to a storage that others wrote.
 
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use reconcile::datastores::job_file::Upload;
 use reconcile::datastores::postgresql::settings::Method;
-use reconcile::jobs::{self, Store};
+use reconcile::jobs;
 use reconcile::vocab::Tier;
 
 use super::dump::{End, Made};
@@ -27,27 +25,10 @@ fn client(moto: &Moto) -> aws_sdk_s3::Client {
 async fn backups_arrive_and_are_listed() {
     let Some(moto) = moto::start() else { return };
     let client = client(&moto);
-    client.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    client
-        .put_bucket_versioning()
-        .bucket(BUCKET)
-        .versioning_configuration(enabled)
-        .send()
-        .await
-        .expect("versioning");
-
     let mut host = Host::new(Method::Plain);
-    host.context.store = Some(Store { client: client.clone(), owner: None, owner_unknown: None });
-    host.context.job.upload = Some(Upload {
-        bucket: BUCKET.parse().expect("bucket"),
-        region: None,
-        endpoint: None,
-        account: None,
-        // moto answers GetBucketVersioning and CompleteMultipartUpload with documents that the SDK cannot read: so dated
-        // keys, and nothing that needs parts.
-        versioned: false,
-    });
+    // moto answers GetBucketVersioning and CompleteMultipartUpload with documents that the SDK cannot read: so dated keys,
+    // and nothing that needs parts.
+    host.upload_to(&client, BUCKET, false).await;
     for (tier, bytes) in [(Tier::Daily, 1 << 20), (Tier::Weekly, 3 << 20)] {
         let report =
             jobs::backup_with(&host.context, tier, Made::open(bytes, End::Whole)).await.expect("a backup");

@@ -5,10 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use chrono::TimeDelta;
 use reconcile::clients::aws::Aws;
-use reconcile::datastores::job_file::{Services, Source, Upload};
+use reconcile::datastores::job_file::{Services, Source};
 use reconcile::datastores::postgresql::settings::Method;
 use reconcile::datastores::tree::settings::TreeSource;
 use reconcile::jobs::restore::{self, Restored, Wanted};
@@ -40,23 +39,7 @@ pub async fn with_bucket(host: &mut Host, versioned: bool) -> aws_sdk_s3::Client
     let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
     let sandbox = Sandbox::memory(SandboxConfig::default(), clock).expect("a sandbox");
     let client = Aws::load(sandbox.aws_settings()).await.s3_transfer(None);
-    client.create_bucket().bucket(BUCKET).send().await.expect("made");
-    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    client
-        .put_bucket_versioning()
-        .bucket(BUCKET)
-        .versioning_configuration(enabled)
-        .send()
-        .await
-        .expect("put");
-    host.context.job.upload = Some(Upload {
-        bucket: BUCKET.parse().expect("valid"),
-        region: None,
-        endpoint: None,
-        account: None,
-        versioned,
-    });
-    host.context.store = Some(Store { client: client.clone(), owner: None, owner_unknown: None });
+    host.upload_to(&client, BUCKET, versioned).await;
     client
 }
 

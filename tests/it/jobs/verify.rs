@@ -13,7 +13,7 @@ use reconcile::datastores::postgresql::settings::Method;
 use reconcile::datastores::prove::SqlCheck;
 use reconcile::jobs::restore::Wanted;
 use reconcile::jobs::verify::{Evidence, verify};
-use reconcile::jobs::{self, JobError};
+use reconcile::jobs::{self, JobError, Keep};
 use reconcile::vocab::Tier;
 
 use super::host::Host;
@@ -69,6 +69,12 @@ async fn a_good_backup_is_proven_and_the_next_is_measured_by_it() {
         assert!(evidence.reasons.iter().any(|reason| reason.contains("does not hold: it answered `f`")));
         assert!(evidence.notes.iter().any(|note| note.contains("public.notes is gone")), "{evidence:#?}");
 
+        // Nothing older goes for a backup that is worth nothing.
+        let listing = jobs::list(&host.context, &[]).await.expect("a list").backups;
+        let told: Vec<_> = listing.iter().map(|row| (row.proven, row.restored)).collect();
+        assert_eq!(told, [(Some(false), Some(false)), (Some(true), Some(true))]);
+        assert_eq!(listing[1].here.expect("here").keep, Keep::NewestProven);
+
         // From the bucket alone the evidence is kept there.
         for file in host.files().iter().filter(|file| file.ends_with(".tar.gz") || file.ends_with(".gz")) {
             fs::remove_file(host.path(file)).expect("removed");
@@ -77,6 +83,29 @@ async fn a_good_backup_is_proven_and_the_next_is_measured_by_it() {
         let key = format!("{}.verified.json", evidence.name);
         assert!(client.head_object().bucket(BUCKET).key(&key).send().await.is_ok(), "{key}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_goes_with_its_backup_and_the_last_proof_stays_as_the_measure() {
+    let Some(server) = Postgres::start("") else { return };
+    server.sql("create table people as select n from generate_series(1, 500) n");
+    let host = host(&server, Method::Dump);
+    let mut names = Vec::new();
+    for rows in [500, 600, 0] {
+        server
+            .sql(&format!("truncate people; insert into people select n from generate_series(1, {rows}) n"));
+        names.push(jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name);
+        let evidence = proof(&host).await.expect("looked at");
+        assert_eq!(evidence.is_proof(), rows > 0, "{evidence:#?}");
+        host.pass(TimeDelta::days(1));
+    }
+    host.pass(TimeDelta::days(30));
+    server.sql("insert into people select n from generate_series(1, 200) n");
+    let last = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name;
+    let left = [format!("{}.verified.json", names[1]), last.clone(), format!("{last}.manifest.json")];
+    assert_eq!(host.files(), left);
+    let evidence = proof(&host).await.expect("looked at");
+    assert_eq!(evidence.reasons, ["it holds 200 where the last proven backup held 600"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,18 +35,91 @@ pub struct Data {
     pub tablespaces: Vec<Tablespace>,
 }
 
-/// Builds a data directory in `staging`, which is empty and the user's. `place` says where the content of a tablespace is
-/// to be unpacked: its original directory is another server's, or this one's own.
-pub fn build(
-    parcel: &Parcel,
-    bytes: &mut (dyn Read + Send),
-    staging: &Path,
-    user: Option<RunAs>,
-    place: &dyn Fn(&Tablespace) -> PathBuf,
-) -> Result<Data, DumpError> {
-    match parcel.content {
-        Content::Archive => unpack(parcel, bytes, staging, user, place),
-        Content::Script => load(parcel, bytes, staging, user),
+/// Where a data directory is built.
+pub struct Ground<'a> {
+    /// Empty, and the user's.
+    pub staging: &'a Path,
+    /// As whom the server's programs run.
+    pub user: Option<RunAs>,
+    /// Where the content of a tablespace is to be unpacked: its original directory is another server's, or this one's own.
+    pub place: &'a dyn Fn(&Tablespace) -> PathBuf,
+}
+
+impl Ground<'_> {
+    /// Builds what the backup holds.
+    pub fn build(&self, parcel: &Parcel, bytes: &mut (dyn Read + Send)) -> Result<Data, DumpError> {
+        match parcel.content {
+            Content::Archive => self.unpack(parcel, bytes),
+            Content::Script => self.load(parcel, bytes),
+        }
+    }
+
+    fn unpack(&self, parcel: &Parcel, bytes: &mut (dyn Read + Send)) -> Result<Data, DumpError> {
+        let Ground { staging, user, .. } = *self;
+        let (raw, data) = (staging.join("unpacked"), staging.join("data"));
+        // Only for making directories: which version it is, the archive tells.
+        let maker = Programs { bin: PathBuf::new(), user };
+        maker.directory(&raw).map_err(unmade)?;
+        archive::unpack(bytes, &raw, user, Attributes::Modes)?;
+        let holds = |name: &'static str| move |path: &Path| path.join(name).is_file();
+        let mut tablespaces = Vec::new();
+        let cluster = archive::find(&raw, holds("global/pg_control")).map_err(unmade)?;
+        match cluster {
+            Some(found) => {
+                fs::rename(found, &data).map_err(unmade)?;
+                tablespaces::refuse_unpacked(&data)?;
+            }
+            None => {
+                let parts = archive::find(&raw, holds("base.tar")).map_err(unmade)?.ok_or_else(|| {
+                    DumpError::new(
+                        "the archive holds no PostgreSQL cluster: there is no global/pg_control in it",
+                    )
+                    .help("see what it holds: tar -tzf FILE | head")
+                })?;
+                maker.directory(&data).map_err(unmade)?;
+                unpack_part(&parts.join("base.tar"), &data, user)?;
+                tablespaces = tablespaces::read(&data)?;
+                for tablespace in &mut tablespaces {
+                    let into = (self.place)(tablespace);
+                    maker.directory(&into).map_err(unmade)?;
+                    unpack_part(&parts.join(format!("{}.tar", tablespace.oid)), &into, user)?;
+                    tablespace.unpacked = Some(into);
+                }
+            }
+        }
+        let _ = fs::remove_dir_all(&raw);
+        // A server starts on no other.
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(unmade)?;
+        let version = fs::read_to_string(data.join("PG_VERSION")).map_err(unmade)?;
+        let version: Version = version.trim().parse()?;
+        let programs = programs::same(version, user)?;
+        Ok(Data { directory: data, programs, version, role: role(&parcel.source), tablespaces })
+    }
+
+    fn load(&self, parcel: &Parcel, bytes: &mut (dyn Read + Send)) -> Result<Data, DumpError> {
+        let Ground { staging, user, .. } = *self;
+        let mut head = Vec::new();
+        bytes.take(HEAD as u64).read_to_end(&mut head).map_err(unread)?;
+        let told = Head::of(&String::from_utf8_lossy(&head));
+        let manifest: Option<Version> = parcel.server_version.as_deref().and_then(|text| text.parse().ok());
+        let programs = programs::at_least(told.version.max(manifest), user)?;
+        let version = programs::version(&programs, "psql")?;
+        if told.restricted && !version.knows_restrict() {
+            return Err(DumpError::new(format!(
+                "psql {version} is too old for this script: it does not know the command \\restrict, and would take the \
+                 dump's data for commands"
+            ))
+            .help("install the newest release of the same major version; nothing was begun"));
+        }
+        let data = staging.join("data");
+        programs.directory(&data).map_err(unmade)?;
+        let role = role(&parcel.source);
+        initialise(&programs, &data, &role, &parcel.source)?;
+        let scratch = ScratchServer::start(&programs, &data, &role, &[], START_LIMIT)?;
+        feed(&scratch, &mut io::Cursor::new(head).chain(bytes), &role)?;
+        scratch.stop()?;
+        Ok(Data { directory: data, programs, version, role, tablespaces: Vec::new() })
     }
 }
 
@@ -57,52 +130,6 @@ fn role(source: &BTreeMap<String, String>) -> String {
 
 fn unmade(error: io::Error) -> DumpError {
     DumpError::new(format!("the directory to restore into cannot be used: {error}"))
-}
-
-fn unpack(
-    parcel: &Parcel,
-    bytes: &mut (dyn Read + Send),
-    staging: &Path,
-    user: Option<RunAs>,
-    place: &dyn Fn(&Tablespace) -> PathBuf,
-) -> Result<Data, DumpError> {
-    let (raw, data) = (staging.join("unpacked"), staging.join("data"));
-    // Only for making directories: which version it is, the archive tells.
-    let maker = Programs { bin: PathBuf::new(), user };
-    maker.directory(&raw).map_err(unmade)?;
-    archive::unpack(bytes, &raw, user, Attributes::Modes)?;
-    let holds = |name: &'static str| move |path: &Path| path.join(name).is_file();
-    let mut tablespaces = Vec::new();
-    let cluster = archive::find(&raw, holds("global/pg_control")).map_err(unmade)?;
-    match cluster {
-        Some(found) => {
-            fs::rename(found, &data).map_err(unmade)?;
-            tablespaces::refuse_unpacked(&data)?;
-        }
-        None => {
-            let parts = archive::find(&raw, holds("base.tar")).map_err(unmade)?.ok_or_else(|| {
-                DumpError::new("the archive holds no PostgreSQL cluster: there is no global/pg_control in it")
-                    .help("see what it holds: tar -tzf FILE | head")
-            })?;
-            maker.directory(&data).map_err(unmade)?;
-            unpack_part(&parts.join("base.tar"), &data, user)?;
-            tablespaces = tablespaces::read(&data)?;
-            for tablespace in &mut tablespaces {
-                let into = place(tablespace);
-                maker.directory(&into).map_err(unmade)?;
-                unpack_part(&parts.join(format!("{}.tar", tablespace.oid)), &into, user)?;
-                tablespace.unpacked = Some(into);
-            }
-        }
-    }
-    let _ = fs::remove_dir_all(&raw);
-    // A server starts on no other.
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(unmade)?;
-    let version = fs::read_to_string(data.join("PG_VERSION")).map_err(unmade)?;
-    let version: Version = version.trim().parse()?;
-    let programs = programs::same(version, user)?;
-    Ok(Data { directory: data, programs, version, role: role(&parcel.source), tablespaces })
 }
 
 fn unpack_part(part: &Path, into: &Path, user: Option<RunAs>) -> Result<(), DumpError> {
@@ -131,35 +158,6 @@ impl Head {
             restricted: text.lines().any(|line| line.starts_with("\\restrict ")),
         }
     }
-}
-
-fn load(
-    parcel: &Parcel,
-    bytes: &mut (dyn Read + Send),
-    staging: &Path,
-    user: Option<RunAs>,
-) -> Result<Data, DumpError> {
-    let mut head = Vec::new();
-    bytes.take(HEAD as u64).read_to_end(&mut head).map_err(unread)?;
-    let told = Head::of(&String::from_utf8_lossy(&head));
-    let manifest: Option<Version> = parcel.server_version.as_deref().and_then(|text| text.parse().ok());
-    let programs = programs::at_least(told.version.max(manifest), user)?;
-    let version = programs::version(&programs, "psql")?;
-    if told.restricted && !version.knows_restrict() {
-        return Err(DumpError::new(format!(
-            "psql {version} is too old for this script: it does not know the command \\restrict, and would take the \
-             dump's data for commands"
-        ))
-        .help("install the newest release of the same major version; nothing was begun"));
-    }
-    let data = staging.join("data");
-    programs.directory(&data).map_err(unmade)?;
-    let role = role(&parcel.source);
-    initialise(&programs, &data, &role, &parcel.source)?;
-    let scratch = ScratchServer::start(&programs, &data, &role, &[], START_LIMIT)?;
-    feed(&scratch, &mut io::Cursor::new(head).chain(bytes), &role)?;
-    scratch.stop()?;
-    Ok(Data { directory: data, programs, version, role, tablespaces: Vec::new() })
 }
 
 fn unread(error: io::Error) -> DumpError {

@@ -11,7 +11,7 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, Uid, User};
 
 use super::Connection;
-use super::rebuild::{self, Data};
+use super::rebuild::{Data, Ground};
 use super::server::DATA_DIRECTORY;
 use super::tablespaces;
 use crate::clients::process::RunAs;
@@ -86,7 +86,7 @@ impl Restore for PostgresqlRestore {
             false => beside(home, &format!("tablespace-{}", tablespace.oid)),
         };
         let place = |tablespace: &tablespaces::Tablespace| beside(&end(tablespace), "restored");
-        let data = rebuild::build(&self.parcel, bytes, staging, user, &place)?;
+        let data = Ground { staging, user, place: &place }.build(&self.parcel, bytes)?;
         self.finish(data, home, in_place, end)
     }
 }
@@ -147,8 +147,30 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// Gives a directory to whoever the server's programs run as.
 pub fn own(path: &Path, user: Option<RunAs>) -> Result<(), DumpError> {
     let Some(RunAs { uid, gid }) = user else { return Ok(()) };
+    if let Some(shut) = path.parent().and_then(|around| shut_to(around, RunAs { uid, gid })) {
+        let who = User::from_uid(uid.into()).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+        return Err(DumpError::new(format!(
+            "{who}, as whom the server runs, may not enter {}",
+            shut.display()
+        ))
+        .help("name a directory that it can reach: --scratch DIR, or --to DIR"));
+    }
     std::os::unix::fs::chown(path, Some(uid), Some(gid))
         .map_err(|error| DumpError::new(format!("{} cannot be given to its user: {error}", path.display())))
+}
+
+/// The directory on the way to `path` that the user may not enter; those that cannot be looked at tell by themselves.
+pub fn shut_to(path: &Path, user: RunAs) -> Option<&Path> {
+    path.ancestors().find(|directory| {
+        fs::metadata(directory).is_ok_and(|metadata| {
+            let bit = match (metadata.uid() == user.uid, metadata.gid() == user.gid) {
+                (true, _) => 0o100,
+                (false, true) => 0o010,
+                (false, false) => 0o001,
+            };
+            metadata.mode() & bit == 0
+        })
+    })
 }
 
 /// Whom a server's programs run as, where this runs as root, as which no server runs: whoever owns the data, or the

@@ -1,0 +1,243 @@
+//! Sending a backup: one PutObject, or parts that are sent while the file grows, completed only once the dump is whole;
+//! and breaking off what came to nothing. Must never complete what the dump's side did not call whole.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_s3::client::customize::CustomizableOperation;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::explain::explain;
+use super::proof::{agrees, version};
+use super::{Target, Uploaded, Word, base64};
+use crate::jobs::directory::size;
+use crate::jobs::error::{JobError, Stage};
+use crate::jobs::slice::body;
+use crate::jobs::stream::Part;
+
+/// Parts under way at once.
+const IN_FLIGHT: usize = 4;
+
+impl Target {
+    pub(super) async fn put(&self, file: &Arc<File>, part: Part) -> Result<Uploaded, JobError> {
+        let request = self
+            .store
+            .client
+            .put_object()
+            .bucket(self.bucket.as_str())
+            .key(&self.key)
+            .set_expected_bucket_owner(self.store.owner())
+            .set_if_none_match(self.condition())
+            .set_metadata(Some(self.metadata()))
+            .content_length(length(part))
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+            .checksum_crc64_nvme(base64(part.crc64nvme))
+            .body(body(file.clone(), part.offset, part.length));
+        match patiently(request.customize(), part.length).send().await {
+            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
+            Err(error) => self.standing(&error, part.length, part.crc64nvme, "the upload").await,
+        }
+    }
+
+    pub(super) async fn create(&self) -> Result<String, JobError> {
+        let answer = self
+            .store
+            .client
+            .create_multipart_upload()
+            .bucket(self.bucket.as_str())
+            .key(&self.key)
+            .set_expected_bucket_owner(self.store.owner())
+            .set_metadata(Some(self.metadata()))
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+            .checksum_type(ChecksumType::FullObject)
+            .send()
+            .await
+            .map_err(|error| self.failed("beginning the upload", &explain(&error)))?;
+        answer.upload_id.ok_or_else(|| self.failed("beginning the upload", "the store gave it no id"))
+    }
+
+    /// Sends parts, several at once, until the dump is whole, and completes.
+    pub(super) async fn parts(
+        &self,
+        id: &str,
+        file: &Arc<File>,
+        first: Part,
+        words: &mut UnboundedReceiver<Word>,
+    ) -> Result<Option<Uploaded>, JobError> {
+        let mut under_way = FuturesUnordered::from_iter([Box::pin(self.part(id, file, first))]);
+        let mut sent = Vec::new();
+        let mut whole = None;
+        while whole.is_none() || !under_way.is_empty() {
+            tokio::select! {
+                Some(part) = under_way.next() => sent.push(part?),
+                word = words.recv(), if whole.is_none() && under_way.len() < IN_FLIGHT => match word {
+                    Some(Word::Part(part)) => under_way.push(Box::pin(self.part(id, file, part))),
+                    Some(Word::Whole { bytes, crc64nvme }) => whole = Some((bytes, crc64nvme)),
+                    None => return Ok(None),
+                },
+            }
+        }
+        // Without an end the loop above has returned.
+        let Some((bytes, crc64nvme)) = whole else { return Ok(None) };
+        sent.sort_by_key(CompletedPart::part_number);
+        self.complete(id, sent, bytes, crc64nvme).await.map(Some)
+    }
+
+    async fn part(&self, id: &str, file: &Arc<File>, part: Part) -> Result<CompletedPart, JobError> {
+        let number = i32::try_from(part.number).unwrap_or(i32::MAX);
+        let request = self
+            .store
+            .client
+            .upload_part()
+            .bucket(self.bucket.as_str())
+            .key(&self.key)
+            .upload_id(id)
+            .part_number(number)
+            .set_expected_bucket_owner(self.store.owner())
+            .content_length(length(part))
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+            .checksum_crc64_nvme(base64(part.crc64nvme))
+            .body(body(file.clone(), part.offset, part.length));
+        let answer = patiently(request.customize(), part.length)
+            .send()
+            .await
+            .map_err(|error| self.failed(&format!("part {number} of the upload"), &explain(&error)))?;
+        Ok(CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(answer.e_tag)
+            .checksum_crc64_nvme(base64(part.crc64nvme))
+            .build())
+    }
+
+    async fn complete(
+        &self,
+        id: &str,
+        parts: Vec<CompletedPart>,
+        bytes: u64,
+        crc64nvme: u64,
+    ) -> Result<Uploaded, JobError> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let answer = self
+            .store
+            .client
+            .complete_multipart_upload()
+            .bucket(self.bucket.as_str())
+            .key(&self.key)
+            .upload_id(id)
+            .set_expected_bucket_owner(self.store.owner())
+            .set_if_none_match(self.condition())
+            .checksum_type(ChecksumType::FullObject)
+            .checksum_crc64_nvme(base64(crc64nvme))
+            .mpu_object_size(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .multipart_upload(parts)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
+            Err(error) => self.standing(&error, bytes, crc64nvme, "completing the upload").await,
+        }
+    }
+
+    /// After a write that was refused because the object stands or the upload is gone: an earlier try may have
+    /// succeeded while its answer was lost. The same bytes there are as good as written now.
+    async fn standing<E: ProvideErrorMetadata + std::error::Error + 'static>(
+        &self,
+        error: &SdkError<E>,
+        bytes: u64,
+        crc64nvme: u64,
+        what: &str,
+    ) -> Result<Uploaded, JobError> {
+        let taken = error.code() == Some("PreconditionFailed");
+        if !taken && error.code() != Some("NoSuchUpload") {
+            return Err(self.failed(what, &explain(error)));
+        }
+        let there = self.head(None).await.map_err(|why| self.failed(what, &why))?;
+        if agrees(&there, bytes, crc64nvme).is_ok() {
+            return Ok(Uploaded { version_id: version(there.version_id) });
+        }
+        if !taken {
+            return Err(self.failed(what, &explain(error)));
+        }
+        let size = size(u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default());
+        let message = format!(
+            "s3://{}/{} holds another backup already ({size}), and dated keys are never overwritten; the new backup exists \
+             on this host alone",
+            self.bucket, self.key
+        );
+        Err(JobError::new(Stage::Upload, message)
+            .help("nothing is lost: the bucket has a backup of this date; if it must have the new one, copy it under another name"))
+    }
+
+    /// Removes what killed jobs of this key left half uploaded: the lock is held, so none of it is alive.
+    pub(super) async fn abort_stale(&self) {
+        let client = &self.store.client;
+        let request = client
+            .list_multipart_uploads()
+            .bucket(self.bucket.as_str())
+            .prefix(&self.key)
+            .set_expected_bucket_owner(self.store.owner());
+        match request.send().await {
+            Ok(answer) => {
+                let same_key = answer.uploads().iter().filter(|upload| upload.key() == Some(&self.key));
+                for id in same_key.filter_map(|upload| upload.upload_id()) {
+                    self.abort(id).await;
+                }
+            }
+            // The bucket's own rule removes them after some days.
+            Err(error) => {
+                tracing::info!("uploads that were broken off cannot be listed: {}", explain(&error))
+            }
+        }
+    }
+
+    pub(super) async fn abort(&self, id: &str) {
+        if let Err(error) = self.break_off(id).await {
+            tracing::warn!("{error}");
+        }
+    }
+
+    async fn break_off(&self, id: &str) -> Result<(), JobError> {
+        let request = self
+            .store
+            .client
+            .abort_multipart_upload()
+            .bucket(self.bucket.as_str())
+            .key(&self.key)
+            .upload_id(id)
+            .set_expected_bucket_owner(self.store.owner());
+        let ended = request.send().await;
+        ended.map(|_| ()).map_err(|error| self.failed("breaking off an upload", &explain(&error)))
+    }
+
+    /// Begins an upload and breaks it off: what the job's own identity must be able to do.
+    pub async fn try_out(&self) -> Result<(), JobError> {
+        self.store.knows_owner().map_err(|why| self.failed("an upload", &why))?;
+        let id = self.create().await?;
+        self.break_off(&id).await
+    }
+}
+
+fn length(part: Part) -> i64 {
+    i64::try_from(part.length).unwrap_or(i64::MAX)
+}
+
+/// Gives a large body the time it needs even at 128 KiB a second; the client's own limits are for small calls.
+fn patiently<T, E, B>(
+    operation: CustomizableOperation<T, E, B>,
+    bytes: u64,
+) -> CustomizableOperation<T, E, B> {
+    let limit = Duration::from_secs(60 + bytes / (128 << 10));
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(limit)
+        // Counted from the request's first byte, it would cut off a body that takes longer to send.
+        .disable_read_timeout()
+        .disable_operation_timeout()
+        .build();
+    operation.config_override(aws_sdk_s3::config::Config::builder().timeout_config(limits))
+}
