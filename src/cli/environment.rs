@@ -69,9 +69,9 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     let world = LiveWorld::connect(environment, aws.await, hosts, secrets, parallel, place.clock()).await;
     let previous = settings.backups.declared.previous_names.iter().map(|one| one.name.clone());
     let elasticsearch = match &settings.vault {
-        Vault::Open { secrets: Secrets { elasticsearch: Some(EsLogin { username, password }), .. }, .. } => {
-            Some(Login { username: username.clone(), password: password.clone() })
-        }
+        Vault::Open {
+            secrets: Secrets { elasticsearch: Some(EsLogin { username, password }), .. }, ..
+        } => Some(Login { username: username.clone(), password: password.clone() }),
         _ => None,
     };
     world.with_job_key(job_key).with_elasticsearch(elasticsearch).with_previous(previous)

@@ -121,7 +121,9 @@ impl Restore {
     ) -> Result<Exit, Failure> {
         let wanted = self.which.wanted();
         let prefix = match self.to.as_deref().map(|to| to.to_str()) {
-            Some(None) => return Err(Failure::usage("--to: what stands before names of indices is plain text")),
+            Some(None) => {
+                return Err(Failure::usage("--to: what stands before names of indices is plain text"));
+            }
             prefix => prefix.flatten(),
         };
         let ready = Box::pin(snapshot::prepare(context, &wanted, prefix)).await?;

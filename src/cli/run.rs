@@ -6,8 +6,8 @@ use super::place::Place;
 use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs::{self, Context, snapshot};
 use crate::jobs::restore::Wanted;
+use crate::jobs::{self, Context, snapshot};
 use crate::report;
 use crate::vocab::{JobCommand, JobKind, Tier};
 

@@ -105,7 +105,8 @@ impl Surroundings {
             Some(path) => self.inside(path),
             None => self.only_job_file(datastore)?,
         };
-        let Loaded { job, keys, alerts, elasticsearch: login } = job_file::read(&path).map_err(|error| self.tell(error))?;
+        let Loaded { job, keys, alerts, elasticsearch: login } =
+            job_file::read(&path).map_err(|error| self.tell(error))?;
         if job.datastore != *datastore {
             return Err(Failure::usage(format!(
                 "the job file {} is of {}, not of {datastore}",

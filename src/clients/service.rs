@@ -154,7 +154,8 @@ async fn once(network: &SharedHttpConnector, ask: &Ask, at: &str) -> Result<Said
     let mut request = HttpRequest::new(body);
     request.set_uri(url.as_str()).map_err(|_| address())?;
     request.set_method(ask.method.name()).map_err(|_| address())?;
-    let mut header = |name: &'static str, value: String| request.headers_mut().try_insert(name, value).map(|_| ());
+    let mut header =
+        |name: &'static str, value: String| request.headers_mut().try_insert(name, value).map(|_| ());
     if ask.body.is_some() {
         header("content-type", "application/json".to_owned()).map_err(|_| address())?;
     }
@@ -191,7 +192,10 @@ fn is_unconnected(error: &ConnectorError) -> bool {
             matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
         });
         let said = cause.to_string();
-        refused || ["client error (Connect)", "dns error", "HTTP connect timeout"].iter().any(|words| said.starts_with(words))
+        refused
+            || ["client error (Connect)", "dns error", "HTTP connect timeout"]
+                .iter()
+                .any(|words| said.starts_with(words))
     })
 }
 
@@ -309,7 +313,8 @@ mod tests {
 
     #[tokio::test]
     async fn where_nobody_listens_the_next_place_is_asked_and_nothing_was_done() {
-        let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let gone =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let ask = Ask { at: vec![format!("http://{gone}"), format!("http://{gone}")], ..ask() };
         let error = over(&network(), &ask).await.expect_err("nobody there");
         assert_eq!(error, Unanswered::Nowhere(format!("http://{gone} or http://{gone}")));

@@ -11,11 +11,12 @@ use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 
 use super::error::{JobError, Stage};
-use crate::datastores::job_file::{
-    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_ELASTICSEARCH_PASSWORD, SECRET_ELASTICSEARCH_USERNAME, SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_SECRET_KEY,
-    SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME, VERSION,
-};
 use crate::clients::service::Login;
+use crate::datastores::job_file::{
+    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_ELASTICSEARCH_PASSWORD, SECRET_ELASTICSEARCH_USERNAME,
+    SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_SECRET_KEY, SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME,
+    VERSION,
+};
 use crate::vocab::Secret;
 
 /// What no job file reaches.

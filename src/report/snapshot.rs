@@ -9,7 +9,8 @@ use crate::vocab::{Datastore, HostName};
 
 /// A snapshot that was made: what, where, and what it made room for.
 pub fn snapshot(report: &SnapshotReport) -> String {
-    let SnapshotManifest { datastore, tier, name, repository, indices, shards, bytes: size, .. } = &report.manifest;
+    let SnapshotManifest { datastore, tier, name, repository, indices, shards, bytes: size, .. } =
+        &report.manifest;
     let size = size.map(|size| format!(", {}", bytes(size))).unwrap_or_default();
     let mut text = format!(
         "{BOLD}{datastore} {tier} snapshot{BOLD:#}: {} in {}{size}\n    {}\n    in {}, {}\n",
@@ -42,11 +43,17 @@ pub fn ready(ready: &SnapshotReady, datastore: &Datastore, host: &HostName) -> S
     let mut text = format!("{BOLD}restore {datastore} on {host}{BOLD:#}\n");
     text.push_str(&format!("    backup  {}\n", one_line(&ready.name)));
     if let Some(ended) = ready.ended {
-        text.push_str(&format!("            whole at {} UTC, {}\n", minute(ended), indices_in(ready.indices.len())));
+        text.push_str(&format!(
+            "            whole at {} UTC, {}\n",
+            minute(ended),
+            indices_in(ready.indices.len())
+        ));
     }
     text.push_str(&format!("    from    {}\n", one_line(&ready.place)));
     match &ready.prefix {
-        Some(prefix) => text.push_str(&format!("    into    {prefix}INDEX: nothing that is there is touched\n")),
+        Some(prefix) => {
+            text.push_str(&format!("    into    {prefix}INDEX: nothing that is there is touched\n"))
+        }
         None => text.push_str("    into    the indices that it was made of\n"),
     }
     if !ready.replaced.is_empty() {

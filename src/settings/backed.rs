@@ -219,7 +219,8 @@ impl Inputs<'_> {
 
     /// On the host itself; commcare-cloud has it listen on the host's own address alone, by the inventory's name for it.
     fn where_it_listens(&self, host: Option<&HostName>) -> Vec<String> {
-        let address = host.and_then(|host| self.inventory.hosts.get(host)).and_then(|host| host.address.as_ref());
+        let address =
+            host.and_then(|host| self.inventory.hosts.get(host)).and_then(|host| host.address.as_ref());
         let mut names = vec!["127.0.0.1".to_owned()];
         for name in address.into_iter().chain(host) {
             let name = if name.as_str().contains(':') { format!("[{name}]") } else { name.to_string() };

@@ -31,8 +31,8 @@ pub mod vault;
 use std::collections::BTreeMap;
 
 use crate::datastores::blobdb::settings::Blobdb;
-use crate::datastores::elasticsearch::settings::Elasticsearch;
 use crate::datastores::couchdb::settings::Couchdb;
+use crate::datastores::elasticsearch::settings::Elasticsearch;
 use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;

@@ -62,11 +62,7 @@ impl Kind {
     pub fn on_host(self) -> bool {
         matches!(
             self,
-            Kind::Program
-                | Kind::SnapshotRepository
-                | Kind::HostDirectory
-                | Kind::HostFile
-                | Kind::Crontab
+            Kind::Program | Kind::SnapshotRepository | Kind::HostDirectory | Kind::HostFile | Kind::Crontab
         )
     }
 }

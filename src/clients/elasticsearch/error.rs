@@ -48,7 +48,10 @@ pub enum EsErrorKind {
 impl EsErrorKind {
     /// Whether it may be over in a moment.
     pub fn passes(self) -> bool {
-        matches!(self, EsErrorKind::Rejected | EsErrorKind::Nowhere | EsErrorKind::Unheard | EsErrorKind::Unready)
+        matches!(
+            self,
+            EsErrorKind::Rejected | EsErrorKind::Nowhere | EsErrorKind::Unheard | EsErrorKind::Unready
+        )
     }
 
     /// Whether it is sure that nothing was done.
@@ -90,7 +93,11 @@ const MOST_WORDS: usize = 600;
 
 impl EsError {
     pub(super) fn strange(what: &str) -> EsError {
-        EsError { kind: EsErrorKind::Strange, status: None, said: format!("what answers is not Elasticsearch: {what}") }
+        EsError {
+            kind: EsErrorKind::Strange,
+            status: None,
+            said: format!("what answers is not Elasticsearch: {what}"),
+        }
     }
 
     /// What an answer with such a status means.
@@ -188,7 +195,8 @@ mod tests {
 
     #[test]
     fn errors_have_the_kinds_of_the_api() {
-        let body = |name: &str| format!(r#"{{"error":{{"type":"{name}","reason":"[x] words"}},"status":500}}"#);
+        let body =
+            |name: &str| format!(r#"{{"error":{{"type":"{name}","reason":"[x] words"}},"status":500}}"#);
         for (status, name, kind) in [
             (404, "repository_missing_exception", EsErrorKind::RepositoryMissing),
             (404, "snapshot_missing_exception", EsErrorKind::SnapshotMissing),
@@ -206,7 +214,10 @@ mod tests {
         ] {
             assert_eq!(of(status, &body(name)).kind, kind, "{name}");
         }
-        assert_eq!(of(404, r#"{"error":"RepositoryMissingException[[a] missing]","status":404}"#).kind, EsErrorKind::RepositoryMissing);
+        assert_eq!(
+            of(404, r#"{"error":"RepositoryMissingException[[a] missing]","status":404}"#).kind,
+            EsErrorKind::RepositoryMissing
+        );
         assert_eq!(of(502, "<html>").kind, EsErrorKind::Unready);
         assert_eq!(of(404, "<html>").kind, EsErrorKind::Strange);
     }

@@ -95,9 +95,7 @@ pub enum Health {
     /// Every primary is.
     Yellow,
     /// A primary lacks; whether shards are on their way.
-    Red {
-        moves: bool,
-    },
+    Red { moves: bool },
 }
 
 /// How many failures are read: one that is the same on a thousand shards is one.
@@ -196,7 +194,8 @@ fn failure(one: &Value) -> String {
     if let Some(text) = one.as_str() {
         return text.to_owned();
     }
-    let shard = one.get("shard_id").and_then(Value::as_u64).map(|shard| format!(" {shard}")).unwrap_or_default();
+    let shard =
+        one.get("shard_id").and_then(Value::as_u64).map(|shard| format!(" {shard}")).unwrap_or_default();
     format!("{}{shard}: {}", text(one, "index").unwrap_or("?"), text(one, "reason").unwrap_or("no reason"))
 }
 

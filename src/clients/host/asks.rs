@@ -48,7 +48,8 @@ impl Shell {
         let script = format!("{}\n{call}\n", script::ASK);
         let places = u32::try_from(ask.at.len()).unwrap_or(u32::MAX);
         let limit = ask.limit.saturating_add(CONNECT.saturating_mul(places)).saturating_add(SLACK);
-        let (said, _) = self.exchange(&script, secret(ask.login.is_some()), limit).await.map_err(Unanswered::Host)?;
+        let (said, _) =
+            self.exchange(&script, secret(ask.login.is_some()), limit).await.map_err(Unanswered::Host)?;
         let mut raw = Raw::new();
         for line in String::from_utf8_lossy(&said).lines() {
             if let Some(rest) = line.strip_prefix("asked ") {
@@ -74,7 +75,8 @@ pub(super) fn words(key: &str, ask: &Ask) -> Vec<String> {
 /// Takes in one line of `ask.sh`, without its first word.
 pub(super) fn note(raw: &mut Raw, rest: &str) {
     let mut words = rest.splitn(3, ' ');
-    let (Some(key), Some(skipped), coded) = (words.next(), words.next(), words.next().unwrap_or_default()) else {
+    let (Some(key), Some(skipped), coded) = (words.next(), words.next(), words.next().unwrap_or_default())
+    else {
         return;
     };
     if let (Ok(skipped), Ok(said)) = (skipped.parse(), STANDARD.decode(coded.trim())) {

@@ -38,7 +38,8 @@ impl Family {
         match numbers.as_deref() {
             Some([year, month, day, rest @ ..]) => {
                 let year = i32::try_from(*year).unwrap_or(i32::MAX);
-                rest.len() <= 3 && NaiveDate::from_ymd_opt(year, *month, *day).is_some_and(|day| day.year() >= 1000)
+                rest.len() <= 3
+                    && NaiveDate::from_ymd_opt(year, *month, *day).is_some_and(|day| day.year() >= 1000)
             }
             _ => false,
         }

@@ -6,12 +6,12 @@ use super::cluster::Cluster;
 use super::list::{bucket, taken};
 use super::manifest;
 use crate::clients::elasticsearch::{Snapshot, State};
+use crate::freshness::{self, Facts, Place, Seen};
 use crate::jobs::check::{CheckReport, goals, old, promises, verified};
 use crate::jobs::context::Context;
 use crate::jobs::tell::Watch;
 use crate::jobs::tell::memory::Memory;
 use crate::jobs::{directory, failure, lock};
-use crate::freshness::{self, Facts, Place, Seen};
 use crate::retention::snapshots;
 use crate::vocab::Tier;
 
@@ -78,7 +78,8 @@ async fn repository(context: &Context) -> Result<Looked, String> {
         lost.push(why);
         return Ok(Looked { seen: Vec::new(), lost });
     }
-    let all = Box::pin(cluster.client.snapshots(cluster.repository())).await.map_err(|error| error.to_string())?;
+    let all =
+        Box::pin(cluster.client.snapshots(cluster.repository())).await.map_err(|error| error.to_string())?;
     let family = cluster.family();
     let whole = |one: &&Snapshot| one.state == State::Success && family.has(&one.name);
     let seen = all.iter().filter(whole).map(|one| {
@@ -108,7 +109,9 @@ async fn repository(context: &Context) -> Result<Looked, String> {
             Some(one) if one.state == State::Success => {
                 lost.push(format!("the snapshot {} is another one than the job made", known.name));
             }
-            Some(one) => lost.push(format!("the snapshot {} was whole and is {} now", known.name, one.state.word())),
+            Some(one) => {
+                lost.push(format!("the snapshot {} was whole and is {} now", known.name, one.state.word()))
+            }
             None if wanted => lost.push(format!(
                 "the snapshot {} was whole at {} UTC, and the repository {} does not have it any more",
                 known.name,

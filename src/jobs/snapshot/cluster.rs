@@ -82,12 +82,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Ours that are over, each with its fate: none goes for one that a verification condemned.
-    pub fn fates(
-        &self,
-        all: &[Snapshot],
-        proofs: &[Evidence],
-        now: DateTime<Utc>,
-    ) -> Vec<(Snapshot, Fate)> {
+    pub fn fates(&self, all: &[Snapshot], proofs: &[Evidence], now: DateTime<Utc>) -> Vec<(Snapshot, Fate)> {
         let family = self.family();
         let ours = |one: &&Snapshot| family.has(&one.name) && one.state != State::InProgress;
         let ours: Vec<Snapshot> = all.iter().filter(ours).cloned().collect();
@@ -108,7 +103,9 @@ impl<'a> Cluster<'a> {
     pub async fn strange(&self) -> Result<Option<String>, EsError> {
         let name = self.repository();
         let Some(found) = self.client.repository(name).await? else {
-            return Ok(Some(format!("there is no repository {name}: nobody registered it, or somebody took it away")));
+            return Ok(Some(format!(
+                "there is no repository {name}: nobody registered it, or somebody took it away"
+            )));
         };
         let wanted = self.source.store.as_ref().map(|store| wanted(self.source.at.clone(), store));
         let differs = wanted.and_then(|wanted| of(&found, &self.source.at).differs_from(&wanted));
@@ -118,12 +115,18 @@ impl<'a> Cluster<'a> {
     /// Refuses to begin where the repository is another one, or not every node can write to it; answers with the nodes.
     pub async fn ready(&self, stage: Stage) -> Result<Vec<String>, JobError> {
         if let Some(why) = self.strange().await.map_err(|error| told(stage, &error))? {
-            return Err(JobError::new(stage, why).help("`reconcile plan` shows what differs, and `reconcile apply` registers it"));
+            return Err(JobError::new(stage, why)
+                .help("`reconcile plan` shows what differs, and `reconcile apply` registers it"));
         }
         self.client.verify(self.repository()).await.map_err(|error| {
-            let error = JobError::new(stage, format!("the repository {} cannot be written to: {error}", self.repository()));
+            let error = JobError::new(
+                stage,
+                format!("the repository {} cannot be written to: {error}", self.repository()),
+            );
             error.help(match self.source.store {
-                Some(_) => "see that every node reaches its place and may write there; then POST _verify tells",
+                Some(_) => {
+                    "see that every node reaches its place and may write there; then POST _verify tells"
+                }
                 None => "see where it leads: GET _snapshot",
             })
         })
@@ -140,9 +143,13 @@ pub fn restored(one: &Snapshot, proofs: &[Evidence]) -> Option<bool> {
 /// What an error means for a person.
 pub fn told(stage: Stage, error: &EsError) -> JobError {
     let help = match error.kind {
-        EsErrorKind::Nowhere => "see that Elasticsearch runs on this host, and on which address and port it listens",
+        EsErrorKind::Nowhere => {
+            "see that Elasticsearch runs on this host, and on which address and port it listens"
+        }
         EsErrorKind::RepositoryMissing => "`reconcile apply` registers the repository",
-        EsErrorKind::Denied => "the user needs the cluster privilege `manage`, and `read` and `manage` on the indices",
+        EsErrorKind::Denied => {
+            "the user needs the cluster privilege `manage`, and `read` and `manage` on the indices"
+        }
         EsErrorKind::Rejected | EsErrorKind::Unready | EsErrorKind::Unheard => {
             "see the cluster's health and its logs; the next run tries again"
         }

@@ -72,8 +72,12 @@ async fn wait(cluster: &Cluster<'_>, name: &str) -> Result<Snapshot, JobError> {
             Ok(Some(one)) if one.state == State::InProgress => {}
             Ok(Some(one)) => return Ok(one),
             Ok(None) => {
-                let why = format!("somebody deleted the snapshot {name} while it was made; earlier snapshots are untouched");
-                return Err(JobError::new(Stage::Snapshot, why).help("find out who else manages this repository"));
+                let why = format!(
+                    "somebody deleted the snapshot {name} while it was made; earlier snapshots are untouched"
+                );
+                return Err(
+                    JobError::new(Stage::Snapshot, why).help("find out who else manages this repository")
+                );
             }
             // A master that is elected anew takes its time, and the snapshot goes on.
             Err(error) if error.kind.passes() => tracing::info!("{name}: {error}"),
@@ -87,9 +91,12 @@ async fn wait(cluster: &Cluster<'_>, name: &str) -> Result<Snapshot, JobError> {
 /// It is left to itself: breaking it off would throw away the work of hours.
 async fn too_long(cluster: &Cluster<'_>, name: &str) -> JobError {
     let hours = cluster.patience.as_secs() / 3600;
-    let look = tokio::time::timeout(BREAK_OFF, Box::pin(cluster.client.snapshot(cluster.repository(), name))).await;
+    let look =
+        tokio::time::timeout(BREAK_OFF, Box::pin(cluster.client.snapshot(cluster.repository(), name))).await;
     let message = match look {
-        Ok(Ok(None)) => format!("no snapshot could be begun within {hours} hours: another one is at work all the time"),
+        Ok(Ok(None)) => {
+            format!("no snapshot could be begun within {hours} hours: another one is at work all the time")
+        }
         _ => format!("the snapshot {name} was not over within {hours} hours, and goes on without this job"),
     };
     JobError::new(Stage::Snapshot, format!("{message}; earlier snapshots are untouched"))
@@ -104,8 +111,11 @@ async fn broken_off(cluster: &Cluster<'_>, name: &str, why: &str) -> JobError {
         Ok(Err(error)) => format!("its snapshot {name} may go on: {error}"),
         Err(_) => format!("its snapshot {name} is being broken off"),
     };
-    JobError::new(Stage::Snapshot, format!("the job was stopped: {why}; {so}, and earlier snapshots are untouched"))
-        .help("the next run begins anew")
+    JobError::new(
+        Stage::Snapshot,
+        format!("the job was stopped: {why}; {so}, and earlier snapshots are untouched"),
+    )
+    .help("the next run begins anew")
 }
 
 /// Some reasons of many: the same one on a thousand shards is one.

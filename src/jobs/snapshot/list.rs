@@ -9,8 +9,8 @@ use crate::datastores::elasticsearch::names::is_before_restore;
 use crate::datastores::elasticsearch::settings::SnapshotStore;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
-use crate::jobs::{failure, verify};
 use crate::jobs::list::{Here, Keep, Listing, Row};
+use crate::jobs::{failure, verify};
 use crate::vocab::{BucketName, Tier};
 
 /// Every snapshot of ours, newest first; where nobody can look, what is known of them here.
@@ -44,7 +44,8 @@ pub fn bucket(cluster: &Cluster<'_>) -> Option<BucketName> {
 }
 
 fn rows(context: &Context, cluster: &Cluster<'_>, all: &[Snapshot], known: &[SnapshotManifest]) -> Vec<Row> {
-    let bytes = |name: &str| known.iter().find(|one| one.name == name).and_then(|one| one.bytes).unwrap_or_default();
+    let bytes =
+        |name: &str| known.iter().find(|one| one.name == name).and_then(|one| one.bytes).unwrap_or_default();
     let proofs = verify::all(&context.directory()).unwrap_or_default();
     let row = |one: &Snapshot, here: Option<Here>| Row {
         name: one.name.clone(),

@@ -116,7 +116,10 @@ async fn attempt(context: &Context, tier: Tier) -> Result<SnapshotReport, JobErr
     manifest.write(&place).map_err(|error| {
         JobError::new(
             Stage::Record,
-            format!("the snapshot {name} is good, and what is known of it cannot be written to {}: {error}", place.display()),
+            format!(
+                "the snapshot {name} is good, and what is known of it cannot be written to {}: {error}",
+                place.display()
+            ),
         )
         .help("see that the volume has room and is writable")
     })?;
@@ -137,7 +140,8 @@ fn free_name(
             None => return Ok(name.clone()),
             Some(there) => match there.state {
                 State::Success => {}
-                state => warnings.push(format!("{name} is there already and is {}; another name was taken", state.word())),
+                state => warnings
+                    .push(format!("{name} is there already and is {}; another name was taken", state.word())),
             },
         }
     }
@@ -177,8 +181,11 @@ async fn expire(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<String>, JobError> {
     let failed = |why: String| {
-        JobError::new(Stage::Expire, format!("the new snapshot is good, but old ones cannot be removed: {why}"))
-            .help("see what Elasticsearch says; the next run tries again")
+        JobError::new(
+            Stage::Expire,
+            format!("the new snapshot is good, but old ones cannot be removed: {why}"),
+        )
+        .help("see what Elasticsearch says; the next run tries again")
     };
     let all = Box::pin(cluster.snapshots(Stage::Expire)).await?;
     let now = context.clock.now();

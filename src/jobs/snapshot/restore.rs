@@ -69,7 +69,9 @@ pub fn choose(cluster: &Cluster<'_>, all: &[Snapshot], wanted: &Wanted) -> Resul
     let is_wanted = |one: &&&Snapshot| match wanted {
         Wanted::Newest | Wanted::Named(_) => one.state == State::Success,
         // An incident may be of any moment while it was made.
-        Wanted::Before(instant) => one.state == State::Success && one.ended.is_some_and(|ended| ended < *instant),
+        Wanted::Before(instant) => {
+            one.state == State::Success && one.ended.is_some_and(|ended| ended < *instant)
+        }
     };
     if let Some(found) = ours.iter().find(is_wanted) {
         return Ok((**found).clone());
@@ -120,11 +122,15 @@ pub async fn prepare(
     if prefix.is_some() && !(replaced.is_empty() && closed.is_empty()) {
         let both: Vec<String> = replaced.into_iter().chain(closed).collect();
         let message = format!("there are indices of these names already: {}", follow::first_ones(&both));
-        return Err(JobError::new(Stage::Choose, message).help("name another prefix: nothing is ever mixed with what is there"));
+        return Err(JobError::new(Stage::Choose, message)
+            .help("name another prefix: nothing is ever mixed with what is there"));
     }
     let mut notes = Vec::new();
     if !hidden.is_empty() {
-        notes.push(format!("left in the snapshot, for they are Elasticsearch's own: {}", follow::first_ones(&hidden)));
+        notes.push(format!(
+            "left in the snapshot, for they are Elasticsearch's own: {}",
+            follow::first_ones(&hidden)
+        ));
     }
     if prefix.is_none() {
         let others = there.keys().filter(|index| !indices.contains(index) && !is_hidden(index));
@@ -145,7 +151,11 @@ pub async fn prepare(
         kept,
         notes,
         // What a sandbox plays has no services; this machine's are none of its business.
-        declared: context.job.services.clone().filter(|_| prefix.is_none() && context.root == std::path::Path::new("/")),
+        declared: context
+            .job
+            .services
+            .clone()
+            .filter(|_| prefix.is_none() && context.root == std::path::Path::new("/")),
     })
 }
 
@@ -180,7 +190,8 @@ impl SnapshotReady {
             let made = Box::pin(follow::make(&cluster, context, kept)).await;
             let whole = made.and_then(|made| judge(&made));
             whole.map_err(|error| {
-                let message = format!("what is there cannot be kept, and so nothing was touched: {}", error.message);
+                let message =
+                    format!("what is there cannot be kept, and so nothing was touched: {}", error.message);
                 JobError { message, stage: Stage::Exchange, ..error }
             })?;
         }
@@ -258,9 +269,11 @@ impl SnapshotReady {
                 "see the cluster's health; then restore again, or what was there before: reconcile restore elasticsearch \
                  {kept}"
             ),
-            None => "see the cluster's health; then delete what was restored in part, and restore again".to_owned(),
+            None => "see the cluster's health; then delete what was restored in part, and restore again"
+                .to_owned(),
         };
-        JobError::new(Stage::Restore, format!("the restore of {} did not come to its end: {why}", self.name)).help(help)
+        JobError::new(Stage::Restore, format!("the restore of {} did not come to its end: {why}", self.name))
+            .help(help)
     }
 }
 

@@ -11,10 +11,10 @@ use super::restore::{Lacking, choose, recovered};
 use crate::clients::elasticsearch::{EsError, EsErrorKind, Restoring, Snapshot};
 use crate::datastores::elasticsearch::names::{is_hidden, scratch_prefix};
 use crate::datastores::prove::{Counts, judge};
+use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::restore::Wanted;
-use crate::jobs::beside::Beside;
 use crate::jobs::verify::{Evidence, last_proof};
 use crate::jobs::{directory, lock};
 use crate::vocab::Tier;
@@ -65,11 +65,8 @@ pub async fn verify(context: &Context, wanted: &Wanted) -> Result<Evidence, JobE
         checks: Vec::new(),
     };
     evidence.write(&place).map_err(|error| {
-        JobError::new(
-            Stage::Record,
-            format!("the evidence cannot be written: {}: {error}", place.display()),
-        )
-        .help("run it again when that is mended")
+        JobError::new(Stage::Record, format!("the evidence cannot be written: {}: {error}", place.display()))
+            .help("run it again when that is mended")
     })?;
     Ok(evidence)
 }
@@ -123,7 +120,10 @@ async fn count(cluster: &Cluster<'_>, scratch: &str) -> Result<u64, Lacking> {
 fn condemns(error: &EsError) -> bool {
     matches!(
         error.kind,
-        EsErrorKind::Restore | EsErrorKind::IndexMissing | EsErrorKind::SnapshotMissing | EsErrorKind::Refused
+        EsErrorKind::Restore
+            | EsErrorKind::IndexMissing
+            | EsErrorKind::SnapshotMissing
+            | EsErrorKind::Refused
     )
 }
 

@@ -63,16 +63,20 @@ impl SnapshotRepository {
             base_path: kept(&self.base_path, |one| &one.base_path),
             endpoint: kept(&self.endpoint, |one| &one.endpoint),
             location: kept(&self.location, |one| &one.location),
-            read_only: Some(self.read_only.or(present.and_then(|present| present.read_only)).unwrap_or(false)),
+            read_only: Some(
+                self.read_only.or(present.and_then(|present| present.read_only)).unwrap_or(false),
+            ),
         }
     }
 
     /// Where it leads otherwise than wanted, in words; `None`: nowhere.
     pub fn differs_from(&self, wanted: &SnapshotRepository) -> Option<String> {
         let have = self.fields();
-        let different = wanted.fields().into_iter().zip(have).find(|(wanted, have)| {
-            wanted.value.is_some() && wanted.value != have.value
-        })?;
+        let different = wanted
+            .fields()
+            .into_iter()
+            .zip(have)
+            .find(|(wanted, have)| wanted.value.is_some() && wanted.value != have.value)?;
         let (wanted, have) = different;
         let word = |value: Option<Value>| match value {
             Some(Value::Text(text)) => text,
@@ -100,7 +104,9 @@ pub fn risk(name: &str, from: &Value, to: &Value) -> Judgement {
         field::READ_ONLY => Risk::Routine.into(),
         _ => Judgement {
             risk: Risk::Destructive,
-            may_break: vec!["whoever uses the repository of this name: its snapshots stay where they are, and are no longer found"],
+            may_break: vec![
+                "whoever uses the repository of this name: its snapshots stay where they are, and are no longer found",
+            ],
         },
     }
 }
@@ -134,7 +140,8 @@ mod tests {
     fn what_is_not_managed_stays_unless_the_type_is_another() {
         let present = SnapshotRepository { base_path: Some("below".to_owned()), ..s3("a") };
         assert_eq!(s3("b").over(Some(&present)).base_path.as_deref(), Some("below"));
-        let directory = SnapshotRepository { kind: "fs".to_owned(), location: Some("x".to_owned()), ..s3("a") };
+        let directory =
+            SnapshotRepository { kind: "fs".to_owned(), location: Some("x".to_owned()), ..s3("a") };
         assert_eq!(s3("b").over(Some(&directory)).location, None);
         assert_eq!(present.differs_from(&s3("a")), None);
         let why = present.differs_from(&s3("b")).expect("another bucket");

@@ -158,7 +158,9 @@ pub fn carry_out(operation: &Operation, records: &mut Records, body: &[u8], arou
                 ..6 => json!({"total_size_in_bytes": bytes}),
                 _ => json!({"total": {"file_count": own.indices.len(), "size_in_bytes": bytes}}),
             };
-            Ok(json!({"snapshots": [{"snapshot": snapshot, "repository": name, "state": own.state, "stats": stats}]}))
+            Ok(
+                json!({"snapshots": [{"snapshot": snapshot, "repository": name, "state": own.state, "stats": stats}]}),
+            )
         }
         Operation::Restore(name, snapshot) => restore(records, name, snapshot, body, around),
         Operation::State => {
@@ -231,16 +233,14 @@ fn repository<'a>(records: &'a Records, name: &str) -> Result<&'a Repository, Re
     records.repositories.get(name).ok_or_else(missing)
 }
 
-fn contents<'a>(
-    records: &'a mut Records,
-    name: &str,
-) -> Result<&'a mut BTreeMap<String, Kept>, Refused> {
+fn contents<'a>(records: &'a mut Records, name: &str) -> Result<&'a mut BTreeMap<String, Kept>, Refused> {
     let place = repository(records, name)?.place();
     Ok(records.contents.entry(place).or_default())
 }
 
 fn kept<'a>(records: &'a mut Records, name: &str, snapshot: &str) -> Result<&'a mut Kept, Refused> {
-    let missing = || Refused::new(404, "snapshot_missing_exception", format!("[{name}:{snapshot}] is missing"));
+    let missing =
+        || Refused::new(404, "snapshot_missing_exception", format!("[{name}:{snapshot}] is missing"));
     contents(records, name)?.get_mut(snapshot).ok_or_else(missing)
 }
 
@@ -258,7 +258,9 @@ fn count(records: &mut Records, name: &str) -> Answered {
         return Err(Refused::new(503, "search_phase_execution_exception", "all shards failed"));
     }
     let shards = own.shards;
-    Ok(json!({"count": own.documents, "_shards": {"total": shards, "successful": shards, "skipped": 0, "failed": 0}}))
+    Ok(
+        json!({"count": own.documents, "_shards": {"total": shards, "successful": shards, "skipped": 0, "failed": 0}}),
+    )
 }
 
 fn put_repository(records: &mut Records, name: &str, body: &[u8], around: &Around<'_>) -> Answered {
@@ -266,8 +268,12 @@ fn put_repository(records: &mut Records, name: &str, body: &[u8], around: &Aroun
     let body: Value = serde_json::from_slice(body).map_err(|_| unread())?;
     let kind = body.get("type").and_then(Value::as_str).unwrap_or_default();
     if !["s3", "fs"].contains(&kind) {
-        return Err(Refused::new(500, "repository_exception", format!("[{name}] failed to create repository"))
-            .because("illegal_argument_exception", format!("Unknown repository type [{kind}]")));
+        return Err(Refused::new(
+            500,
+            "repository_exception",
+            format!("[{name}] failed to create repository"),
+        )
+        .because("illegal_argument_exception", format!("Unknown repository type [{kind}]")));
     }
     let settings = body.get("settings").and_then(Value::as_object).into_iter().flatten();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -344,8 +350,12 @@ fn create(records: &mut Records, name: &str, snapshot: &str, around: &Around<'_>
         let words = format!("{own} Invalid snapshot name [{snapshot}], {why}");
         Refused::new(400, "invalid_snapshot_name_exception", words)
     };
-    let indices: BTreeMap<String, Index> =
-        records.indices.iter().filter(|(_, index)| index.open).map(|(name, index)| (name.clone(), index.clone())).collect();
+    let indices: BTreeMap<String, Index> = records
+        .indices
+        .iter()
+        .filter(|(_, index)| index.open)
+        .map(|(name, index)| (name.clone(), index.clone()))
+        .collect();
     repository(records, name)?;
     if snapshot.starts_with('_') || snapshot.to_lowercase() != snapshot {
         return Err(invalid("must be lowercase"));
@@ -358,7 +368,8 @@ fn create(records: &mut Records, name: &str, snapshot: &str, around: &Around<'_>
         let words = format!("{own} a snapshot is already running");
         return Err(Refused::new(503, "concurrent_snapshot_execution_exception", words));
     }
-    let fail = |index: &String| (index.clone(), 0, "IndexShardSnapshotFailedException[no space left]".to_owned());
+    let fail =
+        |index: &String| (index.clone(), 0, "IndexShardSnapshotFailedException[no space left]".to_owned());
     let (then, failures, reason, left) = match around.knobs.outcome {
         Outcome::Success => ("SUCCESS", Vec::new(), None, Some(around.knobs.polls)),
         Outcome::Partial => {

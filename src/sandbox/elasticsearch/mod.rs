@@ -25,7 +25,7 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-pub use knobs::{Knobs, KnobLogin, Outcome, Trouble, TroubleKind};
+pub use knobs::{KnobLogin, Knobs, Outcome, Trouble, TroubleKind};
 pub use records::{Index, Records, Repository as Registered};
 pub use served::Served;
 
@@ -105,7 +105,11 @@ impl Elasticsearch {
         if let Some(login) = &knobs.login
             && !login.is_in(call.header("authorization").unwrap_or_default())
         {
-            return refused(Refused::new(401, "security_exception", "missing authentication credentials for REST request"));
+            return refused(Refused::new(
+                401,
+                "security_exception",
+                "missing authentication credentials for REST request",
+            ));
         }
         let segments: Vec<&str> = call.path.split('/').filter(|part| !part.is_empty()).collect();
         let Some(operation) = Operation::of(&call.method, &segments) else {
@@ -119,13 +123,25 @@ impl Elasticsearch {
         match trouble {
             Some(TroubleKind::Cut) => return Ending::Cut,
             Some(TroubleKind::Busy) => {
-                return refused(Refused::new(503, "concurrent_snapshot_execution_exception", "[r:s] a snapshot is already running"));
+                return refused(Refused::new(
+                    503,
+                    "concurrent_snapshot_execution_exception",
+                    "[r:s] a snapshot is already running",
+                ));
             }
             Some(TroubleKind::Rejected) => {
-                return refused(Refused::new(429, "es_rejected_execution_exception", "rejected execution of coordinating operation"));
+                return refused(Refused::new(
+                    429,
+                    "es_rejected_execution_exception",
+                    "rejected execution of coordinating operation",
+                ));
             }
             Some(TroubleKind::Denied) => {
-                return refused(Refused::new(403, "security_exception", "action is unauthorized for user [backup]"));
+                return refused(Refused::new(
+                    403,
+                    "security_exception",
+                    "action is unauthorized for user [backup]",
+                ));
             }
             Some(TroubleKind::Unready) => {
                 return refused(Refused::new(503, "master_not_discovered_exception", "no master"));
@@ -153,7 +169,8 @@ impl Elasticsearch {
         let body = request.take_body().collect().await.map_err(ConnectorError::io)?.to_bytes();
         match self.answer(&call, &body) {
             Ending::Cut => {
-                let reset = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
+                let reset =
+                    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
                 Err(ConnectorError::io(reset.into()))
             }
             Ending::Answered(status, body) => {

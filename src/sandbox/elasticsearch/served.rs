@@ -61,7 +61,8 @@ fn read(stream: &TcpStream) -> io::Result<Option<(Call, Vec<u8>)>> {
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    let Ok(mut request) = aws_smithy_runtime_api::client::orchestrator::HttpRequest::get(format!("http://127.0.0.1{path}"))
+    let Ok(mut request) =
+        aws_smithy_runtime_api::client::orchestrator::HttpRequest::get(format!("http://127.0.0.1{path}"))
     else {
         return Ok(None);
     };

@@ -56,7 +56,8 @@ pub(super) fn services(reader: &mut Reader<'_>, file: &BackupsFile) -> BTreeMap<
 /// A datastore that hosts back up.
 fn datastore(reader: &mut Reader<'_>, list: &'static str, name: &str) -> Option<Datastore> {
     let datastore = reader.name::<Datastore>(table::BAD_NAME, &[list, name], name)?;
-    let is_known = ["postgresql", "couchdb", "blobdb", "elasticsearch"].contains(&name) || name.starts_with("files-");
+    let is_known =
+        ["postgresql", "couchdb", "blobdb", "elasticsearch"].contains(&name) || name.starts_with("files-");
     if is_known {
         return Some(datastore);
     }

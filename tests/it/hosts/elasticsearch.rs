@@ -191,7 +191,10 @@ async fn a_repository_is_registered_through_a_shell_and_read_back() {
     let settings = cluster
         .state(|records| records.repositories["production_es_snapshot"].settings.clone())
         .expect("a state");
-    assert_eq!((settings["location"].as_str(), settings["max_snapshot_bytes_per_sec"].as_str()), ("two", "40mb"));
+    assert_eq!(
+        (settings["location"].as_str(), settings["max_snapshot_bytes_per_sec"].as_str()),
+        ("two", "40mb")
+    );
 
     // Nodes that cannot write fail the change, in their own words.
     cluster.turn(|knobs| knobs.unwritable = true);

@@ -12,7 +12,9 @@ use reconcile::freshness::Matter;
 use reconcile::jobs::restore::Wanted;
 use reconcile::jobs::snapshot::{self, ElasticsearchReach, SnapshotReport};
 use reconcile::jobs::{self, JobError, Stage, check, tell, verify};
-use reconcile::sandbox::elasticsearch::{Elasticsearch, Index, KnobLogin, Knobs, Outcome, Trouble, TroubleKind};
+use reconcile::sandbox::elasticsearch::{
+    Elasticsearch, Index, KnobLogin, Knobs, Outcome, Trouble, TroubleKind,
+};
 use reconcile::vocab::{Secret, Tier};
 
 use super::host::Host;
@@ -41,7 +43,8 @@ impl Play {
         let mut host = Host::of("elasticsearch", DIRECTORY, Source::Elasticsearch(source));
         let cluster = Elasticsearch::memory(host.context.clock.clone(), knobs);
         host.context.job.keep = KeepLocal { days: 3, weeks: 1, hours: 1 };
-        host.context.job.schedules = BTreeMap::from([(Tier::Daily, "0 4 * * *".parse().expect("a schedule"))]);
+        host.context.job.schedules =
+            BTreeMap::from([(Tier::Daily, "0 4 * * *".parse().expect("a schedule"))]);
         host.context.written = Some(host.context.clock.now());
         host.context.job.alerts.email = vec!["ops@example.org".to_owned()];
         host.context.channels.outbox = Some(host.inside("/outbox"));
@@ -97,11 +100,15 @@ impl Play {
     }
 
     fn documents(&self, index: &str) -> Option<u64> {
-        self.cluster.state(|records| records.indices.get(index).map(|index| index.documents)).expect("a state")
+        self.cluster
+            .state(|records| records.indices.get(index).map(|index| index.documents))
+            .expect("a state")
     }
 
     fn set_documents(&self, index: &str, documents: u64) {
-        self.cluster.state(|records| records.indices.insert(index.to_owned(), Index::of(documents))).expect("set");
+        self.cluster
+            .state(|records| records.indices.insert(index.to_owned(), Index::of(documents)))
+            .expect("set");
     }
 
     fn indices(&self) -> Vec<String> {
@@ -195,14 +202,66 @@ async fn what_passes_is_waited_for_and_nothing_is_begun_twice() {
 #[tokio::test]
 async fn what_does_not_pass_is_told_with_what_to_do() {
     let cases: [(&str, fn(&Play), &str, Stage); 8] = [
-        ("no login", |play| play.cluster.turn(|knobs| knobs.login = Some(login())), "takes no login like this one (401)", Stage::Prepare),
-        ("another bucket", |play| play.registered("elsewhere"), "its bucket is elsewhere, and settings say snapshots", Stage::Prepare),
-        ("no repository", |play| _ = play.cluster.state(|records| records.repositories.clear()), "there is no repository", Stage::Prepare),
-        ("not writable", |play| play.cluster.turn(|knobs| knobs.unwritable = true), "Access Denied", Stage::Prepare),
-        ("may not", |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("create", TroubleKind::Denied, 1)]), "no snapshot was begun", Stage::Snapshot),
-        ("may not look", |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("snapshot", TroubleKind::Denied, 1)]), "403", Stage::Snapshot),
-        ("never ready", |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("about", TroubleKind::Unready, 99)]), "no master", Stage::Prepare),
-        ("not deletable", |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("delete", TroubleKind::Denied, 9)]), "the new snapshot is good", Stage::Expire),
+        (
+            "no login",
+            |play| play.cluster.turn(|knobs| knobs.login = Some(login())),
+            "takes no login like this one (401)",
+            Stage::Prepare,
+        ),
+        (
+            "another bucket",
+            |play| play.registered("elsewhere"),
+            "its bucket is elsewhere, and settings say snapshots",
+            Stage::Prepare,
+        ),
+        (
+            "no repository",
+            |play| _ = play.cluster.state(|records| records.repositories.clear()),
+            "there is no repository",
+            Stage::Prepare,
+        ),
+        (
+            "not writable",
+            |play| play.cluster.turn(|knobs| knobs.unwritable = true),
+            "Access Denied",
+            Stage::Prepare,
+        ),
+        (
+            "may not",
+            |play| {
+                play.cluster
+                    .turn(|knobs| knobs.troubles = vec![Trouble::new("create", TroubleKind::Denied, 1)])
+            },
+            "no snapshot was begun",
+            Stage::Snapshot,
+        ),
+        (
+            "may not look",
+            |play| {
+                play.cluster
+                    .turn(|knobs| knobs.troubles = vec![Trouble::new("snapshot", TroubleKind::Denied, 1)])
+            },
+            "403",
+            Stage::Snapshot,
+        ),
+        (
+            "never ready",
+            |play| {
+                play.cluster
+                    .turn(|knobs| knobs.troubles = vec![Trouble::new("about", TroubleKind::Unready, 99)])
+            },
+            "no master",
+            Stage::Prepare,
+        ),
+        (
+            "not deletable",
+            |play| {
+                play.cluster
+                    .turn(|knobs| knobs.troubles = vec![Trouble::new("delete", TroubleKind::Denied, 9)])
+            },
+            "the new snapshot is good",
+            Stage::Expire,
+        ),
     ];
     for (what, trouble, told, stage) in cases {
         let play = Play::new();
@@ -227,7 +286,12 @@ fn login() -> KnobLogin {
 
 #[tokio::test]
 async fn the_real_client_talks_over_sockets_with_a_login() {
-    let mut play = Play::of(Knobs { polls: 2, login: Some(login()), version: Some("2.4.6".to_owned()), ..Knobs::default() });
+    let mut play = Play::of(Knobs {
+        polls: 2,
+        login: Some(login()),
+        version: Some("2.4.6".to_owned()),
+        ..Knobs::default()
+    });
     let served = play.cluster.serve().expect("a port");
     let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     if let Source::Elasticsearch(source) = &mut play.host.context.job.source {
@@ -244,19 +308,25 @@ async fn the_real_client_talks_over_sockets_with_a_login() {
     // An answer that breaks off while it is made hides nothing and makes nothing twice.
     play.host.pass(TimeDelta::days(1));
     play.cluster.turn(|knobs| {
-        knobs.troubles =
-            vec![Trouble::new("create", TroubleKind::CutAfter, 1), Trouble::new("snapshot", TroubleKind::Cut, 2)];
+        knobs.troubles = vec![
+            Trouble::new("create", TroubleKind::CutAfter, 1),
+            Trouble::new("snapshot", TroubleKind::Cut, 2),
+        ];
     });
     play.snapshot().await.expect("a snapshot");
     assert_eq!(play.names().len(), 2);
     // What has a body arrives with it.
-    let ready = Box::pin(snapshot::prepare(&play.host.context, &Wanted::Newest, Some("copy-"))).await.expect("ready");
+    let ready =
+        Box::pin(snapshot::prepare(&play.host.context, &Wanted::Newest, Some("copy-"))).await.expect("ready");
     let restored = Box::pin(ready.carry_out(&play.host.context)).await.expect("restored");
     assert_eq!((restored.documents, play.documents(&format!("copy-{FORMS}"))), (6035, Some(4800)));
     drop(served);
     play.host.pass(TimeDelta::days(1));
     let error = play.snapshot().await.expect_err("nobody listens");
-    assert!(error.message.contains("cannot be reached") && error.message.contains(&gone.to_string()), "{error}");
+    assert!(
+        error.message.contains("cannot be reached") && error.message.contains(&gone.to_string()),
+        "{error}"
+    );
     assert!(!format!("{error:?} {:?}", play.host.context).contains("canary"));
 }
 
@@ -380,7 +450,8 @@ async fn a_check_knows_the_newest_whole_one_and_what_is_lost() {
     assert!(report.saw_everything());
 
     // Where nobody can look, that is told, and not that something is missing.
-    play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("get-repository", TroubleKind::Unready, 99)]);
+    play.cluster
+        .turn(|knobs| knobs.troubles = vec![Trouble::new("get-repository", TroubleKind::Unready, 99)]);
     let report = play.look().await;
     assert!(!report.saw_everything() && report.lost.is_empty(), "{report:?}");
     let listing = jobs::list(&play.host.context, &[]).await.expect("a list");
@@ -402,7 +473,11 @@ async fn a_preflight_tries_the_repository() {
     assert_eq!(play.names(), [""; 0]);
 }
 
-async fn restored(play: &Play, wanted: &Wanted, prefix: Option<&str>) -> Result<snapshot::RestoredSnapshot, JobError> {
+async fn restored(
+    play: &Play,
+    wanted: &Wanted,
+    prefix: Option<&str>,
+) -> Result<snapshot::RestoredSnapshot, JobError> {
     let ready = Box::pin(snapshot::prepare(&play.host.context, wanted, prefix)).await?;
     Box::pin(ready.carry_out(&play.host.context)).await
 }
@@ -454,7 +529,9 @@ async fn the_snapshot_is_chosen_by_name_or_by_what_was_whole_before() {
     play.cluster.turn(|knobs| knobs.outcome = Outcome::Partial);
     play.snapshot().await.expect_err("not whole");
     let at = |text: &str| Wanted::Before(text.parse::<DateTime<Utc>>().expect("an instant"));
-    let chosen = async |wanted| Box::pin(snapshot::prepare(&play.host.context, &wanted, None)).await.map(|ready| ready.name);
+    let chosen = async |wanted| {
+        Box::pin(snapshot::prepare(&play.host.context, &wanted, None)).await.map(|ready| ready.name)
+    };
     assert_eq!(chosen(Wanted::Newest).await.expect("one"), format!("{REPOSITORY}_2026_11_23"));
     assert_eq!(chosen(at("2026-11-22T00:00:01Z")).await.expect("one"), format!("{REPOSITORY}_2026_11_22"));
     // Whole at that very moment is not before it.
@@ -468,23 +545,44 @@ async fn the_snapshot_is_chosen_by_name_or_by_what_was_whole_before() {
 #[tokio::test]
 async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
     let setups: [(&str, fn(&Play), bool, &str); 5] = [
-        ("cannot keep", |play| play.cluster.turn(|knobs| knobs.outcome = Outcome::Partial), true, "nothing was touched"),
+        (
+            "cannot keep",
+            |play| play.cluster.turn(|knobs| knobs.outcome = Outcome::Partial),
+            true,
+            "nothing was touched",
+        ),
         (
             "refused",
-            |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("restore", TroubleKind::Denied, 1)]),
+            |play| {
+                play.cluster
+                    .turn(|knobs| knobs.troubles = vec![Trouble::new("restore", TroubleKind::Denied, 1)])
+            },
             true,
             "open again and as it was",
         ),
         (
             "cannot close",
-            |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble { after: 1, ..Trouble::new("close", TroubleKind::Denied, 1) }]),
+            |play| {
+                play.cluster.turn(|knobs| {
+                    knobs.troubles =
+                        vec![Trouble { after: 1, ..Trouble::new("close", TroubleKind::Denied, 1) }]
+                })
+            },
             true,
             "open again and as it was",
         ),
-        ("damaged", |play| play.cluster.turn(|knobs| knobs.damaged = [FORMS.to_owned()].into()), false, "does not recover"),
+        (
+            "damaged",
+            |play| play.cluster.turn(|knobs| knobs.damaged = [FORMS.to_owned()].into()),
+            false,
+            "does not recover",
+        ),
         (
             "unheard",
-            |play| play.cluster.turn(|knobs| knobs.troubles = vec![Trouble::new("restore", TroubleKind::CutAfter, 1)]),
+            |play| {
+                play.cluster
+                    .turn(|knobs| knobs.troubles = vec![Trouble::new("restore", TroubleKind::CutAfter, 1)])
+            },
             false,
             "broke off",
         ),
@@ -498,11 +596,17 @@ async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
         assert!(error.message.contains(told), "{what}: {error}");
         if as_it_was {
             assert_eq!(play.documents(FORMS), Some(7), "{what}");
-            let open = play.cluster.state(|records| records.indices.values().all(|index| index.open)).expect("a state");
+            let open = play
+                .cluster
+                .state(|records| records.indices.values().all(|index| index.open))
+                .expect("a state");
             assert!(open, "{what}");
         } else {
             let help = error.help.expect("help");
-            assert!(help.contains("reconcile restore elasticsearch before-restore-production-"), "{what}: {help}");
+            assert!(
+                help.contains("reconcile restore elasticsearch before-restore-production-"),
+                "{what}: {help}"
+            );
         }
     }
 }
@@ -530,7 +634,10 @@ async fn a_snapshot_is_proven_by_restoring_each_index_for_a_while() {
     play.host.pass(TimeDelta::days(1));
     play.snapshot().await.expect("a snapshot");
     let evidence = verify::verify(&play.host.context, &[], &Wanted::Newest, None).await.expect("looked");
-    assert!(evidence.reasons.iter().any(|reason| reason.contains("where the last proven backup held")), "{evidence:?}");
+    assert!(
+        evidence.reasons.iter().any(|reason| reason.contains("where the last proven backup held")),
+        "{evidence:?}"
+    );
     // Nothing goes for one that was condemned.
     let row = |listing: &jobs::Listing, day: u32| {
         let name = format!("{REPOSITORY}_2026_11_{day}");

@@ -455,20 +455,29 @@ fn offers() -> Offers {
 /// A repository that settings could ask for.
 pub(super) fn wanted_repository() -> impl Strategy<Value = SnapshotRepository> {
     let at = vec!["http://127.0.0.1:9200".to_owned()];
-    let s3 = (prop_oneof![Just("bucket-a"), Just("bucket-b")], prop::option::of(Just("s3.example.org".to_owned())));
-    let wanted = move |kind: &str, bucket: Option<&str>, endpoint, location: Option<&str>| SnapshotRepository {
-        at: at.clone(),
-        kind: kind.to_owned(),
-        bucket: bucket.map(str::to_owned),
-        base_path: None,
-        endpoint,
-        location: location.map(str::to_owned),
-        read_only: Some(false),
-    };
+    let s3 = (
+        prop_oneof![Just("bucket-a"), Just("bucket-b")],
+        prop::option::of(Just("s3.example.org".to_owned())),
+    );
+    let wanted =
+        move |kind: &str, bucket: Option<&str>, endpoint, location: Option<&str>| SnapshotRepository {
+            at: at.clone(),
+            kind: kind.to_owned(),
+            bucket: bucket.map(str::to_owned),
+            base_path: None,
+            endpoint,
+            location: location.map(str::to_owned),
+            read_only: Some(false),
+        };
     let other = wanted.clone();
     prop_oneof![
         s3.prop_map(move |(bucket, endpoint)| wanted("s3", Some(bucket), endpoint, None)),
-        prop_oneof![Just("one"), Just("two")].prop_map(move |location| other("fs", None, None, Some(location))),
+        prop_oneof![Just("one"), Just("two")].prop_map(move |location| other(
+            "fs",
+            None,
+            None,
+            Some(location)
+        )),
     ]
 }
 

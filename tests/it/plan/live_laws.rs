@@ -16,8 +16,8 @@ use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, WorldWrite, apply};
 use sha2::{Digest, Sha256};
 
 use super::laws::{
-    crontab_of, directory, environment, host_id, job_file, wait_io, wanted_bucket, wanted_repository, wanted_role,
-    wanted_user,
+    crontab_of, directory, environment, host_id, job_file, wait_io, wanted_bucket, wanted_repository,
+    wanted_role, wanted_user,
 };
 
 fn settings(cases: u32) -> ProptestConfig {

@@ -12,8 +12,16 @@ const NAME: &str = "commcare-example_es_snapshot_2026_11_23";
 /// The example with a cluster of two hosts, and the vault's user for it.
 fn stage(flat: &str) -> Stage {
     let stage = Stage::new();
-    stage.edit("environment/inventory.ini", "[pg_backup:children]", "[elasticsearch]\nes1\nes2\n\n[pg_backup:children]");
-    stage.edit("environment/public.yml", "backup_postgres: plain", &format!("{flat}\nbackup_postgres: plain"));
+    stage.edit(
+        "environment/inventory.ini",
+        "[pg_backup:children]",
+        "[elasticsearch]\nes1\nes2\n\n[pg_backup:children]",
+    );
+    stage.edit(
+        "environment/public.yml",
+        "backup_postgres: plain",
+        &format!("{flat}\nbackup_postgres: plain"),
+    );
     stage
 }
 
@@ -64,7 +72,10 @@ fn from_public_yml_to_a_snapshot_that_is_proven_and_restored() {
     // Four hours after nadir_hour, every night.
     for day in 23..27 {
         let made = stage.reconcile(&format!("sandbox run es1 --at 2026-11-{day}T05:00:00Z")).exits(0);
-        made.says(&["backup elasticsearch daily", "elasticsearch daily snapshot: 3 indices in 6 shards, 5.8 MiB"]);
+        made.says(&[
+            "backup elasticsearch daily",
+            "elasticsearch daily snapshot: 3 indices in 6 shards, 5.8 MiB",
+        ]);
     }
     stage.edit("sandbox/sandbox.yml", "2026-11-21T12", "2026-11-26T06");
     stage.reconcile("list elasticsearch -v").exits(0).says(&[
@@ -77,18 +88,28 @@ fn from_public_yml_to_a_snapshot_that_is_proven_and_restored() {
     ]);
     stage.reconcile("check elasticsearch").exits(0);
     stage.reconcile("status elasticsearch").exits(0).says(&["elasticsearch", "es1"]);
-    stage.reconcile("verify elasticsearch").exits(0).says(&["proven commcare-example_es_snapshot_2026_11_26", "3 indices, 6035 documents"]);
+    stage
+        .reconcile("verify elasticsearch")
+        .exits(0)
+        .says(&["proven commcare-example_es_snapshot_2026_11_26", "3 indices, 6035 documents"]);
 
     // An accident: a restore asks for the name, keeps what is there, and brings the documents back.
     change(&stage, |state| state["indices"]["forms_2024-05-09"]["documents"] = 1.into());
-    stage.reconcile("restore elasticsearch").exits(3).complains(&["--confirm commcare-example_es_snapshot_2026_11_26"]);
     stage
-        .reconcile(&format!("restore elasticsearch {NAME} --confirm {NAME}"))
-        .exits(0)
-        .says(&["closes and replaces", "keeps   before-restore-commcare-example-20261126t060000z", "holds   6035 documents"]);
+        .reconcile("restore elasticsearch")
+        .exits(3)
+        .complains(&["--confirm commcare-example_es_snapshot_2026_11_26"]);
+    stage.reconcile(&format!("restore elasticsearch {NAME} --confirm {NAME}")).exits(0).says(&[
+        "closes and replaces",
+        "keeps   before-restore-commcare-example-20261126t060000z",
+        "holds   6035 documents",
+    ]);
     assert_eq!(cluster(&stage)["indices"]["forms_2024-05-09"]["documents"], 4800);
     stage.reconcile("list elasticsearch").exits(0).says(&["for ever"]);
-    stage.reconcile("restore elasticsearch --before 2026-11-25T00:00:00Z --to copy-").exits(0).says(&["copy-INDEX"]);
+    stage
+        .reconcile("restore elasticsearch --before 2026-11-25T00:00:00Z --to copy-")
+        .exits(0)
+        .says(&["copy-INDEX"]);
     assert_eq!(cluster(&stage)["indices"]["copy-cases_2024-05-09"]["documents"], 1200);
 
     // A night that fails is told by the exit code, the list and the check; nothing older goes.
@@ -96,7 +117,11 @@ fn from_public_yml_to_a_snapshot_that_is_proven_and_restored() {
     stage.reconcile("sandbox run es1 --at 2026-11-29T05:00:00Z").exits(1);
     stage.edit("sandbox/sandbox.yml", "2026-11-26T06", "2026-11-29T11");
     stage.reconcile("check elasticsearch").exits(2);
-    stage.reconcile("list elasticsearch").exits(0).says(&["failed at snapshot", "PARTIAL", "2026-11-23 05:00"]);
+    stage.reconcile("list elasticsearch").exits(0).says(&[
+        "failed at snapshot",
+        "PARTIAL",
+        "2026-11-23 05:00",
+    ]);
 }
 
 #[test]
@@ -112,7 +137,12 @@ fn less_days_are_named_snapshot_by_snapshot_and_another_place_needs_a_word() {
     }
     stage.edit("sandbox/sandbox.yml", "2026-11-21T12", "2026-11-26T06");
     stage.edit("environment/public.yml", "elasticsearch_backup_days: 9", "elasticsearch_backup_days: 2");
-    stage.reconcile("plan").exits(0).says(&["DESTRUCTIVE", "loses 4 backups", NAME, "--allow destructive:host_file/es1/elasticsearch"]);
+    stage.reconcile("plan").exits(0).says(&[
+        "DESTRUCTIVE",
+        "loses 4 backups",
+        NAME,
+        "--allow destructive:host_file/es1/elasticsearch",
+    ]);
     stage.edit("environment/public.yml", "elasticsearch_backup_days: 2", "elasticsearch_backup_days: 9");
 
     // Somebody registered the name for another place.
@@ -136,14 +166,19 @@ fn less_days_are_named_snapshot_by_snapshot_and_another_place_needs_a_word() {
 #[test]
 fn a_cluster_that_asks_who_is_there_is_told_by_the_vault() {
     let stage = stage("es_local_repo: true");
-    stage.edit("sandbox/sandbox.yml", "now:", "elasticsearch: {login: {username: backup, password: CANARY}}\nnow:");
+    stage.edit(
+        "sandbox/sandbox.yml",
+        "now:",
+        "elasticsearch: {login: {username: backup, password: CANARY}}\nnow:",
+    );
     stage.reconcile("plan").exits(0).says(&["! snapshot_repository", "unknown", "into the vault"]);
     // Another vault, in the place of the example's.
     let vault = "AMAZON_S3_ACCESS_KEY: AKIAEXAMPLE\nAMAZON_S3_SECRET_KEY: example-secret-key\n\
                  elasticsearch: {username: backup, password: CANARY}\n";
     fs::write(stage.path("environment/vault.yml"), vault).expect("written");
     apply(&stage);
-    let job = fs::read_to_string(on_es1(&stage, "/etc/reconcile/commcare-example/elasticsearch.json")).expect("read");
+    let job = fs::read_to_string(on_es1(&stage, "/etc/reconcile/commcare-example/elasticsearch.json"))
+        .expect("read");
     assert!(job.contains("\"elasticsearch_password\": \"CANARY\""), "{}", job.len());
     assert!(!job.contains("AKIAEXAMPLE"), "the job needs no keys of the bucket");
     stage.reconcile("sandbox run es1 --at 2026-11-23T05:00:00Z").exits(0);
@@ -162,7 +197,8 @@ fn declared_directly_it_has_its_own_address_schedule_and_name() {
     );
     stage.reconcile("validate environment").exits(0);
     apply(&stage);
-    let job = fs::read_to_string(on_es1(&stage, "/etc/reconcile/commcare-example/elasticsearch.json")).expect("read");
+    let job = fs::read_to_string(on_es1(&stage, "/etc/reconcile/commcare-example/elasticsearch.json"))
+        .expect("read");
     let job: serde_json::Value = serde_json::from_str(&job).expect("JSON");
     assert_eq!(
         job["source"]["elasticsearch"],
@@ -173,5 +209,8 @@ fn declared_directly_it_has_its_own_address_schedule_and_name() {
     );
     assert_eq!((&job["keep"]["days"], &job["upload"]), (&14.into(), &serde_json::Value::Null));
     stage.reconcile("sandbox run es1 --at 2026-11-28T02:30:00Z").exits(0).says(&["nightly_2026_11_28"]);
-    stage.reconcile("sandbox run es1 --at 2026-11-29T06:00:00Z").exits(0).says(&["proven nightly_2026_11_28"]);
+    stage
+        .reconcile("sandbox run es1 --at 2026-11-29T06:00:00Z")
+        .exits(0)
+        .says(&["proven nightly_2026_11_28"]);
 }

@@ -145,10 +145,11 @@ struct Job {
 fn earlier(before: Fate, after: Fate, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match (before, after) {
         (Fate::Kept(_), Fate::Removed { .. }) => Some(now),
-        (
-            Fate::Kept(Because::Young { until: before }),
-            Fate::Kept(Because::Young { until: Some(after) }),
-        ) if before.is_none_or(|before| after < before) => Some(after),
+        (Fate::Kept(Because::Young { until: before }), Fate::Kept(Because::Young { until: Some(after) }))
+            if before.is_none_or(|before| after < before) =>
+        {
+            Some(after)
+        }
         _ => None,
     }
 }

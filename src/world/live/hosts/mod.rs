@@ -17,7 +17,9 @@ use super::{LiveWorld, all, host_of};
 use crate::clients::host::{Contents, Host, HostError, Question, View};
 use crate::plan::Change;
 use crate::resources::crontab::old::{self, OldLine};
-use crate::resources::{Crontab, Found, Resource, crontab, host_directory, host_file, program, snapshot_repository};
+use crate::resources::{
+    Crontab, Found, Resource, crontab, host_directory, host_file, program, snapshot_repository,
+};
 use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
 use crate::vocab::{Datastore, Environment, HostName, Id, Kind};
 
