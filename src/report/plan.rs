@@ -172,6 +172,7 @@ fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::HostDirectory => "directory",
         Kind::HostFile => "job file",
+        Kind::SnapshotRepository => "snapshots",
         other => other.name(),
     }
 }

@@ -256,7 +256,7 @@ pub struct Secrets {
     pub smtp: Option<SmtpLogin>,
     /// `pings`: what is asked for when a run ended.
     pub pings: Pings,
-    pub logins: Logins,
+    pub logins: Box<Logins>,
 }
 
 /// As whom the servers are asked that are backed up.
@@ -290,7 +290,7 @@ impl Secrets {
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
         let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
-        let Logins { backup, replication, couch, elasticsearch } = &self.logins;
+        let Logins { backup, replication, couch, elasticsearch } = &*self.logins;
         let logins = [backup, replication, couch, elasticsearch].into_iter().flatten();
         let logins = logins.flat_map(|login| [&login.username, &login.password]);
         keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure).chain(logins)

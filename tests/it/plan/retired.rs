@@ -24,7 +24,8 @@ fn plan(inventory: &str, unreachable: &[&str], selection: &Selection) -> Plan {
     let reach = |name: &HostName| match unreachable.contains(&name.as_str()) {
         true => Reach::Not("no route to it".to_owned()),
         false => {
-            let folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire()));
+            let folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire()))
+                .served_by(sandbox.elasticsearch(name).network());
             Reach::Played(Host::Folder(folder), Box::new(HostFacts::played(chrono_tz::UTC)))
         }
     };

@@ -74,7 +74,8 @@ impl Case {
 
     async fn world(&self, sandbox: &Sandbox) -> LiveWorld {
         let host = |name: &HostName| {
-            let folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire()));
+            let folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire()))
+                .served_by(sandbox.elasticsearch(name).network());
             let facts = Box::new(HostFacts::played(chrono_tz::UTC));
             (name.clone(), Reach::Played(Host::Folder(folder), facts))
         };

@@ -129,7 +129,9 @@ impl LiveWorld {
         for (one, (before, after)) in ours.iter().zip(fates(old).into_iter().zip(fates(new))) {
             if let Some(when) = earlier(before, after, now) {
                 let backup = format!("{name}:{}/{}", source.repository, one.name);
-                losses.add(Loss { backup, taken: one.ended, bytes: 0, when });
+                // What nobody can tell is no reason to tell nothing.
+                let bytes = Box::pin(cluster.size(&source.repository, &one.name)).await.ok().flatten();
+                losses.add(Loss { backup, taken: one.ended, bytes: bytes.unwrap_or_default(), when });
             }
         }
         Ok(losses)
