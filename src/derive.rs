@@ -123,7 +123,7 @@ impl Derivation<'_> {
             previous_names: declared.previous_names.iter().map(|one| one.name.clone()).collect(),
             previous_buckets: declared.previous_buckets.iter().map(|one| one.name.clone()).collect(),
             secrets: secret_digests(&self.settings.vault),
-            elasticsearch: elasticsearch_digests(&self.settings.vault),
+            logins: login_digests(&self.settings.vault),
             watching: watching::watching(self.settings),
         }
     }
@@ -298,18 +298,26 @@ fn served(service: &Service) -> job_file::Services {
     job_file::Services { stop: stop.clone(), start: start.clone() }
 }
 
-/// Digests of user and password of Elasticsearch.
-fn elasticsearch_digests(vault: &Vault) -> BTreeMap<String, SecretDigest> {
-    let Vault::Open { secrets: Secrets { elasticsearch: Some(login), .. }, .. } = vault else {
-        return BTreeMap::new();
-    };
-    BTreeMap::from([
-        (job_file::SECRET_ELASTICSEARCH_USERNAME.to_owned(), login.username.digest()),
-        (job_file::SECRET_ELASTICSEARCH_PASSWORD.to_owned(), login.password.digest()),
-    ])
+/// Digests of the secrets that go into job files.
+fn login_digests(vault: &Vault) -> BTreeMap<String, SecretDigest> {
+    let Vault::Open { secrets: Secrets { logins, .. }, .. } = vault else { return BTreeMap::new() };
+    let named = [
+        (job_file::SECRET_BACKUP_USERNAME, job_file::SECRET_BACKUP_PASSWORD, &logins.backup),
+        (job_file::SECRET_REPLICATION_USERNAME, job_file::SECRET_REPLICATION_PASSWORD, &logins.replication),
+        (job_file::SECRET_COUCH_USERNAME, job_file::SECRET_COUCH_PASSWORD, &logins.couch),
+        (
+            job_file::SECRET_ELASTICSEARCH_USERNAME,
+            job_file::SECRET_ELASTICSEARCH_PASSWORD,
+            &logins.elasticsearch,
+        ),
+    ];
+    let pairs = named.into_iter().filter_map(|(username, password, login)| {
+        let login = login.as_ref()?;
+        Some([(username, login.username.digest()), (password, login.password.digest())])
+    });
+    pairs.flatten().map(|(name, digest)| (name.to_owned(), digest)).collect()
 }
 
-/// Digests of the secrets that go into job files.
 fn secret_digests(vault: &Vault) -> BTreeMap<String, SecretDigest> {
     let Vault::Open { secrets: Secrets { s3: Some(keys), .. }, .. } = vault else { return BTreeMap::new() };
     BTreeMap::from([

@@ -51,7 +51,7 @@ impl Check {
             Format::Json => out.json(&report::status::checks_json(&hosts)),
             _ => {
                 out.result(&place.banner());
-                out.result(&report::status::checks(&hosts));
+                out.result(&report::status::checks(&hosts, out.width()));
             }
         }
         Ok(exit(&hosts))

@@ -7,10 +7,9 @@ use futures_util::StreamExt;
 use super::place::Place;
 use super::{Failure, Global};
 use crate::clients::aws::{Aws, AwsSettings, Keys};
-use crate::clients::service::Login;
 use crate::derive;
 use crate::plan::{self, Plan};
-use crate::settings::{self, EsLogin, Secrets, Settings, Vault};
+use crate::settings::{self, Secrets, Settings, Vault};
 use crate::state::{Desired, Selection, Tag};
 use crate::vocab::{HostName, Secret};
 use crate::world::{LiveWorld, WorldRead};
@@ -69,10 +68,8 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     let world = LiveWorld::connect(environment, aws.await, hosts, secrets, parallel, place.clock()).await;
     let previous = settings.backups.declared.previous_names.iter().map(|one| one.name.clone());
     let elasticsearch = match &settings.vault {
-        Vault::Open {
-            secrets: Secrets { elasticsearch: Some(EsLogin { username, password }), .. }, ..
-        } => Some(Login { username: username.clone(), password: password.clone() }),
-        _ => None,
+        Vault::Open { secrets, .. } => secrets.logins.elasticsearch.clone(),
+        Vault::Absent | Vault::Locked { .. } => None,
     };
     world.with_job_key(job_key).with_elasticsearch(elasticsearch).with_previous(previous)
 }

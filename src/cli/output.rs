@@ -7,8 +7,12 @@ use std::os::fd::AsFd;
 
 use super::{Exit, Failure, Format, Global};
 use crate::report;
-use crate::report::text::{ALARM, BOLD, one_line, styled, wrapped};
+use crate::report::text::{ALARM, BOLD, WIDTH, one_line, styled, wrapped};
 use crate::vocab::Problems;
+
+/// Below this a table is no table any more, and beyond that the eye loses its line.
+const NARROWEST: usize = 60;
+const WIDEST: usize = 100;
 
 /// The two streams of the process, colours stripped where nobody sees them.
 pub struct Output {
@@ -34,6 +38,13 @@ impl Output {
 
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// The columns that a table may take: the terminal's, within reason; where there is none, those of one that nobody
+    /// widened.
+    pub fn width(&self) -> usize {
+        let terminal = terminal_size::terminal_size_of(std::io::stdout());
+        terminal.map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(NARROWEST, WIDEST))
     }
 
     /// Writes a result. A reader that went away (`| head`) is no failure.

@@ -10,11 +10,12 @@ use super::on_host::{OnHost, Which};
 use super::place::Place;
 use super::run::block_on;
 use super::surroundings::Surroundings;
-use super::{Exit, Failure, Format, Global, Output};
+use super::{Exit, Failure, Format, Global, Output, prompt};
+use crate::datastores::couchdb::job::Address;
 use crate::jobs::restore::{self, Url};
 use crate::jobs::{Context, snapshot};
 use crate::report;
-use crate::vocab::Datastore;
+use crate::vocab::{Datastore, Login, Secret};
 
 /// Restores a datastore's backup on this host, or any object of S3 into a directory.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +31,22 @@ pub struct Restore {
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
 
+    /// Do what is left once the restored data is in use again: CouchDB's maps of shards name this node
+    #[arg(long, conflicts_with_all = ["name", "before", "to", "confirm"])]
+    pub after_start: bool,
+
+    /// Where CouchDB answers [default: as its configuration says, else http://127.0.0.1:5984]
+    #[arg(long, value_name = "URL", requires = "after_start")]
+    pub url: Option<String>,
+
+    /// Where its node answers, before version 3 [default: the same, else http://127.0.0.1:5986]
+    #[arg(long, value_name = "URL", requires = "url")]
+    pub node_url: Option<String>,
+
+    /// The administrator, whose password is asked for [default: COUCH_USERNAME of the vault]
+    #[arg(long, value_name = "NAME", requires = "after_start")]
+    pub login: Option<String>,
+
     /// Do not ask: the name of the backup that is to replace the present data
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
@@ -42,6 +59,9 @@ impl Restore {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         out.expect_format("restore", &[Format::Text, Format::Json])?;
         let place = Place::of(global)?;
+        if self.what.starts_with("s3://") && self.after_start {
+            return Err(Failure::usage("--after-start is of a datastore: what S3 holds does not run"));
+        }
         if self.what.starts_with("s3://") {
             return block_on(Box::pin(self.of_url(&place, out)))?;
         }
@@ -61,6 +81,9 @@ impl Restore {
         out: &mut Output,
     ) -> Result<Exit, Failure> {
         let context = Box::pin(host.context(job_file, datastore)).await?;
+        if self.after_start {
+            return Box::pin(self.settle(place, context, out)).await;
+        }
         if snapshot::is_of(&context) {
             return self.snapshot(place, &context, datastore, out).await;
         }
@@ -81,6 +104,32 @@ impl Restore {
         match out.format() {
             Format::Json => out.json(&report::restore::restored_json(&restored)),
             _ => out.result(&report::restore::restored(&restored)),
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// What is left once it runs.
+    async fn settle(&self, place: &Place, mut context: Context, out: &mut Output) -> Result<Exit, Failure> {
+        if place.is_sandbox() {
+            return Err(Failure::usage(
+                "a sandbox plays no CouchDB: nothing runs there that could be settled",
+            ));
+        }
+        context.couchdb.address =
+            self.url.clone().map(|url| Address { url, node_url: self.node_url.clone() });
+        if let Some(name) = &self.login {
+            let password = prompt::hidden(&format!("Password of {name}: ")).map_err(Failure::failed)?;
+            let password = String::from_utf8_lossy(&password).into_owned();
+            let login = Login { username: Secret::new(name.as_str()), password: Secret::new(password) };
+            context.couchdb.login = Some(login);
+        }
+        let Some(done) = Box::pin(restore::after_start(&context)).await? else {
+            let datastore = &context.job.datastore;
+            return Err(Failure::usage(format!("nothing is left to do for {datastore} once it runs")));
+        };
+        match out.format() {
+            Format::Json => out.json(&report::restore::settled_json(&done)),
+            _ => out.result(&report::restore::settled(&done)),
         }
         Ok(Exit::Ok)
     }

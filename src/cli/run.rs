@@ -1,21 +1,29 @@
 //! `reconcile run JOB DATASTORE`: what cron calls.
 
+use chrono::NaiveDate;
 use clap::Args;
 
 use super::place::Place;
 use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs::restore::Wanted;
 use crate::jobs::{self, Context, snapshot};
 use crate::report;
-use crate::vocab::{JobCommand, JobKind, Tier};
+use crate::vocab::{JobCommand, JobKind, Label, Occasion, Tier};
 
 /// Runs a job on this host, as cron does.
 #[derive(Clone, Debug, Args)]
 pub struct Run {
     #[command(flatten)]
     pub command: JobCommand,
+
+    /// A backup of your own beside those of the schedules, such as before-upgrade
+    #[arg(long, value_name = "TEXT", conflicts_with = "tier")]
+    pub label: Option<Label>,
+
+    /// The last day on which it is kept on this host [default: until a person removes it]
+    #[arg(long, value_name = "DATE", requires = "label")]
+    pub keep_until: Option<NaiveDate>,
 
     /// Only try whether the job would find what it needs: directory, room, database, bucket
     #[arg(long)]
@@ -25,6 +33,11 @@ pub struct Run {
 impl Run {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         out.expect_format("run", &[Format::Text, Format::Json])?;
+        if self.label.is_some() && self.command.job != JobKind::Backup {
+            return Err(Failure::usage(
+                "only a backup has a label; `verify DATASTORE NAME` proves one by its name",
+            ));
+        }
         let host = Surroundings::of(&Place::of(global)?, global.sandbox_host.as_ref())?;
         match self.command.job {
             _ if self.preflight => block_on(self.try_out(&host, out))?,
@@ -63,7 +76,7 @@ impl Run {
         match out.format() {
             Format::Json => out.json(&report::status::check_json(&report)),
             _ if good && seen && host.is_under_cron() => {}
-            _ => out.result(&report::status::check(&report)),
+            _ => out.result(&report::status::check(&report, out.width())),
         }
         for trouble in troubles {
             out.notice(&format!("{}\n", report::text::wrapped("! ", 2, &report::text::one_line(&trouble))));
@@ -79,18 +92,19 @@ impl Run {
         let named = self.command.job_file.as_deref();
         let context = Box::pin(host.context(named, &self.command.datastore)).await?;
         let earlier = Box::pin(host.earlier(named, &self.command.datastore)).await?;
-        let evidence = Box::pin(jobs::verify::verify(&context, &earlier, &Wanted::Newest, None)).await?;
-        Ok(super::verify::show(&evidence, out))
+        let quiet = out.format() != Format::Json && host.is_under_cron();
+        Box::pin(super::verify::by_cron(&context, &earlier, quiet, out)).await
     }
 
     async fn backup(&self, host: &Surroundings, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         let context =
             Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
+        let occasion = self.occasion(&context)?;
         Stop::of_job(context.stop.clone());
         if snapshot::is_of(&context) {
-            return self.snapshot(host, &context, global, out).await;
+            return self.snapshot(host, &context, &occasion, global, out).await;
         }
-        let result = Box::pin(jobs::backup(&context, self.command.tier.unwrap_or(Tier::Daily))).await;
+        let result = Box::pin(jobs::backup(&context, occasion)).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
             (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
@@ -107,15 +121,35 @@ impl Run {
 }
 
 impl Run {
+    fn occasion(&self, context: &Context) -> Result<Occasion, Failure> {
+        let Some(label) = self.label.clone() else {
+            return Ok(self.command.tier.unwrap_or(Tier::Daily).into());
+        };
+        let today = context.clock.now().with_timezone(&context.zone).date_naive();
+        match self.keep_until.filter(|day| *day < today) {
+            Some(day) => Err(Failure::usage(format!(
+                "--keep-until {day}: that day is past, and the next run would remove the backup"
+            ))),
+            None => Ok(Occasion::Label { label, keep_until: self.keep_until }),
+        }
+    }
+
     /// A store makes its snapshot itself.
     async fn snapshot(
         &self,
         host: &Surroundings,
         context: &Context,
+        occasion: &Occasion,
         global: &Global,
         out: &mut Output,
     ) -> Result<Exit, Failure> {
-        let result = Box::pin(snapshot::snapshot(context, self.command.tier.unwrap_or(Tier::Daily))).await;
+        let Occasion::Tier(tier) = occasion else {
+            return Err(Failure::usage(format!(
+                "{} makes snapshots, which have no labels here; `run backup {}` makes one of the schedule's",
+                self.command.datastore, self.command.datastore
+            )));
+        };
+        let result = Box::pin(snapshot::snapshot(context, *tier)).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::snapshot::snapshot_json(&report)),
             (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}

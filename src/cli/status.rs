@@ -48,7 +48,7 @@ impl StatusArgs {
             Format::Json => out.json(&report::status::status_json(&status)),
             _ => {
                 out.result(&place.banner());
-                out.result(&report::status::status(&status));
+                out.result(&report::status::status(&status, out.width()));
             }
         }
         Ok(exit(&status.hosts))

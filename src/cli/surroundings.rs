@@ -12,17 +12,28 @@ use super::place::Place;
 use crate::clients::aws::{Aws, AwsSettings, Keys};
 use crate::clients::aws_error::{AwsError, AwsErrorKind, aws_error};
 use crate::clients::machine;
+use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::job_file::{JobFile, Upload};
-use crate::datastores::postgresql::job::Connection;
+use crate::datastores::postgresql::job::{self as postgresql, Connection};
 use crate::datastores::tree::job::Elsewhere;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
+use crate::jobs::log::{About, Level, Log};
+use crate::jobs::room::Room;
 use crate::jobs::snapshot::ElasticsearchReach;
-use crate::jobs::{self, Channels, Context, Earlier, JobError, Store, log_failure};
+use crate::jobs::{self, Channels, Context, Earlier, JobError, Store};
 use crate::settings::{Secrets, Settings, Vault};
 use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
 
 /// Where `apply` writes job files.
 const JOB_FILES: &str = "etc/reconcile";
+/// The log of a host that is played.
+const PLAYED_LOG: &str = "var/log/reconcile.log";
+
+/// A name that no other run has: so short that somebody can type it.
+fn run() -> String {
+    let token = machine::random_token().unwrap_or_else(|_| format!("process-{}", std::process::id()));
+    token.chars().take(12).collect()
+}
 
 /// The host that a job runs on: this machine, or a folder of the sandbox.
 #[derive(Clone, Debug)]
@@ -38,7 +49,9 @@ pub struct Surroundings {
     pub elsewhere: Elsewhere,
     /// Whether there is a PostgreSQL to ask: a sandbox may play none.
     pub has_server: bool,
-    pub syslog: bool,
+    pub log: Log,
+    /// The name of this run.
+    pub run: String,
     /// Where letters and pings go in place of the world.
     pub outbox: Option<PathBuf>,
 }
@@ -56,7 +69,8 @@ impl Surroundings {
                 elasticsearch: ElasticsearchReach::default(),
                 elsewhere: Elsewhere::Ssh { config: None },
                 has_server: true,
-                syslog: true,
+                log: Log::machine(),
+                run: run(),
                 outbox: None,
             },
             (Place::Sandbox(sandbox), Some(host)) => {
@@ -76,10 +90,11 @@ impl Surroundings {
                         host: Some(server.host),
                         port: Some(server.port),
                         user: Some(server.user),
-                        programs: None,
+                        ..Connection::default()
                     }),
                     // The machine's own log has nothing to do with a host that is played.
-                    syslog: false,
+                    log: Log::File(sandbox.host_dir(host).join(PLAYED_LOG)),
+                    run: run(),
                     outbox: Some(sandbox.outbox()),
                 }
             }
@@ -105,8 +120,7 @@ impl Surroundings {
             Some(path) => self.inside(path),
             None => self.only_job_file(datastore)?,
         };
-        let Loaded { job, keys, alerts, elasticsearch: login } =
-            job_file::read(&path).map_err(|error| self.tell(error))?;
+        let Loaded { job, keys, alerts, logins } = job_file::read(&path).map_err(|error| self.tell(error))?;
         if job.datastore != *datastore {
             return Err(Failure::usage(format!(
                 "the job file {} is of {}, not of {datastore}",
@@ -119,14 +133,22 @@ impl Surroundings {
             None => None,
         };
         Ok(Context {
-            elasticsearch: ElasticsearchReach { login, ..self.elasticsearch.clone() },
+            elasticsearch: ElasticsearchReach {
+                login: logins.elasticsearch.clone(),
+                ..self.elasticsearch.clone()
+            },
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            syslog: self.syslog,
+            log: self.log.clone(),
             channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
             written: std::fs::metadata(&path)
                 .and_then(|file| file.modified())
                 .ok()
                 .map(DateTime::<Utc>::from),
+            postgresql: Connection {
+                logins: postgresql::Logins { backup: logins.backup, replication: logins.replication },
+                ..self.postgresql.clone()
+            },
+            couchdb: couchdb::Server { login: logins.couch, ..couchdb::Server::default() },
             ..self.quiet(job, store)
         })
     }
@@ -141,12 +163,15 @@ impl Surroundings {
             root: self.root.clone(),
             store,
             postgresql: self.postgresql.clone(),
+            couchdb: couchdb::Server::default(),
             elasticsearch: self.elasticsearch.clone(),
             elsewhere: self.elsewhere.clone(),
             stop: jobs::Stop::of_process(),
             patience: jobs::PATIENCE,
             threads: NonZeroUsize::MIN,
-            syslog: false,
+            log: Log::Nowhere,
+            run: self.run.clone(),
+            room: Room::default(),
             channels: Channels::default(),
             written: None,
         }
@@ -157,7 +182,7 @@ impl Surroundings {
         let here = Surroundings::of(place, Some(host))?;
         // Nothing of this machine's files is the host's.
         let root = PathBuf::from("/nonexistent");
-        Ok(Surroundings { hostname: host.to_string(), zone: Tz::UTC, root, syslog: false, ..here })
+        Ok(Surroundings { hostname: host.to_string(), zone: Tz::UTC, root, log: Log::Nowhere, ..here })
     }
 
     /// The context of a job whose file is known from settings alone.
@@ -292,9 +317,8 @@ impl Surroundings {
     }
 
     fn tell(&self, error: JobError) -> Failure {
-        if self.syslog {
-            log_failure(&error.message);
-        }
+        let about = About { run: &self.run, ..About::default() };
+        self.log.line(about, self.aws.clock.now(), Level::Error, &error.message);
         error.into()
     }
 }

@@ -1,5 +1,8 @@
 //! `reconcile verify DATASTORE`: restores a backup to a scratch place and proves it. Exit code 1 where it is none.
+//!
+//! With `--accept` a person answers for what it has lost: shown first, agreed to by the backup's name, recorded with theirs.
 
+use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,8 +10,11 @@ use clap::Args;
 use super::on_host::{OnHost, Which};
 use super::place::Place;
 use super::run::block_on;
-use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs::verify::{Evidence, verify};
+use super::{Exit, Failure, Format, Global, Output, prompt};
+use crate::clients::machine;
+use crate::jobs::restore::Wanted;
+use crate::jobs::verify::{self, Evidence};
+use crate::jobs::{self, Context, Earlier};
 use crate::report;
 use crate::vocab::Datastore;
 
@@ -24,6 +30,14 @@ pub struct Verify {
     /// Where it is restored to for the time being [default: the backup directory]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
+
+    /// Accept what the backup has lost: what it holds is what the next ones are measured by
+    #[arg(long)]
+    pub accept: bool,
+
+    /// Do not ask: the name of the backup whose loss is accepted
+    #[arg(long, value_name = "NAME", requires = "accept")]
+    pub confirm: Option<String>,
 
     #[command(flatten)]
     pub of: OnHost,
@@ -41,20 +55,127 @@ impl Verify {
             }
             None => None,
         };
-        let evidence = block_on(async {
+        block_on(async {
             let context = Box::pin(host.context(job_file.as_deref(), &self.datastore)).await?;
             let earlier = Box::pin(host.earlier(job_file.as_deref(), &self.datastore)).await?;
-            Box::pin(verify(&context, &earlier, &wanted, scratch)).await.map_err(Failure::from)
-        })??;
-        if out.format() == Format::Text {
-            out.result(&place.banner());
+            if out.format() == Format::Text {
+                out.result(&place.banner());
+            }
+            if self.accept {
+                return Box::pin(self.accepted(&context, &earlier, &wanted, scratch, out)).await;
+            }
+            let evidence = Box::pin(proof(&context, &earlier, &wanted, scratch, out)).await?;
+            Ok(show(&evidence, out))
+        })?
+    }
+
+    /// What was found of this backup before, where that still holds; else what is found now. Then it is asked for.
+    async fn accepted(
+        &self,
+        context: &Context,
+        earlier: &[Earlier],
+        wanted: &Wanted,
+        scratch: Option<PathBuf>,
+        out: &mut Output,
+    ) -> Result<Exit, Failure> {
+        let found = match Box::pin(verify::acceptable(context, earlier, wanted)).await? {
+            Some(found) => found,
+            None => Box::pin(proof(context, earlier, wanted, scratch, out)).await?,
+        };
+        if found.is_proof() {
+            return Ok(show(&found, out));
         }
-        Ok(show(&evidence, out))
+        if out.format() == Format::Text {
+            show(&found, out);
+        }
+        if !found.is_acceptable() {
+            let message =
+                format!("{} is wrong in more than what it has lost: nothing was accepted", found.name);
+            return Err(Failure::refused(message, "only a loss can be accepted; see the reasons"));
+        }
+        self.agreed(&found)?;
+        let by = machine::person();
+        let accepted = Box::pin(verify::accept(context, earlier, wanted, &found, &by)).await?;
+        tell(context, out).await;
+        Ok(show(&accepted, out))
+    }
+
+    /// A measure is lowered only by somebody who says by which backup.
+    fn agreed(&self, found: &Evidence) -> Result<(), Failure> {
+        let name = &found.name;
+        let refused = |why: String| {
+            Failure::refused(format!("{why}: nothing was accepted"), format!("add --confirm {name}"))
+        };
+        if let Some(confirmed) = &self.confirm {
+            return match confirmed == name {
+                true => Ok(()),
+                false => Err(refused(format!("{confirmed} was confirmed, and {name} was found"))),
+            };
+        }
+        if !prompt::can_ask() {
+            return Err(refused("there is no terminal to ask on".to_owned()));
+        }
+        let mut stderr = std::io::stderr().lock();
+        let asked = "\nTo accept what it has lost, type the backup's name: ";
+        let _ = stderr.write_all(asked.as_bytes()).and_then(|()| stderr.flush());
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        match read.is_ok() && answer.trim() == name {
+            true => Ok(()),
+            false => Err(refused("the name was not typed".to_owned())),
+        }
+    }
+}
+
+/// Restores, asks, and tells whoever is to be told.
+async fn proof(
+    context: &Context,
+    earlier: &[Earlier],
+    wanted: &Wanted,
+    scratch: Option<PathBuf>,
+    out: &mut Output,
+) -> Result<Evidence, Failure> {
+    let evidence = Box::pin(verify::verify(context, earlier, wanted, scratch)).await?;
+    tell(context, out).await;
+    Ok(evidence)
+}
+
+async fn tell(context: &Context, out: &mut Output) {
+    notices(Box::pin(jobs::tell::verified(context)).await, out);
+}
+
+/// What could not be told is told here.
+fn notices(troubles: Vec<String>, out: &mut Output) {
+    for trouble in troubles {
+        out.notice(&format!("{}\n", report::text::wrapped("! ", 2, &report::text::one_line(&trouble))));
+    }
+}
+
+/// The same by cron: nobody looks on, so that somebody is also told where nothing could be looked at. Quiet where there is
+/// nothing to say and nobody to hear it.
+pub(super) async fn by_cron(
+    context: &Context,
+    earlier: &[Earlier],
+    quiet: bool,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    match Box::pin(verify::verify(context, earlier, &Wanted::Newest, None)).await {
+        Ok(evidence) => {
+            tell(context, out).await;
+            let silent = quiet && evidence.is_proof() && evidence.notes.is_empty();
+            Ok(if silent { Exit::Ok } else { show(&evidence, out) })
+        }
+        // Another one is at work, and says what it finds.
+        Err(error) if error.is_refusal() => Err(error.into()),
+        Err(error) => {
+            notices(Box::pin(jobs::tell::unverified(context, &error)).await, out);
+            Err(error.into())
+        }
     }
 }
 
 /// Shows what was found.
-pub(super) fn show(evidence: &Evidence, out: &mut Output) -> Exit {
+fn show(evidence: &Evidence, out: &mut Output) -> Exit {
     match out.format() {
         Format::Json => out.json(&report::verify::evidence_json(evidence)),
         _ => out.result(&report::verify::evidence(evidence)),

@@ -229,7 +229,8 @@ fn limits(purpose: Use) -> TimeoutConfig {
         Use::Control => {
             limits.read_timeout(Duration::from_secs(30)).operation_attempt_timeout(Duration::from_secs(60))
         }
-        Use::Transfer => limits.operation_attempt_timeout(Duration::from_secs(30 * 60)),
+        // What sends much says itself how long it may take.
+        Use::Transfer => limits.operation_attempt_timeout(Duration::from_secs(120)),
     }
     .build()
 }

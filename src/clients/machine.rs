@@ -38,6 +38,16 @@ pub fn user() -> String {
     user.map_or_else(|| id.to_string(), |user| user.name)
 }
 
+/// Which person runs this program, as far as anybody can tell: who asked sudo to, else the user itself.
+pub fn person() -> String {
+    let user = user();
+    let asked = std::env::var("SUDO_USER").unwrap_or_default();
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-@\\".contains(c))
+    };
+    if is_name(&asked) && asked != user { format!("{asked} as {user}") } else { user }
+}
+
 /// What tells this machine, since it booted, and this container on it from every other: the kernel's random boot id
 /// (random(4)) and the namespace of process numbers (namespaces(7)).
 pub fn kernel() -> Option<(String, String)> {

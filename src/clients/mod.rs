@@ -7,6 +7,8 @@ pub mod aws;
 pub mod aws_error;
 pub mod elasticsearch;
 pub mod host;
+pub mod http;
+pub mod journal;
 pub mod machine;
 pub mod mail;
 pub mod ping;

@@ -4,7 +4,6 @@
 //! Must never follow a redirect (a login would go elsewhere), never put a login into an error, a log or the arguments of a
 //! program, and never ask twice by itself: whether that is safe only who asks knows.
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -17,34 +16,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Limited};
 
-use crate::vocab::Secret;
+use crate::vocab::Login;
 
 /// How long a connection may take to stand.
 pub const CONNECT: Duration = Duration::from_secs(5);
 /// The most that is read of an answer.
 const MOST: usize = 32 << 20;
-
-/// User and password (RFC 7617).
-#[derive(Clone)]
-pub struct Login {
-    pub username: Secret,
-    pub password: Secret,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login")
-    }
-}
-
-impl PartialEq for Login {
-    fn eq(&self, other: &Self) -> bool {
-        let digests = |login: &Login| (login.username.digest(), login.password.digest());
-        digests(self) == digests(other)
-    }
-}
-
-impl Eq for Login {}
 
 /// What is done to the thing that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,6 +246,7 @@ pub(in crate::clients) fn curl_ended(ask: &Ask, at: &str, out: &[u8]) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::Secret;
 
     fn ask() -> Ask {
         Ask {

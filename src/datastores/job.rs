@@ -24,6 +24,7 @@ pub struct Around {
     pub postgresql: Connection,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
+    pub couchdb: couchdb::job::Server,
 }
 
 impl Around {
@@ -52,7 +53,9 @@ pub fn open(source: &Source, around: &Around, scratch: Scratch) -> Result<Box<dy
 /// Whether a backup of `source` could begin. What was found, in words.
 pub fn try_out(source: &Source, around: &Around) -> Result<String, DumpError> {
     match source {
-        Source::Postgresql(source) => postgresql::job::try_out(source, &around.postgresql),
+        Source::Postgresql(source) => {
+            postgresql::job::try_out(source, &around.postgresql, &around.inside(&around.directory))
+        }
         Source::Couchdb(source) => couchdb::job::try_out(source, around),
         Source::Elasticsearch(_) => Err(no_stream()),
         Source::Tree(source) => tree::job::try_out(source, around),
@@ -77,6 +80,21 @@ pub fn restore(source: &Source, around: &Around, parcel: Parcel) -> Box<dyn Rest
             home: source.host.is_none().then(|| around.inside(&source.path)),
             marker: None,
         }),
+    }
+}
+
+/// Whether something is left to do once whoever uses restored data runs again.
+pub fn is_settled_after_start(source: &Source) -> bool {
+    matches!(source, Source::Couchdb(_))
+}
+
+/// Does it, and says what was done; `None` where nothing ever is.
+pub async fn after_start(source: &Source, around: &Around) -> Option<Result<String, DumpError>> {
+    match source {
+        Source::Couchdb(_) => {
+            Some(Box::pin(couchdb::job::after_start(around)).await.map(|done| done.words()))
+        }
+        Source::Postgresql(_) | Source::Tree(_) | Source::Elasticsearch(_) => None,
     }
 }
 

@@ -32,6 +32,14 @@ pub const SECRET_SMTP_PASSWORD: &str = "smtp_password";
 /// Members of `secrets`: the URLs that are asked for after a run, where somebody waits for them.
 pub const SECRET_PING_SUCCESS: &str = "ping_success";
 pub const SECRET_PING_FAILURE: &str = "ping_failure";
+/// Members of `secrets`: as whom a server of PostgreSQL on another host is asked, and read.
+pub const SECRET_BACKUP_USERNAME: &str = "backup_username";
+pub const SECRET_BACKUP_PASSWORD: &str = "backup_password";
+pub const SECRET_REPLICATION_USERNAME: &str = "replication_username";
+pub const SECRET_REPLICATION_PASSWORD: &str = "replication_password";
+/// Members of `secrets`: CouchDB's administrator, who names the node anew after a restore.
+pub const SECRET_COUCH_USERNAME: &str = "couch_username";
+pub const SECRET_COUCH_PASSWORD: &str = "couch_password";
 /// Members of `secrets`: as whom Elasticsearch is asked.
 pub const SECRET_ELASTICSEARCH_USERNAME: &str = "elasticsearch_username";
 pub const SECRET_ELASTICSEARCH_PASSWORD: &str = "elasticsearch_password";
@@ -185,6 +193,21 @@ impl Source {
             Source::Postgresql(source) => source.method.name(),
             Source::Elasticsearch(_) => "snapshot",
             Source::Couchdb(_) | Source::Tree(_) => "tree",
+        }
+    }
+
+    /// The members of `secrets` with which its server is asked. One on the job's own host knows the job's user.
+    pub fn logins(&self) -> &'static [&'static str] {
+        match self {
+            Source::Postgresql(PostgresqlSource { read_from: Some(_), .. }) => &[
+                SECRET_BACKUP_USERNAME,
+                SECRET_BACKUP_PASSWORD,
+                SECRET_REPLICATION_USERNAME,
+                SECRET_REPLICATION_PASSWORD,
+            ],
+            Source::Couchdb(_) => &[SECRET_COUCH_USERNAME, SECRET_COUCH_PASSWORD],
+            Source::Elasticsearch(_) => &[SECRET_ELASTICSEARCH_USERNAME, SECRET_ELASTICSEARCH_PASSWORD],
+            Source::Postgresql(_) | Source::Tree(_) => &[],
         }
     }
 }

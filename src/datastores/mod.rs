@@ -97,8 +97,8 @@ pub struct JobTerms<'a> {
     pub services: BTreeMap<Datastore, job_file::Services>,
     /// Digests of the secrets that jobs upload with; empty where they find credentials themselves.
     pub secrets: BTreeMap<String, SecretDigest>,
-    /// Digests of user and password of Elasticsearch, by the names that its job file has for them.
-    pub elasticsearch: BTreeMap<String, SecretDigest>,
+    /// Digests of what servers are asked with.
+    pub logins: BTreeMap<String, SecretDigest>,
     /// Who is told of the backups, and what they are held to.
     pub watching: watch::Watching,
 }

@@ -8,16 +8,17 @@
 //! |---|---|
 //! | local file, dated key | `postgres_ENV_TIER_2026_11_21.tar.gz`, hourly `.._2026_11_21_03.tar.gz` |
 //! | undated key, where the storage keeps versions | `postgres_TIER_HOST.tar.gz` |
+//! | file and key of a backup that a person labelled | `postgres_ENV_label_TEXT_HOST_2026_11_21_0315.tar.gz` |
 //!
 //! Other datastores leave `ENV_` out. commcare-cloud's own names of the blob database carry the hour in every tier: they
 //! are read, and never written. `.tar` is there for an archive and absent for a script; `.zst` takes the place of
 //! `.gz` with zstd.
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::job_file::Compression;
-use crate::vocab::{Datastore, Environment, Tier};
+use crate::vocab::{Datastore, Environment, Label, Occasion, Tier};
 
 /// What the bytes are once unpacked; decides the name's ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,19 +29,21 @@ pub enum Content {
     Script,
 }
 
-/// What tells one backup of a tier from the next.
+/// What tells one backup from the next.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// The local date on the host that made it; the hour only for the hourly tier.
-    Dated { date: NaiveDate, hour: Option<u32> },
+    Dated { tier: Tier, date: NaiveDate, hour: Option<u32> },
     /// Nothing but the host's own name: the storage keeps the versions apart.
-    Undated { host: String },
+    Undated { tier: Tier, host: String },
+    /// What a person called it, and the local minute: of no tier, and never the name of another. In the host's name `-`
+    /// stands for `_`, which keeps the parts apart.
+    Labelled { label: Label, host: String, at: NaiveDateTime },
 }
 
 /// One backup's name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
-    pub tier: Tier,
     pub slot: Slot,
     pub content: Content,
     pub compression: Compression,
@@ -58,14 +61,70 @@ impl Name {
     ) -> Self {
         let local = at.with_timezone(&zone);
         let hour = (tier == Tier::Hourly).then(|| local.hour());
-        Name { tier, slot: Slot::Dated { date: local.date_naive(), hour }, content, compression }
+        Name { slot: Slot::Dated { tier, date: local.date_naive(), hour }, content, compression }
     }
 
-    /// The same backup under the key that only its host tells apart.
+    /// The name of a backup that begins at `at` on `host`, whatever it is made for.
+    pub fn of(
+        occasion: &Occasion,
+        host: &str,
+        at: DateTime<Utc>,
+        zone: Tz,
+        content: Content,
+        compression: Compression,
+    ) -> Self {
+        let label = match occasion {
+            Occasion::Tier(tier) => return Name::dated(*tier, at, zone, content, compression),
+            Occasion::Label { label, .. } => label.clone(),
+        };
+        let local = at.with_timezone(&zone).naive_local();
+        let at = local.with_second(0).and_then(|at| at.with_nanosecond(0)).unwrap_or(local);
+        Name { slot: Slot::Labelled { label, host: in_label(host), at }, content, compression }
+    }
+
+    /// The same backup under the key that only its host tells apart. A labelled one has one key alone.
     pub fn undated(&self, host: impl Into<String>) -> Self {
-        Name { slot: Slot::Undated { host: host.into() }, ..self.clone() }
+        let slot = match &self.slot {
+            Slot::Dated { tier, .. } | Slot::Undated { tier, .. } => {
+                Slot::Undated { tier: *tier, host: host.into() }
+            }
+            labelled @ Slot::Labelled { .. } => labelled.clone(),
+        };
+        Name { slot, ..self.clone() }
+    }
+
+    /// `None` of a labelled one: no schedule promised it, and none lets it go.
+    pub fn tier(&self) -> Option<Tier> {
+        match &self.slot {
+            Slot::Dated { tier, .. } | Slot::Undated { tier, .. } => Some(*tier),
+            Slot::Labelled { .. } => None,
+        }
+    }
+
+    pub fn label(&self) -> Option<&Label> {
+        match &self.slot {
+            Slot::Labelled { label, .. } => Some(label),
+            Slot::Dated { .. } | Slot::Undated { .. } => None,
+        }
+    }
+
+    /// Whether only that host gives this name.
+    pub fn is_of_host(&self, host: &str) -> bool {
+        match &self.slot {
+            Slot::Undated { host: own, .. } => own == host,
+            Slot::Labelled { host: own, .. } => *own == in_label(host),
+            Slot::Dated { .. } => false,
+        }
     }
 }
+
+/// A host's name as it stands in labelled names.
+fn in_label(host: &str) -> String {
+    host.replace('_', "-")
+}
+
+/// What labelled names have where others have their tier.
+const LABELLED: &str = "label";
 
 /// The backups of one datastore in one environment: what all their names have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,12 +154,15 @@ impl Series {
     /// The name as a file or a key.
     pub fn render(&self, name: &Name) -> String {
         let stem = match &name.slot {
-            Slot::Dated { date, hour } => {
-                let (year, month, day) = (date.year(), date.month(), date.day());
+            Slot::Dated { tier, date, hour } => {
                 let hour = hour.map(|hour| format!("_{hour:02}")).unwrap_or_default();
-                format!("{}{}_{year:04}_{month:02}_{day:02}{hour}", self.dated, name.tier)
+                format!("{}{tier}_{}{hour}", self.dated, day(*date))
             }
-            Slot::Undated { host } => format!("{}{}_{host}", self.family, name.tier),
+            Slot::Undated { tier, host } => format!("{}{tier}_{host}", self.family),
+            Slot::Labelled { label, host, at } => {
+                let (date, hour, minute) = (day(at.date()), at.hour(), at.minute());
+                format!("{}{LABELLED}_{label}_{host}_{date}_{hour:02}{minute:02}", self.dated)
+            }
         };
         let archive = match name.content {
             Content::Archive => ".tar",
@@ -114,15 +176,17 @@ impl Series {
         let (stem, content, compression) = take_ending(text)?;
         let dated = || {
             let (tier, date) = take_tier(stem.strip_prefix(&self.dated)?)?;
-            Some((tier, parse_date(tier, date, self.hours)?))
+            let (date, hour) = parse_date(tier, date, self.hours)?;
+            Some(Slot::Dated { tier, date, hour })
         };
         let undated = || {
             let (tier, host) = take_tier(stem.strip_prefix(&self.family)?)?;
             // Without this another environment's dated names would read as those of a strange host.
-            (!host.is_empty() && !ends_in_date(host)).then(|| (tier, Slot::Undated { host: host.to_owned() }))
+            (!host.is_empty() && !ends_in_date(host)).then(|| Slot::Undated { tier, host: host.to_owned() })
         };
-        let (tier, slot) = dated().or_else(undated)?;
-        Some(Name { tier, slot, content, compression })
+        let labelled = || parse_label(stem.strip_prefix(&self.dated)?);
+        let slot = dated().or_else(undated).or_else(labelled)?;
+        Some(Name { slot, content, compression })
     }
 
     /// What every key of the datastore begins with, dated or not: for listing a bucket.
@@ -158,7 +222,28 @@ fn take_tier(text: &str) -> Option<(Tier, &str)> {
     })
 }
 
-fn parse_date(tier: Tier, text: &str, hours: bool) -> Option<Slot> {
+/// `2026_11_21`.
+fn day(date: NaiveDate) -> String {
+    format!("{:04}_{:02}_{:02}", date.year(), date.month(), date.day())
+}
+
+fn parse_day(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
+    let year = i32::try_from(digits(year, 4)?).ok()?;
+    NaiveDate::from_ymd_opt(year, digits(month, 2)?, digits(day, 2)?)
+}
+
+/// `label_TEXT_HOST_2026_11_21_0315`, neither more parts nor fewer: no environment's and no datastore's name makes it
+/// another's.
+fn parse_label(text: &str) -> Option<Slot> {
+    let fields: Vec<&str> = text.split('_').collect();
+    let [LABELLED, label, host, year, month, day, time] = fields.as_slice() else { return None };
+    let time = digits(time, 4)?;
+    let at = parse_day(year, month, day)?.and_hms_opt(time / 100, time % 100, 0)?;
+    let label = label.parse().ok()?;
+    (!host.is_empty()).then(|| Slot::Labelled { label, host: (*host).to_owned(), at })
+}
+
+fn parse_date(tier: Tier, text: &str, hours: bool) -> Option<(NaiveDate, Option<u32>)> {
     let fields: Vec<&str> = text.split('_').collect();
     let (date, hour) = match fields.as_slice() {
         [year, month, day, hour] if hours || tier == Tier::Hourly => {
@@ -167,9 +252,8 @@ fn parse_date(tier: Tier, text: &str, hours: bool) -> Option<Slot> {
         [year, month, day] if tier != Tier::Hourly => ([year, month, day], None),
         _ => return None,
     };
-    let year = i32::try_from(digits(date[0], 4)?).ok()?;
-    let date = NaiveDate::from_ymd_opt(year, digits(date[1], 2)?, digits(date[2], 2)?)?;
-    hour.is_none_or(|hour| hour < 24).then_some(Slot::Dated { date, hour })
+    let date = parse_day(date[0], date[1], date[2])?;
+    hour.is_none_or(|hour| hour < 24).then_some((date, hour))
 }
 
 /// Exactly `width` decimal digits.
@@ -177,14 +261,15 @@ fn digits(text: &str, width: usize) -> Option<u32> {
     (text.len() == width && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// Whether a text ends the way dated names do: `.._2026_11_21` or `.._2026_11_21_03`.
+/// Whether a text ends the way dated names do: `.._2026_11_21`, `.._2026_11_21_03` or `.._2026_11_21_0315`.
 fn ends_in_date(text: &str) -> bool {
     let fields: Vec<&str> = text.rsplit('_').collect();
     let date = |fields: &[&str]| match fields {
         [day, month, year, ..] => digits(day, 2).and(digits(month, 2)).and(digits(year, 4)).is_some(),
         _ => false,
     };
-    date(&fields) || (fields.len() > 3 && digits(fields[0], 2).is_some() && date(&fields[1..]))
+    let is_time = |text: &str| digits(text, 2).or_else(|| digits(text, 4)).is_some();
+    date(&fields) || (fields.len() > 3 && is_time(fields[0]) && date(&fields[1..]))
 }
 
 #[cfg(test)]
@@ -247,7 +332,7 @@ mod tests {
         let old = "blobdb_daily_2026_11_21_03.tar.gz";
         let name = of("blobdb").parse(old).expect("read");
         let date = NaiveDate::from_ymd_opt(2026, 11, 21).expect("a day");
-        assert_eq!((name.tier, &name.slot), (Tier::Daily, &Slot::Dated { date, hour: Some(3) }));
+        assert_eq!(name.slot, Slot::Dated { tier: Tier::Daily, date, hour: Some(3) });
         assert_eq!(of("blobdb").render(&name), old);
         assert!(of("blobdb").parse("blobdb_weekly_2026_11_22.tar.gz").is_some());
         assert_eq!(of("blobdb").parse("blobdb_hourly_2026_11_22.tar.gz"), None);
@@ -277,28 +362,61 @@ mod tests {
         assert_eq!(series("production").parse("postgres_daily_daily_2026_11_21.tar.gz"), None);
     }
 
-    fn slots() -> impl Strategy<Value = (Tier, Slot)> {
+    #[test]
+    fn a_labelled_backup_has_a_name_that_no_tier_has() {
+        let at = instant("2026-11-21T03:15:59Z");
+        let before = Occasion::Label { label: "before-2.1".parse().expect("a label"), keep_until: None };
+        let name = |host| Name::of(&before, host, at, Tz::Asia__Kolkata, Content::Archive, Compression::Gzip);
+        let text = series("production").render(&name("db_1"));
+        assert_eq!(text, "postgres_production_label_before-2.1_db-1_2026_11_21_0845.tar.gz");
+        assert_eq!(series("production").parse(&text), Some(name("db_1")));
+        assert!(name("db_1").is_of_host("db_1") && !name("db_1").is_of_host("db2"));
+        assert_eq!((name("db1").tier(), name("db1").undated("x")), (None, name("db1")));
+        // Whatever environments and datastores are called.
+        for other in ["prod", "production_label", "production_label_x", "label", "daily"] {
+            assert_eq!(series(other).parse(&text), None, "{other}");
+        }
+        let files =
+            |name: &str| Series::new(&name.parse().expect("name"), &"production".parse().expect("name"));
+        for other in ["files-a_label", "files-a_label_x", "files-a_daily"] {
+            let text = files(other).render(&name("db1"));
+            assert_eq!(files("files-a").parse(&text), None, "{text}");
+            assert_eq!(files(other).parse(&text), Some(name("db1")));
+        }
+        let odd = series("daily").render(&name("db1"));
+        assert_eq!(series("production").parse(&odd), None, "{odd} is no host's undated one");
+        for wrong in ["before upgrade", "a_b", "-a", "", "a/b", "\u{e4}", "$(x)", "a".repeat(41).as_str()] {
+            assert!(wrong.parse::<Label>().is_err(), "{wrong}");
+        }
+    }
+
+    fn slots() -> impl Strategy<Value = Slot> {
         let tier = prop::sample::select(Tier::ALL.to_vec());
         let dated = (tier.clone(), 0i64..20_000, 0u32..24).prop_map(|(tier, day, hour)| {
             let date = DateTime::UNIX_EPOCH.date_naive() + chrono::TimeDelta::days(day);
-            (tier, Slot::Dated { date, hour: (tier == Tier::Hourly).then_some(hour) })
+            Slot::Dated { tier, date, hour: (tier == Tier::Hourly).then_some(hour) }
         });
         let host = "[a-zA-Z0-9][a-zA-Z0-9.-]{0,30}";
-        let undated = (tier, host).prop_map(|(tier, host)| (tier, Slot::Undated { host }));
-        prop_oneof![dated, undated]
+        let undated = (tier, host).prop_map(|(tier, host)| Slot::Undated { tier, host });
+        let label = "[a-zA-Z0-9][a-zA-Z0-9.-]{0,39}";
+        let labelled = (label, host, 0i64..30_000_000).prop_map(|(label, host, minute)| {
+            let at = DateTime::UNIX_EPOCH.naive_utc() + chrono::TimeDelta::minutes(minute);
+            Slot::Labelled { label: label.parse().expect("a label"), host, at }
+        });
+        prop_oneof![dated, undated, labelled]
     }
 
     proptest! {
         #[test]
         fn a_name_survives_being_written_and_read(
             environment in "[a-z0-9][a-z0-9_.-]{0,20}",
-            (tier, slot) in slots(),
+            slot in slots(),
             content in prop::sample::select(vec![Content::Archive, Content::Script]),
             compression in prop::sample::select(vec![Compression::Gzip, Compression::Zstd]),
         ) {
             // A host that ends in `.tar` and a script would be read as an archive: no host does.
-            prop_assume!(!matches!(&slot, Slot::Undated { host } if host.ends_with(".tar")));
-            let name = Name { tier, slot, content, compression };
+            prop_assume!(!matches!(&slot, Slot::Undated { host, .. } if host.ends_with(".tar")));
+            let name = Name { slot, content, compression };
             let series = series(&environment);
             prop_assert_eq!(series.parse(&series.render(&name)), Some(name));
         }

@@ -84,6 +84,16 @@ impl Metrics {
         self.add("reconcile_alerts_waiting", "Letters that nobody has taken.", labels, waiting);
     }
 
+    /// Whether nothing is wrong with what was last restored and checked, and when a backup was last found good.
+    pub fn proofs(&mut self, subject: Subject<'_>, good: bool, proven: Option<i64>) {
+        let help = "Whether the last backup that was restored and checked is what it should be.";
+        self.add("reconcile_proofs_good", help, subject.labels(), u8::from(good));
+        if let Some(at) = proven {
+            let help = "When a backup was last restored and found good.";
+            self.add("reconcile_proven_timestamp_seconds", help, subject.labels(), at);
+        }
+    }
+
     /// Whether all of it could be looked at.
     pub fn seen(&mut self, subject: Subject<'_>, seen: bool) {
         let help = "Whether the backups could be looked at in full.";

@@ -212,10 +212,21 @@ pub enum Matter {
     Clock,
     /// No proof in time.
     Unproven,
+    /// A backup was restored and is none.
+    Condemned,
+    /// A verification that was due could not be made.
+    Unverified,
     /// Somebody else's entries make the same backups.
     OldEntries,
     /// Nobody can look.
     Unseen,
+}
+
+impl Matter {
+    /// Whether it is about what was proven, and not about what was made.
+    pub fn is_of_proofs(self) -> bool {
+        matches!(self, Matter::Unproven | Matter::Condemned | Matter::Unverified)
+    }
 }
 
 impl Finding<'_> {

@@ -96,10 +96,6 @@ pub fn missed(
 ) -> (DateTime<Utc>, u32) {
     let second = TimeDelta::seconds(1);
     let from = newest.map_or(promise.since - second, |newest| newest.ended.max(promise.since - second));
-    let runs = promise.schedule.next(from, zone, COUNTED);
-    let missed = runs.iter().take_while(|run| **run <= due).count();
-    (
-        runs.first().copied().filter(|run| *run <= due).unwrap_or(due),
-        u32::try_from(missed.max(1)).unwrap_or(1),
-    )
+    let runs = promise.schedule.between(from, due, zone, COUNTED);
+    (runs.first().copied().unwrap_or(due), u32::try_from(runs.len().max(1)).unwrap_or(1))
 }

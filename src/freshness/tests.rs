@@ -259,13 +259,15 @@ fn runs(
     took: &[i64],
 ) -> Vec<(DateTime<Utc>, TimeDelta)> {
     let schedule: Schedule = schedule.parse().expect("a schedule");
-    let fires = schedule.next(since, zone, 2000);
-    let fires = fires.iter().take_while(|at| **at <= now);
+    let mut fires = schedule.between(since, now, zone, 2000);
+    let runs = fires.len();
+    fires.extend(schedule.next(now, zone, 1));
     fires
+        .windows(2)
+        .take(runs)
         .zip(took.iter().cycle())
-        .map(|(at, took)| {
-            let next = schedule.next(*at, zone, 1).first().map_or(TimeDelta::hours(1), |next| *next - *at);
-            (*at + TimeDelta::seconds(2), TimeDelta::minutes(*took).min(next / 2))
+        .map(|(pair, took)| {
+            (pair[0] + TimeDelta::seconds(2), TimeDelta::minutes(*took).min((pair[1] - pair[0]) / 2))
         })
         .collect()
 }

@@ -80,6 +80,11 @@ impl Matter {
             }
             Matter::Clock => "set the clock of the host; the backup counts once its time has come",
             Matter::Unproven => "prove one with `reconcile verify`",
+            Matter::Condemned => {
+                "find out why, and keep an earlier backup until you know; `reconcile verify --accept` accepts what was meant \
+                 to go"
+            }
+            Matter::Unverified => "mend what the message names, and prove one with `reconcile verify`",
             Matter::OldEntries => {
                 "`reconcile plan` shows the entries, and `reconcile apply` takes them over again"
             }

@@ -9,13 +9,16 @@ use chrono_tz::Tz;
 
 use super::Stop;
 use super::job_file::AlertSecrets;
+use super::log::Log;
+use super::room::Room;
 use super::snapshot::ElasticsearchReach;
+use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::JobFile;
 use crate::datastores::names::Series;
 use crate::datastores::postgresql::job::Connection;
 use crate::datastores::tree::job::Elsewhere;
-use crate::vocab::{AccountId, Clock, Tier};
+use crate::vocab::{AccountId, Clock, Occasion};
 
 /// What surrounds a job.
 #[derive(Clone, Debug)]
@@ -31,6 +34,7 @@ pub struct Context {
     /// Where the second copy goes; `None` exactly where the job file names no bucket.
     pub store: Option<Store>,
     pub postgresql: Connection,
+    pub couchdb: couchdb::Server,
     /// How the clusters of Elasticsearch are reached.
     pub elasticsearch: ElasticsearchReach,
     /// How other hosts are reached.
@@ -41,8 +45,12 @@ pub struct Context {
     pub patience: Duration,
     /// How many threads compress.
     pub threads: NonZeroUsize,
-    /// Whether a failure is told to the machine's system log. The sandbox leaves its machine alone.
-    pub syslog: bool,
+    /// Where what happens is written down. The sandbox leaves its machine alone.
+    pub log: Log,
+    /// The name of this run, unlike any other's.
+    pub run: String,
+    /// How much room there is on the volumes that are written to.
+    pub room: Room,
     /// Through what people are told.
     pub channels: Channels,
     /// When the job file was written: what it promises holds from then on.
@@ -92,11 +100,12 @@ impl Context {
             directory: self.job.directory.clone(),
             postgresql: self.postgresql.clone(),
             elsewhere: self.elsewhere.clone(),
+            couchdb: self.couchdb.clone(),
         }
     }
 
     /// The words for errors and logs: `backup postgresql daily of production`.
-    pub(super) fn title(&self, tier: Tier) -> String {
-        format!("backup {} {tier} of {}", self.job.datastore, self.job.environment)
+    pub(super) fn title(&self, occasion: &Occasion) -> String {
+        format!("backup {} {occasion} of {}", self.job.datastore, self.job.environment)
     }
 }

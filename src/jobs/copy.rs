@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono_tz::Tz;
 
 use super::beside::Beside;
 use super::context::Context;
@@ -19,7 +20,7 @@ use crate::clients::process::{Program, Talk};
 use crate::datastores::job_file::{KeepLocal, Source};
 use crate::datastores::names::Series;
 use crate::datastores::tree::job::Way;
-use crate::retention::local::{self, Backup};
+use crate::retention::local::{self, Backup, Term};
 use crate::vocab::HostName;
 
 /// Seconds that a connection may bring nothing.
@@ -35,6 +36,7 @@ pub struct Second {
     /// The directory there, in rsync's words.
     place: PathBuf,
     keep: KeepLocal,
+    zone: Tz,
 }
 
 impl Second {
@@ -44,7 +46,7 @@ impl Second {
         let host = source.remote_copy.clone()?;
         let way = context.elsewhere.way(&host);
         let place = way.rsync_place(&host, &context.job.directory);
-        Some(Second { host, way, place, keep: context.job.keep })
+        Some(Second { host, way, place, keep: context.job.keep, zone: context.zone })
     }
 
     /// Sends every backup of `place` that is not there yet, with its manifest.
@@ -71,9 +73,11 @@ impl Second {
             .iter()
             .filter_map(|(file, modified)| {
                 let local = here.iter().find(|local| local.file == *file);
+                // Of a labelled one that is not here nobody knows the date: it waits for a person.
+                let named = series.parse(file)?.tier().map_or(Term::Label { until: None }, Term::Tier);
                 Some(Backup {
                     name: file.clone(),
-                    tier: series.parse(file)?.tier,
+                    term: local.map_or(named, |local| local.term(self.zone)),
                     taken: local.map_or(*modified, directory::Local::taken),
                     // What was proven was sent with its manifest.
                     proven: names.contains(Manifest::file(file).as_str()),

@@ -6,20 +6,27 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
 use nix::unistd::{Uid, User};
 
 use super::beside::Beside;
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::manifest::Manifest;
+use super::room::Space;
 use super::verify::Evidence;
+use crate::clients::machine;
 use crate::datastores::names::{Name, Series};
+use crate::retention::local::Term;
 
 /// What a file is called until it is whole.
 pub const PARTIAL: &str = ".partial";
 /// What the folder of a dump that needs one is called.
 pub const SCRATCH: &str = ".scratch";
+
+/// What the folder of a preflight begins with: it may hold passwords.
+const PREFLIGHT: &str = ".reconcile-preflight-";
 
 /// One backup on disk.
 #[derive(Clone, Debug)]
@@ -45,6 +52,24 @@ impl Local {
     pub fn proven(&self) -> bool {
         self.manifest.as_ref().is_some_and(Manifest::proven) && self.restored != Some(false)
     }
+
+    /// What decides how long it stays. A labelled one whose date nobody knows any more waits for a person.
+    pub fn term(&self, zone: Tz) -> Term {
+        let day = || self.manifest.as_ref().and_then(|manifest| manifest.keep_until);
+        match self.name.tier() {
+            Some(tier) => Term::Tier(tier),
+            None => Term::Label { until: day().map(|day| end_of(day, zone)) },
+        }
+    }
+}
+
+/// The first instant after a day of a zone's calendar.
+pub fn end_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let next = day.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX).and_time(NaiveTime::MIN);
+    // Where clocks change at midnight there may be no such time of day: then an hour later there is.
+    let hours = (0..4).map(|hours| next + chrono::TimeDelta::hours(hours));
+    let found = hours.filter_map(|at| zone.from_local_datetime(&at).earliest()).next();
+    found.map_or(next.and_utc(), |at| at.to_utc())
 }
 
 /// The backup directory, which `apply` makes. A job never does: where a volume is not mounted, its backups would fill
@@ -125,28 +150,47 @@ pub fn clean(directory: &Path, series: &Series) -> io::Result<()> {
         let entry = entry?;
         let Ok(file) = entry.file_name().into_string() else { continue };
         let ours = |suffix: &str| file.strip_suffix(suffix).is_some_and(|name| series.parse(name).is_some());
-        if ours(PARTIAL) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        } else if ours(SCRATCH) && entry.file_type()?.is_dir() {
+        // Of labelled ones the backup is removed before its manifest.
+        let is_labelled = |name: &str| series.parse(name).is_some_and(|name| name.label().is_some());
+        let widowed = Manifest::backup_of(&file)
+            .is_some_and(|name| is_labelled(name) && !directory.join(name).exists());
+        let half = (ours(PARTIAL) || is_forsaken(&file)) && entry.file_type()?.is_file();
+        if half || widowed {
+            remove(&entry.path())?;
+        } else if (ours(SCRATCH) || file.starts_with(PREFLIGHT)) && entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
 }
 
-/// Refuses to begin what cannot end: the file system must have room for the last backup of this kind and a fifth
-/// more. Where there is no earlier one the dump itself finds out.
-pub fn check_space(directory: &Path, series: &Series, method: &str) -> Result<(), JobError> {
+/// What the small files are called that [`write()`] has not done with, and which process writes them.
+fn writing(process: u32) -> String {
+    format!(".reconcile-{process}-")
+}
+
+/// Whether a file is one that a process was writing which is no more.
+fn is_forsaken(file: &str) -> bool {
+    let process = || file.strip_suffix(PARTIAL)?.strip_prefix(".reconcile-")?.split_once('-')?.0.parse().ok();
+    process().is_some_and(|process: u32| !machine::runs(process, None))
+}
+
+/// Refuses to begin what cannot end: the file system must have room for the last backup of this kind and a fifth more,
+/// beside what must stay free. Where there is no earlier one the dump itself finds out.
+pub fn check_space(context: &Context, directory: &Path, series: &Series) -> Result<(), JobError> {
+    let Some(space) = context.room.of(directory) else { return Ok(()) };
+    let method = context.job.source.method();
     let last = backups(directory, series).ok().and_then(|found| {
         found.into_iter().rev().find_map(|local| local.manifest.filter(|m| m.method == method))
     });
-    let (Some(last), Some(free)) = (last, free(directory)) else { return Ok(()) };
-    match shortage(last.bytes, free) {
+    let last = last.map_or(0, |last| last.bytes);
+    match shortage(last, space) {
         None => Ok(()),
         Some(needed) => {
-            let (free, needed) = (size(free), size(needed));
+            let (free, floor, needed) = (size(space.free), size(space.floor()), size(needed));
             let message = format!(
-                "{} has {free} free and the backup needs about {needed}: it would fill the disk half way",
+                "{} has {free} free, the backup needs about {needed} and {floor} must stay for whoever else writes there: it \
+                 would fill the disk half way",
                 directory.display()
             );
             Err(JobError::new(Stage::Space, message).help(
@@ -164,10 +208,10 @@ pub fn free(directory: &Path) -> Option<u64> {
     Some(u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size())))
 }
 
-/// How many bytes a backup like the last one needs, where there are fewer.
-fn shortage(last: u64, free: u64) -> Option<u64> {
+/// How many bytes a backup like the last one needs, where there are fewer beside what must stay.
+fn shortage(last: u64, space: Space) -> Option<u64> {
     let needed = last.saturating_add(last / 5);
-    (free < needed).then_some(needed)
+    (space.free < needed.saturating_add(space.floor())).then_some(needed)
 }
 
 /// Bytes for people: `512.0 MiB`.
@@ -185,10 +229,15 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Writes a small file beside the backups: whole and on disk, or not at all.
+/// Writes a small file beside the backups: whole and on disk, or not at all. It is the directory's owner's, also where root
+/// writes it: the owner's jobs are to read it.
 pub fn write(directory: &Path, file: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut partial =
-        tempfile::Builder::new().prefix(".reconcile-").suffix(PARTIAL).tempfile_in(directory)?;
+    let prefix = writing(std::process::id());
+    let mut partial = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempfile_in(directory)?;
+    if Uid::effective().is_root() {
+        let owner = fs::metadata(directory)?;
+        std::os::unix::fs::fchown(partial.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+    }
     partial.write_all(bytes)?;
     partial.as_file().sync_all()?;
     partial.persist(directory.join(file)).map_err(|error| error.error)?;
@@ -213,10 +262,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_the_last_backup_and_a_fifth() {
-        assert_eq!(shortage(1000, 1200), None);
-        assert_eq!(shortage(1000, 1199), Some(1200));
-        assert_eq!(shortage(u64::MAX, u64::MAX), None);
+    fn room_is_the_last_backup_and_a_fifth_beside_the_floor() {
+        let space = |free| Space { free, total: 8000 };
+        assert_eq!(space(0).floor(), 1000);
+        assert_eq!(shortage(1000, space(2200)), None);
+        assert_eq!(shortage(1000, space(2199)), Some(1200));
+        assert_eq!(shortage(0, space(999)), Some(0));
+        assert_eq!(shortage(u64::MAX, space(8000)), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_day_ends_where_the_host_is() {
+        let end = |day: &str, zone: Tz| end_of(day.parse().expect("a day"), zone).to_rfc3339();
+        assert_eq!(end("2026-12-31", Tz::UTC), "2027-01-01T00:00:00+00:00");
+        assert_eq!(end("2026-12-31", Tz::Asia__Kolkata), "2026-12-31T18:30:00+00:00");
+        // Clocks went from 24:00 to 01:00.
+        assert_eq!(end("2018-11-03", Tz::America__Sao_Paulo), "2018-11-04T03:00:00+00:00");
+        assert!(end_of(NaiveDate::MAX, Tz::UTC) > DateTime::UNIX_EPOCH);
     }
 
     #[test]

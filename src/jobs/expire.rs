@@ -1,55 +1,93 @@
 //! Removing local backups whose time is over. `retention::local` decides; this only carries it out, and only the
 //! sequence calls it, after the new backup is proven and under the lock.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::beside::Beside;
+use super::context::Context;
 use super::directory::{self, Local};
 use super::manifest::Manifest;
-use super::verify::{self, Evidence};
+use super::verify::{self, Evidence, Standing};
 use crate::datastores::names::Series;
-use crate::retention::local::{self, Backup, Fate, Policy};
+use crate::retention::local::{self, Backup, Fate};
+use crate::vocab::Label;
+
+/// A local backup that was removed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expired {
+    pub name: String,
+    /// When its time was over.
+    pub since: DateTime<Utc>,
+    /// What the person called it who kept it until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Its copy in the bucket, which no job removes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+}
+
+/// One sentence without a full stop.
+impl fmt::Display for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let over = self.since.format("%Y-%m-%d %H:%M UTC");
+        match &self.label {
+            Some(label) => write!(f, "removed {}: it was labelled {label} and kept until {over}", self.name)?,
+            None => write!(f, "removed {}: its time was over {over}", self.name)?,
+        }
+        match &self.remote {
+            Some(copy) if self.label.is_some() => write!(f, "; {copy} stays until a person removes it"),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The backups of a directory, each with its fate, oldest first.
-pub fn fates(
-    directory: &Path,
-    series: &Series,
-    policy: Policy,
-    now: DateTime<Utc>,
-) -> io::Result<Vec<(Local, Fate)>> {
+pub fn fates(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<(Local, Fate)>> {
     let found = directory::backups(directory, series)?;
     let seen: Vec<Backup> = found
         .iter()
         .map(|local| Backup {
             name: local.file.clone(),
-            tier: local.name.tier,
+            term: local.term(context.zone),
             taken: local.taken(),
             proven: local.proven(),
         })
         .collect();
-    let fates = local::decide(&seen, policy, now);
+    let fates = local::decide(&seen, context.job.keep.into(), context.clock.now());
     Ok(found.into_iter().zip(fates).collect())
 }
 
-/// Removes what is due, and answers with the names of what is gone.
-pub fn run(directory: &Path, series: &Series, policy: Policy, now: DateTime<Utc>) -> io::Result<Vec<String>> {
+/// Removes what is due, and answers with what is gone.
+pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<Expired>> {
     let mut gone = Vec::new();
-    // What the last proven backup held is what the next is measured by, however long it is gone.
-    let measure = verify::all(directory)?.into_iter().find(Evidence::is_proof).map(|evidence| evidence.name);
-    for (backup, fate) in fates(directory, series, policy, now)? {
-        if fate.is_kept() {
-            continue;
+    // When a backup was last proven, and that one was condemned since, is told however long they are gone.
+    let told = Standing::of(&verify::all(directory)?, None).names();
+    for (backup, fate) in fates(directory, series, context)? {
+        let Fate::Removed { since } = fate else { continue };
+        let file = directory.join(&backup.file);
+        let noted = directory.join(Manifest::file(&backup.file));
+        if backup.name.label().is_some() {
+            // Without its manifest nobody would know its date: it would stay for ever. After a crash the next run cleans up.
+            directory::remove(&file)?;
         }
         // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
-        directory::remove(&directory.join(Manifest::file(&backup.file)))?;
-        if measure.as_ref() != Some(&backup.file) {
+        directory::remove(&noted)?;
+        if !told.contains(&backup.file) {
             directory::remove(&directory.join(Evidence::file(&backup.file)))?;
         }
-        directory::remove(&directory.join(&backup.file))?;
-        gone.push(backup.file);
+        directory::remove(&file)?;
+        let remote = backup.manifest.and_then(|manifest| manifest.remote).filter(|remote| remote.proven);
+        gone.push(Expired {
+            label: backup.name.label().cloned(),
+            remote: remote.map(|remote| format!("s3://{}/{}", remote.bucket, remote.key)),
+            name: backup.file,
+            since,
+        });
     }
     if !gone.is_empty() {
         directory::sync(directory)?;

@@ -1,17 +1,15 @@
 //! A failure that stays visible: `last-failure.json` beside the backups until the next success, and a line in the
-//! system log. Nothing here may hide the failure itself, so nothing here fails.
+//! log. Nothing here may hide the failure itself, so nothing here fails.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
-use super::directory;
 use super::error::{JobError, Stage};
-use crate::clients::process::{Program, Talk};
+use super::{directory, log};
 use crate::vocab::{Datastore, Environment, HostName, Tier};
 
 /// The file beside the backups.
@@ -28,6 +26,9 @@ pub struct LastFailure {
     pub stage: Stage,
     pub message: String,
     pub help: Option<String>,
+    /// Which run it was: lines of the log have the same name.
+    #[serde(default)]
+    pub run: String,
 }
 
 impl LastFailure {
@@ -47,6 +48,7 @@ pub fn record(context: &Context, tier: Tier, error: &JobError) {
         stage: error.stage,
         message: error.message.clone(),
         help: error.help.clone(),
+        run: context.run.clone(),
     };
     let place = context.directory();
     let written = serde_json::to_vec_pretty(&failure)
@@ -55,9 +57,8 @@ pub fn record(context: &Context, tier: Tier, error: &JobError) {
     if let Err(error) = written {
         tracing::warn!("the failure cannot be written to {}: {error}", place.join(FILE).display());
     }
-    if context.syslog {
-        log(&format!("{} failed at {}: {}", context.title(tier), error.stage, error.message));
-    }
+    let line = format!("{} failed at {}: {}", context.title(&tier.into()), error.stage, error.message);
+    log::line(context, Some(tier), log::Level::Error, &line);
 }
 
 /// Removes the note of an earlier failure of the same datastore; another datastore's stays.
@@ -78,21 +79,4 @@ pub fn last(context: &Context) -> Option<LastFailure> {
 
 fn read(place: &Path) -> Option<LastFailure> {
     serde_json::from_slice(&fs::read(place.join(FILE)).ok()?).ok()
-}
-
-/// One line of an error for the system log: also for a job that fails before it has a directory.
-pub fn log(line: &str) {
-    log_as("daemon.err", line);
-}
-
-/// One line for the system log through logger(1), under this process's number: all that a run says can be found by it. The
-/// text goes over its input: arguments are for everybody to see.
-pub fn log_as(priority: &str, line: &str) {
-    let tag = format!("reconcile[{}]", std::process::id());
-    let program = Program::new("logger").args(["-t", tag.as_str(), "-p", priority]);
-    let Ok(mut logger) = program.start(Talk::Both) else { return };
-    if let Some(mut input) = logger.stdin() {
-        let _ = writeln!(input, "{}", line.replace('\n', " "));
-    }
-    let _ = logger.wait();
 }

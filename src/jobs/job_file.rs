@@ -11,13 +11,13 @@ use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
 
 use super::error::{JobError, Stage};
-use crate::clients::service::Login;
 use crate::datastores::job_file::{
-    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_ELASTICSEARCH_PASSWORD, SECRET_ELASTICSEARCH_USERNAME,
-    SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_SECRET_KEY, SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME,
-    VERSION,
+    JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_BACKUP_PASSWORD, SECRET_BACKUP_USERNAME,
+    SECRET_COUCH_PASSWORD, SECRET_COUCH_USERNAME, SECRET_ELASTICSEARCH_PASSWORD,
+    SECRET_ELASTICSEARCH_USERNAME, SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_REPLICATION_PASSWORD,
+    SECRET_REPLICATION_USERNAME, SECRET_SECRET_KEY, SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME, VERSION,
 };
-use crate::vocab::Secret;
+use crate::vocab::{Login, Secret};
 
 /// What no job file reaches.
 const LIMIT: u64 = 4 << 20;
@@ -29,7 +29,18 @@ pub struct Loaded {
     /// The keys of the identity that uploads; `None` where the host has a role of its own.
     pub keys: Option<AccessKey>,
     pub alerts: AlertSecrets,
-    /// As whom Elasticsearch is asked; `None` where it asks nobody.
+    pub logins: Logins,
+}
+
+/// As whom the server is asked that is backed up; none where it knows the job's user.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    /// PostgreSQL on another host: to ask it, and to dump it.
+    pub backup: Option<Login>,
+    /// PostgreSQL on another host: to read its files.
+    pub replication: Option<Login>,
+    pub couch: Option<Login>,
+    /// `None` where it asks nobody.
     pub elasticsearch: Option<Login>,
 }
 
@@ -103,7 +114,7 @@ fn parse(text: &[u8]) -> Result<Loaded, String> {
         return Err(format!("its mark says environment {environment} and its content {}", job.environment));
     }
     let secrets = secrets.as_ref();
-    Ok(Loaded { job, keys: keys(secrets)?, alerts: alerts(secrets)?, elasticsearch: elasticsearch(secrets)? })
+    Ok(Loaded { job, keys: keys(secrets)?, alerts: alerts(secrets)?, logins: logins(secrets)? })
 }
 
 fn secret(secrets: Option<&Value>, name: &str) -> Result<Option<Secret>, String> {
@@ -123,10 +134,17 @@ fn alerts(secrets: Option<&Value>) -> Result<AlertSecrets, String> {
     })
 }
 
-fn elasticsearch(secrets: Option<&Value>) -> Result<Option<Login>, String> {
-    let username = secret(secrets, SECRET_ELASTICSEARCH_USERNAME)?;
-    let password = secret(secrets, SECRET_ELASTICSEARCH_PASSWORD)?;
-    Ok(username.zip(password).map(|(username, password)| Login { username, password }))
+fn logins(secrets: Option<&Value>) -> Result<Logins, String> {
+    let login = |username: &str, password: &str| {
+        let pair = secret(secrets, username)?.zip(secret(secrets, password)?);
+        Ok::<_, String>(pair.map(|(username, password)| Login { username, password }))
+    };
+    Ok(Logins {
+        backup: login(SECRET_BACKUP_USERNAME, SECRET_BACKUP_PASSWORD)?,
+        replication: login(SECRET_REPLICATION_USERNAME, SECRET_REPLICATION_PASSWORD)?,
+        elasticsearch: login(SECRET_ELASTICSEARCH_USERNAME, SECRET_ELASTICSEARCH_PASSWORD)?,
+        couch: login(SECRET_COUCH_USERNAME, SECRET_COUCH_PASSWORD)?,
+    })
 }
 
 fn keys(secrets: Option<&Value>) -> Result<Option<AccessKey>, String> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Store};
@@ -13,7 +13,7 @@ use super::remote::{self, Hidden, Object};
 use super::{directory, expire, snapshot};
 use crate::datastores::names::Series;
 use crate::retention::local::{Because, Fate};
-use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
+use crate::vocab::{BucketName, Datastore, Environment, HostName, Label, Tier};
 
 /// Every backup that could be seen, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,13 @@ pub struct Earlier {
 pub struct Row {
     /// The file's name here, else the key.
     pub name: String,
-    pub tier: Tier,
+    /// `None` of a labelled one.
+    pub tier: Option<Tier>,
+    /// What the person called it who wanted it, and the last day on which it is kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_until: Option<NaiveDate>,
     /// When it was whole; for a backup that only the bucket has, the storage's date.
     pub taken: DateTime<Utc>,
     pub bytes: u64,
@@ -83,6 +89,8 @@ pub struct Here {
 pub enum Keep {
     /// By the policy, until an instant.
     Until,
+    /// By the person who labelled it: until an instant, or until a person removes it.
+    Labelled,
     /// It is the newest proven one, and stays until another is.
     NewestProven,
     /// Nothing is proven, and it is the newest of its tier.
@@ -99,6 +107,7 @@ impl From<Fate> for Here {
     fn from(fate: Fate) -> Self {
         match fate {
             Fate::Kept(Because::Young { until }) => Here { keep: Keep::Until, when: until },
+            Fate::Kept(Because::Labelled { until }) => Here { keep: Keep::Labelled, when: until },
             Fate::Kept(Because::NewestProven) => Here { keep: Keep::NewestProven, when: None },
             Fate::Kept(Because::NewestOfTier) => Here { keep: Keep::NewestOfTier, when: None },
             Fate::Kept(Because::FromTheFuture) => Here { keep: Keep::FromTheFuture, when: None },
@@ -145,7 +154,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
     let mut local = Vec::new();
     let mut seen = BTreeSet::new();
     for (name, series) in &all {
-        let found = expire::fates(&place, series, context.job.keep.into(), context.clock.now());
+        let found = expire::fates(&place, series, context);
         let found = found.map_err(|error| {
             JobError::new(
                 Stage::Prepare,
@@ -199,7 +208,9 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
             proven: backup.manifest.as_ref().map(|_| backup.proven()),
             restored: backup.restored,
             name: backup.file,
-            tier: backup.name.tier,
+            tier: backup.name.tier(),
+            label: backup.name.label().cloned(),
+            keep_until: backup.manifest.as_ref().and_then(|manifest| manifest.keep_until),
             bytes: backup.bytes,
             here: Some(match name {
                 Some(_) => Here { keep: Keep::EarlierName, when: None },
@@ -212,7 +223,9 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
     }
     backups.extend(remote.into_iter().map(|object| Row {
         name: object.copy.key.clone(),
-        tier: object.name.tier,
+        tier: object.name.tier(),
+        label: object.name.label().cloned(),
+        keep_until: None,
         taken: object.modified,
         bytes: object.bytes,
         here: None,

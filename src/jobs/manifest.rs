@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
 use crate::datastores::job_file::Compression;
-use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
+use crate::vocab::{BucketName, Datastore, Environment, HostName, Label, Tier};
 
 /// What is known of one backup. Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,16 @@ pub struct Manifest {
     pub environment: Environment,
     pub host: HostName,
     pub datastore: Datastore,
-    pub tier: Tier,
+    /// `None` of a labelled one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// What the person called it who wanted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// The last day on which it is kept here, by the host's calendar. A labelled one without it stays until a person
+    /// removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_until: Option<NaiveDate>,
     pub method: String,
     /// When the dump began; the data may be of any moment from here to `ended`.
     pub began: DateTime<Utc>,
@@ -44,6 +53,9 @@ pub struct Manifest {
     /// How to restore with ordinary tools, line by line.
     pub restore: Vec<String>,
     pub notes: Vec<String>,
+    /// The run that made it: lines of the log have the same name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
 }
 
 /// The copy in a bucket.

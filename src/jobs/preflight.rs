@@ -64,7 +64,7 @@ fn writable(context: &Context) -> Result<String, JobError> {
 
 fn room(context: &Context) -> Result<String, JobError> {
     let place = directory::find(context)?;
-    directory::check_space(&place, &context.series(), context.job.source.method())?;
+    directory::check_space(context, &place, &context.series())?;
     Ok("enough for a backup like the last one".to_owned())
 }
 

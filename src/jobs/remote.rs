@@ -38,7 +38,8 @@ pub(super) struct Object {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hidden {
     pub key: String,
-    pub tier: Tier,
+    /// `None` of a labelled one.
+    pub tier: Option<Tier>,
     pub since: DateTime<Utc>,
 }
 
@@ -116,7 +117,7 @@ pub(super) async fn list(
             let Some((_, name)) = parsed(key) else { continue };
             found.hidden.push(Hidden {
                 key: key.to_owned(),
-                tier: name.tier,
+                tier: name.tier(),
                 since: instant(marker.last_modified()),
             });
         }

@@ -1,7 +1,11 @@
 //! The sequence of a backup: lock -> dump -> seal -> upload -> read back -> record -> copy -> expire -> tell.
 //!
 //! Until the dump is whole its file has a partial name and its upload is not completed. Where the upload fails, the
-//! local backup stays, sealed and not proven, and nothing older is removed.
+//! local backup stays, sealed and not proven, and nothing older is removed: but for the place of a proven one of the same
+//! name, which it takes only when it is proven itself.
+//!
+//! A backup that a person labels goes the same way, but removes nothing and is no news: no schedule waits for it, and the
+//! person is there.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,15 +21,18 @@ use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
+use super::expire::{self, Expired};
+use super::log::Level;
 use super::manifest::{Manifest, Remote};
+use super::room::Shortage;
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::{copy, directory, expire, failure, lock, tell};
+use super::{copy, directory, failure, lock, log, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
-use crate::datastores::names::Name;
-use crate::vocab::Tier;
+use crate::datastores::names::{Content, Name, Series};
+use crate::vocab::Occasion;
 
 /// What a backup came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,45 +42,61 @@ pub struct BackupReport {
     pub path: String,
     /// Local backups whose time was over.
     pub expired: Vec<String>,
+    /// The same with their reasons.
+    pub removed: Vec<Expired>,
     /// What went otherwise than the settings asked, while the backup is good.
     pub warnings: Vec<String>,
 }
 
 /// Makes one backup of the job file's datastore. Whatever fails is written down beside the backups; a success clears
 /// that note.
-pub async fn backup(context: &Context, tier: Tier) -> Result<BackupReport, JobError> {
+pub async fn backup(context: &Context, occasion: impl Into<Occasion>) -> Result<BackupReport, JobError> {
     let (source, around) = (context.job.source.clone(), context.around());
-    backup_with(context, tier, move |scratch| job::open(&source, &around, scratch)).await
+    backup_with(context, occasion, move |scratch| job::open(&source, &around, scratch)).await
 }
 
 /// [`backup`] with a dump of the caller's choice.
-pub async fn backup_with<O>(context: &Context, tier: Tier, open: O) -> Result<BackupReport, JobError>
+pub async fn backup_with<O>(
+    context: &Context,
+    occasion: impl Into<Occasion>,
+    open: O,
+) -> Result<BackupReport, JobError>
 where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
-    log(context, tier, "began");
-    let result = Box::pin(attempt(context, tier, open)).await.map_err(|error| stopped(context, error));
-    match &result {
-        Ok(report) => {
-            log(context, tier, &done(report));
-            failure::clear(context);
-            Box::pin(tell::succeeded(context, &report.manifest)).await;
+    let occasion = &occasion.into();
+    note(context, occasion, Level::Info, "began");
+    let result = Box::pin(attempt(context, occasion, open)).await.map_err(|error| stopped(context, error));
+    match (&result, occasion) {
+        (Ok(report), _) => {
+            for gone in &report.removed {
+                note(context, occasion, Level::Info, &gone.to_string());
+            }
+            note(context, occasion, Level::Info, &done(report));
         }
         // The job that holds the lock is about to say how it went; this one has nothing to add.
-        Err(error) if error.is_refusal() => log(context, tier, &format!("refused: {error}")),
-        Err(error) => {
-            failure::record(context, tier, error);
-            Box::pin(tell::failed(context, tier, error)).await;
+        (Err(error), _) if error.is_refusal() => {
+            note(context, occasion, Level::Info, &format!("refused: {error}"));
         }
+        (Err(error), Occasion::Label { .. }) => {
+            note(context, occasion, Level::Error, &format!("failed at {}: {error}", error.stage));
+        }
+        (Err(error), Occasion::Tier(tier)) => {
+            failure::record(context, *tier, error);
+            Box::pin(tell::failed(context, *tier, error)).await;
+        }
+    }
+    // A person's own backup says nothing of those that a schedule promised.
+    if let (Ok(report), Occasion::Tier(tier)) = (&result, occasion) {
+        failure::clear(context);
+        Box::pin(tell::succeeded(context, *tier, &report.manifest)).await;
     }
     result
 }
 
-/// What happens to a run stands in the system log from its beginning to its end: under cron nobody sees it otherwise.
-fn log(context: &Context, tier: Tier, what: &str) {
-    if context.syslog {
-        failure::log_as("daemon.info", &format!("{}: {what}", context.title(tier)));
-    }
+/// What happens to a run stands in the log from its beginning to its end: under cron nobody sees it otherwise.
+fn note(context: &Context, occasion: &Occasion, level: Level, what: &str) {
+    log::line(context, occasion.tier(), level, &format!("{}: {what}", context.title(occasion)));
 }
 
 /// What fails after the job was told to end fails because of that.
@@ -98,33 +121,45 @@ fn done(report: &BackupReport) -> String {
     format!("done: {name}, {}{}{gone}", directory::size(*bytes), copy.unwrap_or_default())
 }
 
-async fn attempt<O>(context: &Context, tier: Tier, open: O) -> Result<BackupReport, JobError>
+async fn attempt<O>(context: &Context, occasion: &Occasion, open: O) -> Result<BackupReport, JobError>
 where
     O: FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + 'static,
 {
     let place = directory::find(context)?;
     directory::check_user(&place)?;
-    let _lock = lock::take(context, &place, lock::BACKUP, context.title(tier), Some(tier))?;
+    let _lock = lock::take(context, &place, lock::BACKUP, context.title(occasion), occasion.tier())?;
     let series = context.series();
     directory::clean(&place, &series).map_err(|error| {
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
         JobError::new(Stage::Prepare, message)
     })?;
-    directory::check_space(&place, &series, context.job.source.method())?;
+    directory::check_space(context, &place, &series)?;
 
     let began = context.clock.now();
-    let scratch =
-        Scratch(place.join(format!("{}{}", scratch_name(context, tier, began), directory::SCRATCH)));
+    let named = |content| {
+        Name::of(occasion, &context.hostname, began, context.zone, content, context.job.compression)
+    };
+    // A name that `clean` knows, before the dump has told what it contains.
+    let scratch_name = series.render(&named(Content::Archive));
+    let scratch = Scratch(place.join(format!("{scratch_name}{}", directory::SCRATCH)));
     let dump = blocking(Stage::Dump, move || open(scratch)).await??;
     let facts = dump.facts();
-    let name = Name::dated(tier, began, context.zone, facts.content, context.job.compression);
+    let name = named(facts.content);
     let file = series.render(&name);
+    if name.label().is_some() && place.join(&file).exists() {
+        return Err(JobError::new(Stage::Prepare, format!("{file} is there already, and stays as it is"))
+            .help("choose another label, or wait for the next minute"));
+    }
     let restore = dump.restore(&file, context.job.compression);
     let target = match (&context.store, &context.job.upload) {
         (Some(store), Some(upload)) => Some(upload::target(context, store, upload, &name).await),
         _ => None,
     };
 
+    // A run of the same day: the proven one keeps its name until this one is proven too.
+    let replaces =
+        target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
+    let target = target.map(|target| if replaces { target.beside_an_earlier_one() } else { target });
     let partial = Partial::create(&place, &file)?;
     let (tell, words) = unbounded_channel();
     let (written, read) = (partial.handle.clone(), partial.handle.clone());
@@ -139,28 +174,38 @@ where
         let Written { flow, sure, mut notes } = writing.await?;
         let mut facts = facts;
         facts.notes.append(&mut notes);
-        let record = Record { context, tier, facts, flow, began, restore, file, target: target.as_ref() };
-        let sealed = record.seal(partial, &place)?;
+        let record = Record { context, occasion, facts, flow, began, restore, file, target: target.as_ref() };
+        let mut sealed = record.of(partial);
+        if !replaces {
+            sealed.settle(&place)?;
+        }
         // Only now may the upload be completed: the bucket never holds what this host does not.
         sure.say(&sealed.flow);
         Ok::<_, JobError>(sealed)
     };
     let (sealed, uploaded) = tokio::join!(seal, uploading);
     let mut sealed = sealed?;
-    let (mut manifest, mut warnings) = (sealed.manifest, Vec::new());
+    let mut warnings = Vec::new();
     if let Some(target) = &target {
         let uploaded = uploaded?.ok_or_else(|| {
             JobError::new(Stage::Upload, "the upload ended before the dump did: nothing is in the bucket")
         })?;
         target.read_back(&uploaded, &sealed.flow).await?;
-        manifest.remote = Some(remote(target, Some(uploaded)));
-        target.describe(&manifest).await?;
-        manifest.write(&place).map_err(|error| unwritten(Stage::Record, &place, &error))?;
+        sealed.manifest.remote = Some(remote(target, Some(uploaded)));
+        target.describe(&sealed.manifest).await?;
+        if replaces {
+            sealed.settle(&place)?;
+        } else {
+            let recorded = sealed.manifest.write(&place);
+            recorded.map_err(|error| unwritten(Stage::Record, &place, &error))?;
+        }
         warnings.extend(target.alarm.clone());
     }
-    warnings.append(&mut sealed.warnings);
+    let Sealed { manifest, warnings: mut told, .. } = sealed;
+    warnings.append(&mut told);
     for warning in &warnings {
         tracing::warn!("{warning}");
+        note(context, occasion, Level::Warning, warning);
     }
 
     let second = copy::Second::of(context);
@@ -168,27 +213,36 @@ where
         let (place, series) = (place.clone(), series.clone());
         blocking(Stage::Copy, move || second.send(&place, &series)).await??;
     }
-    let expired =
-        expire::run(&place, &series, context.job.keep.into(), context.clock.now()).map_err(|error| {
-            let message = format!(
-                "the new backup is good, but old ones in {} cannot be removed: {error}",
-                place.display()
-            );
-            JobError::new(Stage::Expire, message)
-                .help("see who owns them: the job's user must be able to remove them")
-        })?;
-    if let Some(second) = second {
-        let (place, now) = (place.clone(), context.clock.now());
-        blocking(Stage::Expire, move || second.expire(&place, &series, now)).await??;
-    }
+    let removed = match occasion {
+        Occasion::Tier(_) => expired(context, place, &series, second).await?,
+        Occasion::Label { .. } => Vec::new(),
+    };
     let path = format!("{}/{}", context.job.directory.trim_end_matches('/'), manifest.name);
-    Ok(BackupReport { manifest, path, expired, warnings })
+    let expired = removed.iter().map(|gone| gone.name.clone()).collect();
+    Ok(BackupReport { manifest, path, expired, removed, warnings })
 }
 
-/// The folder's name must be one that [`directory::clean`] knows, before the dump has told what it contains.
-fn scratch_name(context: &Context, tier: Tier, at: DateTime<Utc>) -> String {
-    let archive = crate::datastores::names::Content::Archive;
-    context.series().render(&Name::dated(tier, at, context.zone, archive, context.job.compression))
+/// Removes what is over, here and in the second place.
+async fn expired(
+    context: &Context,
+    place: PathBuf,
+    series: &Series,
+    second: Option<copy::Second>,
+) -> Result<Vec<Expired>, JobError> {
+    let removed = expire::run(&place, series, context).map_err(|error| {
+        let message =
+            format!("the new backup is good, but old ones in {} cannot be removed: {error}", place.display());
+        JobError::new(Stage::Expire, message)
+            .help("see who owns them: the job's user must be able to remove them")
+    })?;
+    for gone in &removed {
+        tracing::info!("{gone}");
+    }
+    if let Some(second) = second {
+        let (series, now) = (series.clone(), context.clock.now());
+        blocking(Stage::Expire, move || second.expire(&place, &series, now)).await??;
+    }
+    Ok(removed)
 }
 
 /// The right to have the upload completed; dropped unsaid, the upload is broken off.
@@ -220,6 +274,7 @@ async fn write(
     let (compression, threads) = (context.job.compression, context.threads);
     let progress = Progress::default();
     let (watched, stop) = (progress.clone(), context.stop.clone());
+    let (room, around) = (context.room.clone(), place.clone());
     let writing = blocking(Stage::Dump, move || {
         let stream = watched.watch(dump.stream()?);
         // Told before its program ran, nobody told the program; told from now on, it is among those that are.
@@ -232,10 +287,12 @@ async fn write(
                 let _ = tell.send(Word::Part(part));
                 settle();
             };
-            stream::flow(stream, &*file, compression, threads, upload::part_size, on_part)
+            let watched = room.watch(&*file, &place);
+            stream::flow(stream, watched, compression, threads, upload::part_size, on_part)
         });
         let flow = match flow {
             Ok(flow) => flow,
+            Err(FlowError::Write(error)) if let Some(shortage) = shortage(&error) => return Err(shortage),
             Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
             Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
         };
@@ -248,6 +305,7 @@ async fn write(
         written = &mut writing => return written?,
         // Its programs were told to end, and with them the dump does.
         () = progress.guard(&context.stop, context.patience) => {}
+        () = context.room.guard(&around, &context.stop) => {}
     }
     writing.await?
 }
@@ -267,6 +325,19 @@ fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::R
             settler.join().unwrap_or_else(|_| Err(std::io::Error::other("writing to the disk broke off")));
         (done, settled)
     })
+}
+
+/// What a file that was not to grow further says.
+fn shortage(error: &std::io::Error) -> Option<JobError> {
+    let shortage = error.get_ref()?.downcast_ref::<Shortage>()?;
+    let message = format!(
+        "{shortage}: the backup was broken off before the disk is full; earlier backups are untouched"
+    );
+    Some(
+        JobError::new(Stage::Space, message).help(
+            "make room or enlarge the volume; older backups are removed only after a new one is proven",
+        ),
+    )
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {
@@ -314,7 +385,7 @@ impl Drop for Partial {
 /// What is known of a dump that is whole.
 struct Record<'a> {
     context: &'a Context,
-    tier: Tier,
+    occasion: &'a Occasion,
     facts: Facts,
     flow: Flow,
     began: DateTime<Utc>,
@@ -327,12 +398,26 @@ struct Sealed {
     manifest: Manifest,
     flow: Flow,
     warnings: Vec<String>,
+    /// Until it has its final name.
+    partial: Option<Partial>,
+}
+
+impl Sealed {
+    /// Gives the file its final name and its manifest.
+    fn settle(&mut self, place: &Path) -> Result<(), JobError> {
+        let unsealed = |error: std::io::Error| unwritten(Stage::Seal, place, &error);
+        let Some(partial) = self.partial.take() else { return Ok(()) };
+        // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
+        directory::remove(&place.join(Manifest::file(&self.manifest.name))).map_err(unsealed)?;
+        partial.rename(&place.join(&self.manifest.name)).map_err(unsealed)?;
+        directory::sync(place).map_err(unsealed)?;
+        self.manifest.write(place).map_err(unsealed)
+    }
 }
 
 impl Record<'_> {
-    /// Gives the file its final name and its manifest; a copy that is wanted is not proven yet.
-    fn seal(self, partial: Partial, place: &Path) -> Result<Sealed, JobError> {
-        let unsealed = |error: std::io::Error| unwritten(Stage::Seal, place, &error);
+    /// What the manifest will say; a copy that is wanted is not proven yet.
+    fn of(self, partial: Partial) -> Sealed {
         let job = &self.context.job;
         let mut notes = self.facts.notes.clone();
         notes.extend(self.target.and_then(|target| target.alarm.clone()));
@@ -343,7 +428,9 @@ impl Record<'_> {
             environment: job.environment.clone(),
             host: job.host.clone(),
             datastore: job.datastore.clone(),
-            tier: self.tier,
+            tier: self.occasion.tier(),
+            label: self.occasion.label().cloned(),
+            keep_until: self.occasion.keep_until(),
             method: self.facts.method,
             began: self.began,
             ended: self.context.clock.now(),
@@ -357,13 +444,9 @@ impl Record<'_> {
             remote: self.target.map(|target| remote(target, None)),
             restore: self.restore,
             notes,
+            run: self.context.run.clone(),
         };
-        // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
-        directory::remove(&place.join(Manifest::file(&manifest.name))).map_err(unsealed)?;
-        partial.rename(&place.join(&manifest.name)).map_err(unsealed)?;
-        directory::sync(place).map_err(unsealed)?;
-        manifest.write(place).map_err(unsealed)?;
-        Ok(Sealed { manifest, flow: self.flow, warnings: self.facts.notes })
+        Sealed { manifest, flow: self.flow, warnings: self.facts.notes, partial: Some(partial) }
     }
 }
 

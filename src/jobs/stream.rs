@@ -63,19 +63,18 @@ pub fn flow(
     let threads = threads.get();
     // One block in hand for each thread and one waiting: enough that nobody idles.
     let (work, todo) = sync_channel::<Work>(threads);
-    let (order, blocks) = sync_channel::<Receiver<io::Result<Vec<u8>>>>(2 * threads);
+    let (order, blocks) = sync_channel::<Receiver<io::Result<Memory>>>(2 * threads);
     // Blocks go round: fresh memory for each would cost as much as reading it.
     let (give_back, spare) = channel();
     let todo = Mutex::new(todo);
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            let give_back = give_back.clone();
-            scope.spawn(|| compress(&todo, compression, give_back));
+            scope.spawn(|| compress(&todo, compression));
         }
         let reader = scope.spawn(move || read(dump, block_size(compression), &spare, &work, &order));
         let mut sink = Sink::new(file, part_size, on_part);
         // Whatever stops the sink, its receiver goes with it: the reader then stops, and the compressors after it.
-        let written = write(blocks, &mut sink);
+        let written = write(blocks, &mut sink, give_back);
         let read = reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader broke off")));
         written?;
         let Input { uncompressed, last } = read.map_err(FlowError::Read)?;
@@ -84,10 +83,17 @@ pub fn flow(
     })
 }
 
-/// A block and where its compressed form is awaited.
+/// A block, room for its compressed form, and where that is awaited.
 struct Work {
+    memory: Memory,
+    answer: SyncSender<io::Result<Memory>>,
+}
+
+/// What goes round: filled by the reader, compressed, written, and given back.
+#[derive(Default)]
+struct Memory {
     block: Vec<u8>,
-    answer: SyncSender<io::Result<Vec<u8>>>,
+    packed: Vec<u8>,
 }
 
 struct Input {
@@ -99,25 +105,27 @@ struct Input {
 fn read(
     mut dump: impl Read,
     block_size: usize,
-    spare: &Receiver<Vec<u8>>,
+    spare: &Receiver<Memory>,
     work: &SyncSender<Work>,
-    order: &SyncSender<Receiver<io::Result<Vec<u8>>>>,
+    order: &SyncSender<Receiver<io::Result<Memory>>>,
 ) -> io::Result<Input> {
     let mut input = Input { uncompressed: 0, last: Vec::new() };
     loop {
-        let mut block = spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(block_size));
+        let mut memory = spare.try_recv().unwrap_or_default();
+        let block = &mut memory.block;
         block.clear();
-        dump.by_ref().take(block_size as u64).read_to_end(&mut block)?;
+        block.reserve(block_size);
+        dump.by_ref().take(block_size as u64).read_to_end(block)?;
         // An empty dump still makes one block: an empty file would not unpack.
         if block.is_empty() && input.uncompressed > 0 {
             return Ok(input);
         }
         let whole = block.len() == block_size;
         input.uncompressed += block.len() as u64;
-        keep_last(&mut input.last, &block);
+        keep_last(&mut input.last, block);
         let (answer, answered) = sync_channel(1);
         // A receiver that is gone has an error of its own, which is the one to tell.
-        if order.send(answered).is_err() || work.send(Work { block, answer }).is_err() || !whole {
+        if order.send(answered).is_err() || work.send(Work { memory, answer }).is_err() || !whole {
             return Ok(input);
         }
     }
@@ -130,29 +138,32 @@ fn keep_last(last: &mut Vec<u8>, block: &[u8]) {
     last.drain(..excess);
 }
 
-fn compress(todo: &Mutex<Receiver<Work>>, compression: Compression, give_back: Sender<Vec<u8>>) {
+fn compress(todo: &Mutex<Receiver<Work>>, compression: Compression) {
     let mut compressor = Compressor::new(compression);
     loop {
         let next = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Work { block, answer }) = next else { return };
+        let Ok(Work { mut memory, answer }) = next else { return };
         let packed = match &mut compressor {
-            Ok(compressor) => compressor.compress(&block),
+            Ok(compressor) => compressor.compress(&memory.block, &mut memory.packed),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
         // Nobody waits any more where writing has failed, or reading is over.
-        let _ = answer.send(packed);
-        let _ = give_back.send(block);
+        let _ = answer.send(packed.map(|()| memory));
     }
 }
 
 fn write<W: Write, S: Fn(u32) -> u64, P: FnMut(Part)>(
-    blocks: Receiver<Receiver<io::Result<Vec<u8>>>>,
+    blocks: Receiver<Receiver<io::Result<Memory>>>,
     sink: &mut Sink<W, S, P>,
+    give_back: Sender<Memory>,
 ) -> Result<(), FlowError> {
     while let Ok(answered) = blocks.recv() {
         // A reader that stopped between announcing a block and handing it over tells why itself.
-        let Ok(packed) = answered.recv() else { continue };
-        sink.put(&packed.map_err(FlowError::Compress)?).map_err(FlowError::Write)?;
+        let Ok(done) = answered.recv() else { continue };
+        let memory = done.map_err(FlowError::Compress)?;
+        sink.put(&memory.packed).map_err(FlowError::Write)?;
+        // The reader may be done already.
+        let _ = give_back.send(memory);
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::text::{ALARM, BOLD, DIM, GREEN, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
-use crate::jobs::{BackupReport, Check, Copy, Here, JobError, Keep, LastFailure, Listing, Row};
+use crate::jobs::{
+    BackupReport, Check, Copy, Expired, Here, JobError, Keep, LastFailure, Listing, Manifest, Row,
+};
 
 /// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
 pub fn listing(listing: &Listing, verbose: bool) -> String {
@@ -42,6 +44,9 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
     for row in &listing.backups {
         text.push_str(&shown(row));
         text.push('\n');
+        if let Some(label) = &row.label {
+            text.push_str(&format!("    {DIM}{label}{}{DIM:#}\n", until(row)));
+        }
         if verbose {
             let version = row.remote.as_ref().and_then(|copy| copy.version_id.as_deref());
             let version = version.map(|id| format!(" version {}", one_line(id))).unwrap_or_default();
@@ -78,6 +83,11 @@ fn last_failure(failure: &LastFailure) -> String {
     text
 }
 
+/// Until when a person wants it, behind its label.
+fn until(row: &Row) -> String {
+    row.keep_until.map(|day| format!(", until {day}")).unwrap_or_default()
+}
+
 fn shown(row: &Row) -> String {
     let proven = match (row.proven, row.restored) {
         // What is not whole says what it is.
@@ -89,7 +99,7 @@ fn shown(row: &Row) -> String {
     };
     let text = line([
         minute(row.taken),
-        row.tier.to_string(),
+        row.tier.map_or_else(|| "label".to_owned(), |tier| tier.to_string()),
         bytes(row.bytes),
         row.here.map_or_else(|| "-".to_owned(), kept),
         row.remote.as_ref().map_or("-", in_bucket).to_owned(),
@@ -102,6 +112,8 @@ fn kept(here: Here) -> String {
     match (here.keep, here.when) {
         (Keep::Until, Some(when)) => minute(when),
         (Keep::Until, None) => "for ever".to_owned(),
+        (Keep::Labelled, Some(when)) => minute(when),
+        (Keep::Labelled, None) => "you remove it".to_owned(),
         (Keep::NewestProven, _) => "newer is proven".to_owned(),
         (Keep::NewestOfTier, _) => "one is proven".to_owned(),
         (Keep::FromTheFuture, _) => "clock is right".to_owned(),
@@ -126,10 +138,14 @@ fn line([taken, tier, size, here, bucket, proven]: [String; 6]) -> String {
 /// A backup that was made: what, where, and what it made room for.
 pub fn backup(report: &BackupReport) -> String {
     let manifest = &report.manifest;
+    let what = match (&manifest.label, manifest.tier) {
+        (Some(label), _) => format!("backup {label}"),
+        (None, Some(tier)) => format!("{tier} backup"),
+        (None, None) => "backup".to_owned(),
+    };
     let mut text = format!(
-        "{BOLD}{} {} backup{BOLD:#}: {} of {}\n    {}\n",
+        "{BOLD}{} {what}{BOLD:#}: {} of {}\n    {}\n",
         manifest.datastore,
-        manifest.tier,
         bytes(manifest.bytes),
         bytes(manifest.uncompressed_bytes),
         report.path
@@ -140,18 +156,37 @@ pub fn backup(report: &BackupReport) -> String {
             text.push_str(&format!("    {DIM}version {}{DIM:#}\n", one_line(version)));
         }
     }
-    if !report.expired.is_empty() {
-        text.push_str(&format!(
-            "    removed {}: {}\n",
-            counted(report.expired.len(), "older one"),
-            report.expired.join(", ")
-        ));
+    if manifest.label.is_some() {
+        text.push_str(&format!("    {}\n", stays(manifest)));
+    }
+    let (labelled, over): (Vec<&Expired>, Vec<&Expired>) =
+        report.removed.iter().partition(|gone| gone.label.is_some());
+    if !over.is_empty() {
+        let names: Vec<&str> = over.iter().map(|gone| gone.name.as_str()).collect();
+        text.push_str(&format!("    removed {}: {}\n", counted(over.len(), "older one"), names.join(", ")));
+    }
+    for gone in labelled {
+        text.push_str(&wrapped("    ", 6, &one_line(&gone.to_string())));
+        text.push('\n');
     }
     for warning in &report.warnings {
         text.push_str(&wrapped(&format!("{} ", styled(YELLOW, "!")), 2, &one_line(warning)));
         text.push('\n');
     }
     text
+}
+
+/// How long a labelled backup stays, and where.
+fn stays(manifest: &Manifest) -> String {
+    let here = match manifest.keep_until {
+        Some(day) => format!("stays here until {day}"),
+        None => "stays here until a person removes it".to_owned(),
+    };
+    match (&manifest.remote, manifest.keep_until) {
+        (Some(_), Some(_)) => format!("{here}, in the bucket until a person removes it"),
+        (Some(_), None) => format!("{here}, and so in the bucket"),
+        (None, _) => here,
+    }
 }
 
 /// `reconcile.list/1`: the listing as it is.
@@ -223,7 +258,9 @@ mod tests {
         };
         let row = |taken: &str, here, remote, proven| Row {
             name: format!("postgres_production_daily_{}.tar.gz", taken[..10].replace('-', "_")),
-            tier: Tier::Daily,
+            tier: Some(Tier::Daily),
+            label: None,
+            keep_until: None,
             taken: instant(taken),
             bytes: 536_870_912,
             here,
@@ -256,6 +293,7 @@ mod tests {
                           failed: SlowDown: Please reduce your request rate"
                     .to_owned(),
                 help: Some("the next run uploads again".to_owned()),
+                run: String::new(),
             }),
             hidden: Vec::new(),
             unseen: Vec::new(),
@@ -284,6 +322,38 @@ mod tests {
         let wide = anstream::adapter::strip_str(&listing(&example(), true)).to_string();
         assert!(wide.contains("      postgres_daily_db1.tar.gz version 3HL4kq"), "{wide}");
         assert!(plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
+    }
+
+    #[test]
+    fn a_labelled_backup_shows_its_label_and_its_date() {
+        let mut listing = example();
+        listing.last_failure = None;
+        let labelled = |row: &Row, keep_until: Option<&str>, here| Row {
+            tier: None,
+            label: Some("before-upgrade".parse().expect("a label")),
+            keep_until: keep_until.map(|day| day.parse().expect("a day")),
+            name: "postgres_production_label_before-upgrade_db1_2026_11_20_0014.tar.gz".to_owned(),
+            here: Some(here),
+            ..row.clone()
+        };
+        let until = Here { keep: Keep::Labelled, when: Some(instant("2027-01-01T00:00:00Z")) };
+        let dated = labelled(&listing.backups[1], Some("2026-12-31"), until);
+        let kept = labelled(&listing.backups[1], None, Here { keep: Keep::Labelled, when: None });
+        listing.backups = vec![dated, kept];
+        let plain = anstream::adapter::strip_str(&super::listing(&listing, false)).to_string();
+        insta::assert_snapshot!(plain.split_once("\n\n").expect("a table").1, @"
+        taken (UTC)        tier         size   kept here until    bucket    proven
+        2026-11-20 00:14   label     512 MiB   2027-01-01 00:00   newest    yes
+            before-upgrade, until 2026-12-31
+        2026-11-20 00:14   label     512 MiB   you remove it      newest    yes
+            before-upgrade
+
+        2 backups; names and versions with -v.
+        ");
+        let json = listing_json(&listing);
+        assert_eq!(json["backups"][0]["tier"], Value::Null);
+        assert_eq!(json["backups"][0]["label"], "before-upgrade");
+        assert_eq!(json["backups"][0]["keep_until"], "2026-12-31");
     }
 
     #[test]

@@ -61,7 +61,20 @@ pub fn restored(restored: &Restored) -> String {
     if let Some(start) = &restored.start {
         text.push_str(&format!("    start   {start}\n"));
     }
+    if let Some(then) = &restored.then {
+        text.push_str(&format!("    then    {then}, once it runs\n"));
+    }
     text
+}
+
+/// What was done once whoever uses the data ran again.
+pub fn settled(done: &str) -> String {
+    format!("{BOLD}settled{BOLD:#}  {}\n", one_line(done))
+}
+
+/// `reconcile.settled/1`.
+pub fn settled_json(done: &str) -> Value {
+    serde_json::json!({"format": "reconcile.settled/1", "done": done})
 }
 
 fn compared(compared: bool, read: u64) -> String {

@@ -1,18 +1,19 @@
 //! How fresh backups are: a table of an environment, the answer of a check, metrics, JSON.
 
+mod table;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::documents;
-use super::text::{
-    ALARM, BOLD, DIM, GREEN, WIDTH, YELLOW, bytes, counted, minute, one_line, styled, wrapped,
-};
+use super::text::{ALARM, BOLD, GREEN, YELLOW, counted, minute, one_line, styled, wrapped};
 use crate::freshness::metrics::{Metrics, Subject};
-use crate::freshness::{Matter, Place, PlaceFreshness, State, TierFreshness};
+use crate::freshness::{Matter, Place};
 use crate::jobs::CheckReport;
 use crate::vocab::{Datastore, Environment, HostName};
+use table::table;
 
 /// A datastore on a host: what it looks like, or why nobody can say.
 #[derive(Clone, Debug)]
@@ -43,11 +44,11 @@ pub struct Status {
 /// After how long a test of the alerts no longer says much.
 const TEST_HOLDS: TimeDelta = TimeDelta::days(180);
 
-/// The table, what is wrong, what to do.
-pub fn status(status: &Status) -> String {
+/// The table, what is wrong, what to do. `width`: columns that the table may take.
+pub fn status(status: &Status, width: usize) -> String {
     let mut text =
         format!("{BOLD}environment {} \u{b7} {} UTC{BOLD:#}\n\n", status.environment, minute(status.at));
-    text.push_str(&table(&status.hosts, status.at));
+    text.push_str(&table(&status.hosts, status.at, width));
     text.push_str(&wrong(&status.hosts));
     let watchers: Vec<String> =
         status.hosts.iter().flat_map(|host| watching(host, status.watcher, status.at)).collect();
@@ -62,117 +63,19 @@ pub fn status(status: &Status) -> String {
 }
 
 /// The answer of `check` over several datastores or hosts.
-pub fn checks(hosts: &[Host]) -> String {
+pub fn checks(hosts: &[Host], width: usize) -> String {
     let now = hosts.iter().filter_map(|host| host.report.as_ref().ok()).map(|report| report.at).max();
-    let mut text = table(hosts, now.unwrap_or_default());
+    let mut text = table(hosts, now.unwrap_or_default(), width);
     text.push_str(&wrong(hosts));
     text.push_str(&format!("\n{}\n", summary(hosts)));
     text
 }
 
 /// The answer of one check.
-pub fn check(report: &CheckReport) -> String {
+pub fn check(report: &CheckReport, width: usize) -> String {
     let host =
         Host { host: report.host.clone(), datastore: report.datastore.clone(), report: Ok(report.clone()) };
-    checks(std::slice::from_ref(&host))
-}
-
-const HEADS: [&str; 8] =
-    ["datastore", "host", "tier", "here (UTC)", "bucket (UTC)", "age / goal", "size", "proven (UTC)"];
-/// Columns that go first where there is no room, the last one first.
-const DROPPED: [usize; 2] = [7, 6];
-
-struct Line {
-    cells: [String; 8],
-    /// Nobody needs to act.
-    good: bool,
-}
-
-fn table(hosts: &[Host], now: DateTime<Utc>) -> String {
-    let lines: Vec<Line> = hosts.iter().flat_map(|host| lines(host, now)).collect();
-    let width = |column: usize| {
-        let cells = lines.iter().map(|line| line.cells[column].chars().count());
-        cells.chain([HEADS[column].len()]).max().unwrap_or_default()
-    };
-    let mut columns: Vec<usize> = (0..HEADS.len()).collect();
-    for column in DROPPED {
-        // Two columns between, and the mark at the end.
-        if columns.iter().map(|column| width(*column) + 2).sum::<usize>() + 1 > WIDTH {
-            columns.retain(|one| *one != column);
-        }
-    }
-    let row = |cells: &[String; 8]| {
-        let cells =
-            columns.iter().map(|column| format!("{:<width$}", cells[*column], width = width(*column)));
-        cells.collect::<Vec<_>>().join("  ")
-    };
-    let mut text = format!("{DIM}{}{DIM:#}\n", row(&HEADS.map(str::to_owned)).trim_end());
-    for line in &lines {
-        let cells = row(&line.cells);
-        text.push_str(&match line.good {
-            true => format!("{}\n", cells.trim_end()),
-            false => format!("{}\n", styled(ALARM, format_args!("{cells}  !"))),
-        });
-    }
-    text
-}
-
-fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
-    let (name, datastore) = (host.host.to_string(), host.datastore.to_string());
-    let report = match &host.report {
-        Ok(report) if !report.freshness.tiers.is_empty() => report,
-        _ => {
-            let dash = || "-".to_owned();
-            let cells = [datastore, name, dash(), "not seen".to_owned(), dash(), dash(), dash(), dash()];
-            return vec![Line { cells, good: false }];
-        }
-    };
-    let line = |tier: &TierFreshness| {
-        let at = |place: Place| tier.places.iter().find(|at| at.place == place);
-        let newest = tier.places.iter().max_by_key(|at| at.place).and_then(|at| at.newest.as_ref());
-        let proven = report.verified.map_or_else(|| "never".to_owned(), minute);
-        let age = newest.map_or_else(|| "-".to_owned(), |newest| span(now - newest.ended));
-        Line {
-            cells: [
-                datastore.clone(),
-                name.clone(),
-                tier.tier.to_string(),
-                at(Place::Here).map_or_else(|| "-".to_owned(), cell),
-                at(Place::Remote).map_or_else(|| "-".to_owned(), cell),
-                format!("{age} / {}", goal(tier)),
-                newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes)),
-                proven,
-            ],
-            good: tier.places.iter().all(|at| at.state.is_good()),
-        }
-    };
-    report.freshness.tiers.iter().map(line).collect()
-}
-
-fn cell(at: &PlaceFreshness) -> String {
-    match (&at.state, &at.newest) {
-        (State::Unseen { .. }, _) => "not seen".to_owned(),
-        (State::Hidden { .. }, _) => "HIDDEN".to_owned(),
-        (State::Awaited, _) => "not due yet".to_owned(),
-        (State::Running { .. }, None) => "under way".to_owned(),
-        (State::Missing { .. }, None) => "MISSING".to_owned(),
-        (_, Some(newest)) => minute(newest.ended),
-        (_, None) => "-".to_owned(),
-    }
-}
-
-/// How old the newest may become: until the next run's would be missed.
-fn goal(tier: &TierFreshness) -> String {
-    tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)))
-}
-
-/// The largest unit that leaves two or more: `26 h`, `3 days`.
-fn span(span: TimeDelta) -> String {
-    match span.num_seconds().max(0) {
-        seconds @ 0..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
+    checks(std::slice::from_ref(&host), width)
 }
 
 /// What is not as it should be, and what could not be seen, below the table.
@@ -202,6 +105,10 @@ fn wrong(hosts: &[Host]) -> String {
         for finding in report.freshness.findings() {
             say(ALARM, &finding.to_string());
             matters.push(finding.matter());
+        }
+        for (matter, wrong) in report.proofs.wrong() {
+            say(ALARM, &wrong);
+            matters.push(matter);
         }
         for lost in &report.lost {
             say(ALARM, lost);
@@ -334,6 +241,10 @@ pub fn metrics(status: &Status) -> String {
         if let Ok(report) = &host.report {
             metrics.freshness(subject, &report.freshness);
             metrics.incident(subject, !report.is_good(), report.watch.waiting);
+            if !report.freshness.unseen().contains_key(&Place::Here) {
+                let proven = report.proofs.proven.as_ref().map(|proven| proven.at.timestamp());
+                metrics.proofs(subject, report.proofs.is_good(), proven);
+            }
             if let Some(at) = report.watch.checked {
                 metrics.checked(subject, at.timestamp());
             }
@@ -341,3 +252,6 @@ pub fn metrics(status: &Status) -> String {
     }
     metrics.text()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,14 @@ pub fn evidence(evidence: &Evidence) -> String {
         true => format!("{} {name}\n", styled(GREEN, "proven")),
         false => format!("{} {name}\n", styled(ALARM, "NOT PROVEN")),
     };
+    if let Some(accepted) = &evidence.accepted {
+        let by = one_line(&accepted.by);
+        let line = format!("what it had lost was accepted by {by}, {} UTC:", minute(accepted.at));
+        text.push_str(&format!("{}\n", wrapped("    ", 4, &line)));
+        for reason in &accepted.reasons {
+            text.push_str(&format!("{}\n", wrapped("      - ", 8, &one_line(reason))));
+        }
+    }
     for reason in &evidence.reasons {
         text.push_str(&wrapped(&format!("  {} ", styled(ALARM, "!")), 4, &one_line(reason)));
         text.push('\n');
@@ -31,6 +39,14 @@ pub fn evidence(evidence: &Evidence) -> String {
     }
     for check in evidence.checks.iter().filter(|check| check.wrong.is_none()) {
         text.push_str(&format!("    holds   {BOLD}{}{BOLD:#}\n", one_line(&check.sql)));
+    }
+    if evidence.is_acceptable() {
+        let help = format!(
+            "find out who removed it; where it was meant to go, `reconcile verify {} --accept` measures the next ones by what \
+             is left",
+            evidence.datastore
+        );
+        text.push_str(&format!("{}\n", wrapped("  = help: ", 10, &help)));
     }
     for note in &evidence.notes {
         text.push_str(&wrapped(&format!("  {} ", styled(YELLOW, "!")), 4, &one_line(note)));

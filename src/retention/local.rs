@@ -7,6 +7,9 @@
 //!
 //! A backup from the future (a clock was wrong when it was made, or is wrong now) is kept, and never counts as the
 //! newest proven one: otherwise one wrong stamp would let every real backup age away.
+//!
+//! A backup that a person labelled stays until the person's own date, and protects no tier's: what schedules keep is the
+//! same with it and without it. Past its date it goes as the others do, but never as the newest proven one of all.
 
 use std::cmp::Reverse;
 
@@ -38,11 +41,35 @@ impl Policy {
     }
 }
 
+/// What decides how long a backup stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// The policy of its tier.
+    Tier(Tier),
+    /// A person who labelled it: until that instant, or until a person removes it.
+    Label { until: Option<DateTime<Utc>> },
+}
+
+impl Term {
+    fn is_label(self) -> bool {
+        matches!(self, Term::Label { .. })
+    }
+
+    /// Whether both are of one tier, or both labelled.
+    fn is_like(self, other: Term) -> bool {
+        match (self, other) {
+            (Term::Label { .. }, Term::Label { .. }) => true,
+            (Term::Tier(one), Term::Tier(another)) => one == another,
+            _ => false,
+        }
+    }
+}
+
 /// A backup as the decision sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
     pub name: String,
-    pub tier: Tier,
+    pub term: Term,
     /// When it was whole: the manifest's end, else the file's time.
     pub taken: DateTime<Utc>,
     /// Whether its manifest says that it was read back, and its size still agrees.
@@ -64,6 +91,8 @@ pub enum Fate {
 pub enum Because {
     /// The policy keeps it until then; `None` is for ever.
     Young { until: Option<DateTime<Utc>> },
+    /// The person who labelled it keeps it until then; `None` is until a person removes it.
+    Labelled { until: Option<DateTime<Utc>> },
     /// It is the newest proven one.
     NewestProven,
     /// Nothing is proven, and it is the newest of its tier.
@@ -89,21 +118,26 @@ pub fn decide(backups: &[Backup], policy: Policy, now: DateTime<Utc>) -> Vec<Fat
             .filter(|backup| of(backup))
             .max_by_key(|backup| (backup.taken, Reverse(&backup.name)))
     };
-    let proven = newest(&|backup| backup.proven);
-    let of_tiers = Tier::ALL.map(|tier| match proven {
-        Some(_) => None,
-        None => newest(&|backup| backup.tier == tier),
-    });
+    // For tiers the labelled ones are not there; for those, all are.
+    let proven_of_tiers = newest(&|backup| backup.proven && !backup.term.is_label());
+    let proven_of_all = newest(&|backup| backup.proven);
     let is = |one: Option<&Backup>, other: &Backup| one.is_some_and(|one| std::ptr::eq(one, other));
     backups
         .iter()
         .map(|backup| {
-            let due = policy.due(backup.tier, backup.taken);
+            let (due, proven) = match backup.term {
+                Term::Tier(tier) => (policy.due(tier, backup.taken), proven_of_tiers),
+                Term::Label { until } => (until, proven_of_all),
+            };
             if backup.taken > now {
                 Fate::Kept(Because::FromTheFuture)
+            } else if let Term::Label { until } = backup.term
+                && until.is_none_or(|until| now < until)
+            {
+                Fate::Kept(Because::Labelled { until })
             } else if is(proven, backup) {
                 Fate::Kept(Because::NewestProven)
-            } else if of_tiers.iter().any(|newest| is(*newest, backup)) {
+            } else if proven.is_none() && is(newest(&|other| backup.term.is_like(other.term)), backup) {
                 Fate::Kept(Because::NewestOfTier)
             } else {
                 match due {
@@ -128,7 +162,12 @@ mod tests {
     }
 
     fn backup(name: &str, tier: Tier, age: TimeDelta, proven: bool) -> Backup {
-        Backup { name: name.to_owned(), tier, taken: now() - age, proven }
+        Backup { name: name.to_owned(), term: Term::Tier(tier), taken: now() - age, proven }
+    }
+
+    fn labelled(name: &str, age: TimeDelta, until: Option<TimeDelta>, proven: bool) -> Backup {
+        let until = until.map(|from_now| now() + from_now);
+        Backup { term: Term::Label { until }, ..backup(name, Tier::Daily, age, proven) }
     }
 
     #[test]
@@ -184,14 +223,48 @@ mod tests {
         assert_eq!(unproven.iter().map(Fate::is_kept).collect::<Vec<_>>(), [true, false, true]);
     }
 
+    #[test]
+    fn a_labelled_backup_stays_until_its_date_and_is_never_the_last_proven_one() {
+        let (old, second) = (TimeDelta::days(400), TimeDelta::seconds(1));
+        let mut backups = vec![
+            backup("nightly", Tier::Daily, TimeDelta::days(1), true),
+            labelled("for ever", old, None, true),
+            labelled("until now", old, Some(TimeDelta::zero()), true),
+            labelled("a moment more", old, Some(second), false),
+        ];
+        assert_eq!(
+            decide(&backups, POLICY, now()),
+            [
+                Fate::Kept(Because::NewestProven),
+                Fate::Kept(Because::Labelled { until: None }),
+                Fate::Removed { since: now() },
+                Fate::Kept(Because::Labelled { until: Some(now() + second) }),
+            ]
+        );
+        backups[0].proven = false;
+        backups.remove(1);
+        let fates = decide(&backups, POLICY, now());
+        // The tiers' own floor holds beside it.
+        assert_eq!(
+            fates[..2],
+            [Fate::Kept(Because::NewestOfTier), Fate::Kept(Because::NewestProven)],
+            "{fates:?}"
+        );
+    }
+
+    /// Backups of each tier, labelled ones for ever, and labelled ones with a date.
     fn histories() -> impl Strategy<Value = Vec<Backup>> {
-        let one = (prop::sample::select(Tier::ALL.to_vec()), -2_000_000i64..20_000_000, any::<bool>());
+        let one = (0usize..5, -2_000_000i64..20_000_000, any::<bool>(), -9_000_000i64..9_000_000);
         prop::collection::vec(one, 0..24).prop_map(|history| {
             history
                 .into_iter()
                 .enumerate()
-                .map(|(n, (tier, age, proven))| {
-                    backup(&format!("b{n}"), tier, TimeDelta::seconds(age), proven)
+                .map(|(n, (of, age, proven, until))| {
+                    let (name, age) = (format!("b{n}"), TimeDelta::seconds(age));
+                    match Tier::ALL.get(of) {
+                        Some(tier) => backup(&name, *tier, age, proven),
+                        None => labelled(&name, age, (of > 3).then(|| TimeDelta::seconds(until)), proven),
+                    }
                 })
                 .collect()
         })
@@ -217,8 +290,9 @@ mod tests {
                 prop_assert!(kept.iter().any(|b| b.proven && b.taken == newest));
             }
             for tier in Tier::ALL {
-                if backups.iter().all(|b| !b.proven) && backups.iter().any(|b| b.tier == tier) {
-                    prop_assert!(kept.iter().any(|b| b.tier == tier));
+                let is_of = |b: &&Backup| b.term == Term::Tier(tier);
+                if backups.iter().all(|b| !b.proven) && backups.iter().any(|b| is_of(&b)) {
+                    prop_assert!(kept.iter().any(is_of));
                 }
             }
             for (backup, fate) in backups.iter().zip(&fates) {
@@ -226,6 +300,17 @@ mod tests {
                     prop_assert_eq!(*fate, Fate::Kept(Because::FromTheFuture));
                 }
             }
+        }
+
+        /// What schedules keep is the same whatever people label.
+        #[test]
+        fn labels_change_nothing_for_tiers(backups in histories()) {
+            let fates = decide(&backups, POLICY, now());
+            let of_tiers = |b: &&Backup| !b.term.is_label();
+            let alone: Vec<Backup> = backups.iter().filter(of_tiers).cloned().collect();
+            let among: Vec<Fate> =
+                backups.iter().zip(fates).filter(|(b, _)| of_tiers(b)).map(|(_, fate)| fate).collect();
+            prop_assert_eq!(decide(&alone, POLICY, now()), among);
         }
 
         /// Expiry removes nothing that a second run would have kept, and what it leaves it leaves again.

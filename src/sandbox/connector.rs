@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
 
 use super::caller::Callers;
@@ -154,14 +155,24 @@ impl Cloud {
             }
             Some(FaultKind::Denied) => return refuse(access_denied()),
             Some(FaultKind::NotImplemented) => return refuse(Refusal::not_implemented(seen.operation)),
-            Some(FaultKind::Reset) => {
-                let reset =
-                    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
-                return Err(ConnectorError::io(reset.into()));
+            Some(FaultKind::Reset) => return Err(reset()),
+            Some(FaultKind::Hang) => return std::future::pending().await,
+            Some(FaultKind::LateError) => {
+                let words = "We encountered an internal error. Please try again.";
+                let mut late = protocol.refused(Refusal::new(500, "InternalError", words));
+                late.status = 200;
+                return Ok(late.into_response(head));
             }
+            Some(FaultKind::Lost) => call.loses = true,
             Some(FaultKind::CrashBefore) => return Err(self.crash()),
             Some(FaultKind::IgnoreConditions) if seen.changes => call.forget_conditions(),
-            Some(FaultKind::CrashAfter | FaultKind::WrongChecksum | FaultKind::IgnoreConditions) | None => {}
+            Some(
+                FaultKind::CrashAfter
+                | FaultKind::WrongChecksum
+                | FaultKind::LostAnswer
+                | FaultKind::IgnoreConditions,
+            )
+            | None => {}
         }
         let mut answer = match order {
             Order::S3(operation, target) => Box::pin(self.serve(operation, target, call, request)).await?,
@@ -169,6 +180,7 @@ impl Cloud {
         };
         match fault {
             Some(FaultKind::CrashAfter) => return Err(self.crash()),
+            Some(FaultKind::LostAnswer) => return Err(reset()),
             Some(FaultKind::WrongChecksum) => falsify(&mut answer),
             _ => {}
         }
@@ -296,6 +308,11 @@ impl Cloud {
     }
 }
 
+fn reset() -> ConnectorError {
+    let reset = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
+    ConnectorError::io(reset.into())
+}
+
 /// Not an error of input or output, so the SDK does not try again.
 fn crash_error() -> ConnectorError {
     ConnectorError::other(Crash.into(), None)
@@ -330,9 +347,24 @@ impl Order {
 /// Another checksum of the same length in place of the right one.
 fn falsify(answer: &mut Answer) {
     let is_checksum = |name: &str| Algorithm::ALL.iter().any(|algorithm| algorithm.header() == name);
-    for (_, value) in answer.headers.iter_mut().filter(|(name, _)| is_checksum(name)) {
+    let other = |value: &str| -> String {
         let first = if value.starts_with('A') { 'B' } else { 'A' };
-        *value = value.char_indices().map(|(at, c)| if at == 0 { first } else { c }).collect();
+        value.char_indices().map(|(at, c)| if at == 0 { first } else { c }).collect()
+    };
+    for (_, value) in answer.headers.iter_mut().filter(|(name, _)| is_checksum(name)) {
+        *value = other(value);
+    }
+    // Where there is a document, it is in that.
+    let Some(text) = answer.body.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()) else { return };
+    for algorithm in Algorithm::ALL {
+        let (open, close) = (format!("<{}>", algorithm.element()), format!("</{}>", algorithm.element()));
+        let found =
+            text.split_once(&open).and_then(|(before, rest)| Some((before, rest.split_once(&close)?)));
+        if let Some((before, (value, after))) = found {
+            let false_text = format!("{before}{open}{}{close}{after}", other(value));
+            answer.body = SdkBody::from(false_text);
+            return;
+        }
     }
 }
 

@@ -15,6 +15,15 @@ pub enum FaultKind {
     InternalError,
     /// The connection ends without an answer; nothing happened.
     Reset,
+    /// The call takes effect, and the connection ends before its answer.
+    LostAnswer,
+    /// No answer ever comes; nothing happened.
+    Hang,
+    /// 200 with an error in its body, as calls answer that take long
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>); nothing happened.
+    LateError,
+    /// An object or a part is answered as if it had been taken, and is not kept.
+    Lost,
     /// The answer names a checksum that the bytes do not have.
     WrongChecksum,
     /// 403 AccessDenied.

@@ -19,6 +19,8 @@ pub struct Call {
     pub query: Vec<(String, Option<String>)>,
     /// Names in lower case.
     headers: Vec<(String, String)>,
+    /// Whether what it brings is lost on the way to the disks.
+    pub loses: bool,
 }
 
 impl Call {
@@ -41,6 +43,7 @@ impl Call {
                 .iter()
                 .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
                 .collect(),
+            loses: false,
         }
     }
 

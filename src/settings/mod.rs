@@ -37,7 +37,7 @@ use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
 use crate::vocab::{
-    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, ObjectLock, OsUser, Place,
+    AccountId, BucketName, Encryption, Environment, HostName, KeepVersions, Login, ObjectLock, OsUser, Place,
     Problems, RegionName, Secret, Tier, Value,
 };
 
@@ -254,22 +254,26 @@ pub struct Secrets {
     pub sudo: Option<Secret>,
     /// `smtp`: as whom mails are handed to the server.
     pub smtp: Option<SmtpLogin>,
-    /// `elasticsearch`: as whom Elasticsearch is asked, where it asks who is there.
-    pub elasticsearch: Option<EsLogin>,
     /// `pings`: what is asked for when a run ended.
     pub pings: Pings,
+    pub logins: Logins,
+}
+
+/// As whom the servers are asked that are backed up.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    /// `postgres_users.backup` and `postgres_users.replication`: at a server on another host.
+    pub backup: Option<Login>,
+    pub replication: Option<Login>,
+    /// `COUCH_USERNAME` and `COUCH_PASSWORD`.
+    pub couch: Option<Login>,
+    /// `elasticsearch`: where it asks who is there.
+    pub elasticsearch: Option<Login>,
 }
 
 /// User and password at the mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpLogin {
-    pub username: Secret,
-    pub password: Secret,
-}
-
-/// User and password of Elasticsearch.
-#[derive(Clone, Debug)]
-pub struct EsLogin {
     pub username: Secret,
     pub password: Secret,
 }
@@ -286,8 +290,10 @@ impl Secrets {
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
         let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
-        let cluster = self.elasticsearch.iter().flat_map(|login| [&login.username, &login.password]);
-        keys.chain(login).chain(cluster).chain(&self.pings.success).chain(&self.pings.failure)
+        let Logins { backup, replication, couch, elasticsearch } = &self.logins;
+        let logins = [backup, replication, couch, elasticsearch].into_iter().flatten();
+        let logins = logins.flat_map(|login| [&login.username, &login.password]);
+        keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure).chain(logins)
     }
 }
 

@@ -7,13 +7,15 @@ use super::plain_secrets;
 use super::source::Source;
 use super::tree::{self, Content, Map, Node, Parsed};
 use super::vault::{self, Closed, Envelope, Keyring};
-use super::{EsLogin, S3Keys, Secrets, SmtpLogin, Vault};
-use crate::vocab::{Place, Problem, Secret};
+use super::{S3Keys, Secrets, SmtpLogin, Vault};
+use crate::vocab::{Login, Place, Problem, Secret};
 
 /// Where keys may stand besides the top: commcare-cloud had them there at one time or another.
 const HOUSES: [&str; 2] = ["localsettings_private", "secrets"];
 const ACCESS_KEY: &str = "AMAZON_S3_ACCESS_KEY";
 const SECRET_KEY: &str = "AMAZON_S3_SECRET_KEY";
+/// The users of PostgreSQL: settings call them so, and vaults of commcare-cloud in capitals.
+const POSTGRES_USERS: [&str; 2] = ["postgres_users", "POSTGRES_USERS"];
 /// The password of `sudo`, as commcare-cloud and as Ansible call it.
 const SUDO: [&str; 3] = ["ansible_sudo_pass", "ansible_become_password", "ansible_become_pass"];
 
@@ -148,7 +150,7 @@ impl Finder<'_> {
     /// The keys of one file. One that only names templates is as good as none.
     fn keys(&mut self, source: &Source, top: &Map, hidden: Hidden) -> Answer {
         self.find_sudo(source, top, hidden);
-        if self.find_logins(source, top, hidden) {
+        if self.find_of_jobs(source, top, hidden) {
             return Answer::Locked(source.name.to_string());
         }
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
@@ -185,14 +187,17 @@ impl Finder<'_> {
         }
     }
 
-    /// What alerts and clusters need; whether any of it is locked.
-    fn find_logins(&mut self, source: &Source, top: &Map, hidden: Hidden) -> bool {
+    /// What jobs need besides their keys; whether any of it is locked.
+    fn find_of_jobs(&mut self, source: &Source, top: &Map, hidden: Hidden) -> bool {
         let houses = HOUSES.iter().filter_map(|house| top.get(house)?.value.as_map());
         let maps: Vec<&Map> = std::iter::once(top).chain(houses).collect();
         let mut locked = false;
-        let mut find = |finder: &mut Self, group: &str, key: &str| {
-            let node = maps.iter().find_map(|map| map.get(group)?.value.as_map()?.get(key));
-            match finder.secret(source, &node?.value, &format!("{group}.{key}"), hidden) {
+        let mut find = |finder: &mut Self, path: &[&str]| {
+            let node = maps.iter().find_map(|map| map.at(path))?;
+            // A user's name in plain is nothing to be warned of.
+            let is_name = path.last().is_some_and(|key| key.to_ascii_lowercase().ends_with("username"));
+            let hidden = if is_name && node.as_scalar().is_some() { Hidden::Yes } else { hidden };
+            match finder.secret(source, node, &path.join("."), hidden) {
                 Found::Secret(secret) => Some(secret),
                 Found::Locked => {
                     locked = true;
@@ -202,18 +207,36 @@ impl Finder<'_> {
             }
         };
         if self.besides.smtp.is_none() {
-            let login = find(self, "smtp", "username").zip(find(self, "smtp", "password"));
+            let login = find(self, &["smtp", "username"]).zip(find(self, &["smtp", "password"]));
             self.besides.smtp = login.map(|(username, password)| SmtpLogin { username, password });
         }
-        if self.besides.elasticsearch.is_none() {
-            let login = find(self, "elasticsearch", "username").zip(find(self, "elasticsearch", "password"));
-            self.besides.elasticsearch = login.map(|(username, password)| EsLogin { username, password });
-        }
         if self.besides.pings.success.is_none() {
-            self.besides.pings.success = find(self, "pings", "success");
+            self.besides.pings.success = find(self, &["pings", "success"]);
         }
         if self.besides.pings.failure.is_none() {
-            self.besides.pings.failure = find(self, "pings", "failure");
+            self.besides.pings.failure = find(self, &["pings", "failure"]);
+        }
+        let mut login = |finder: &mut Self, username: &[&str], password: &[&str]| {
+            let (username, password) = find(finder, username).zip(find(finder, password))?;
+            Some(Login { username, password })
+        };
+        for users in POSTGRES_USERS {
+            if self.besides.logins.backup.is_none() {
+                let found = login(self, &[users, "backup", "username"], &[users, "backup", "password"]);
+                self.besides.logins.backup = found;
+            }
+            if self.besides.logins.replication.is_none() {
+                let found =
+                    login(self, &[users, "replication", "username"], &[users, "replication", "password"]);
+                self.besides.logins.replication = found;
+            }
+        }
+        if self.besides.logins.elasticsearch.is_none() {
+            let found = login(self, &["elasticsearch", "username"], &["elasticsearch", "password"]);
+            self.besides.logins.elasticsearch = found;
+        }
+        if self.besides.logins.couch.is_none() {
+            self.besides.logins.couch = login(self, &["COUCH_USERNAME"], &["COUCH_PASSWORD"]);
         }
         locked
     }

@@ -47,6 +47,13 @@ impl Map {
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
+
+    /// What stands below these keys, each a mapping's.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+        let (first, rest) = path.split_first()?;
+        let node = &self.get(first)?.value;
+        if rest.is_empty() { Some(node) } else { node.as_map()?.at(rest) }
+    }
 }
 
 impl Node {

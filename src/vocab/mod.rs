@@ -10,6 +10,7 @@ mod id;
 mod job;
 mod names;
 mod network;
+mod occasion;
 mod principal;
 mod problem;
 mod risk;
@@ -22,12 +23,15 @@ pub use check::Check;
 pub use clock::Clock;
 pub use id::{Id, IdError, Kind};
 pub use job::{JobCommand, JobCommandError, JobKind, Tier};
-pub use names::{AccountId, BucketName, Datastore, Environment, HostName, NameError, OsUser, RegionName};
+pub use names::{
+    AccountId, BucketName, Datastore, Environment, HostName, Label, NameError, OsUser, RegionName,
+};
 pub use network::{Network, NetworkError};
+pub use occasion::Occasion;
 pub use principal::Principal;
 pub use problem::{Place, Problem, Problems, Severity, Span};
 pub use risk::Risk;
 pub use schedule::{Schedule, ScheduleError};
-pub use secret::{Secret, SecretDigest};
+pub use secret::{Login, Secret, SecretDigest};
 pub use storage::{Encryption, KeepVersions, LockMode, ObjectLock, Versioning};
 pub use value::Value;

@@ -90,6 +90,11 @@ name!(
     OsUser,
     os_user
 );
+name!(
+    /// What a person calls a backup of their own, such as `before-upgrade`: part of a file's name and a key.
+    Label,
+    label
+);
 
 fn only(text: &str, what: &str, max: usize, allowed: fn(char) -> bool, say: &str) -> Result<(), String> {
     if text.is_empty() {
@@ -191,6 +196,23 @@ fn datastore(text: &str) -> Result<(), String> {
         |c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'),
         "lower-case letters, digits, `-`, `_`",
     )
+}
+
+/// What a file's name, a key of S3 and a shell take as it is
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>). `_` stands between the parts of a name.
+fn label(text: &str) -> Result<(), String> {
+    only(
+        text,
+        "the label",
+        40,
+        |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'),
+        "letters, digits, `-`, `.`",
+    )
+    .map_err(|why| format!("{why}: it becomes part of a file's name and of a key"))?;
+    match text.starts_with(['-', '.']) {
+        true => Err("the label must begin with a letter or a digit".to_owned()),
+        false => Ok(()),
+    }
 }
 
 fn os_user(text: &str) -> Result<(), String> {

@@ -32,6 +32,19 @@ impl Schedule {
         cron.iter_after(from.with_timezone(&zone)).take(count).map(|at| at.with_timezone(&Utc)).collect()
     }
 
+    /// The instants after `from` and up to `until`, at most `count`, in the zone of the host. Looks no farther than that.
+    pub fn between(
+        &self,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        zone: Tz,
+        count: usize,
+    ) -> Vec<DateTime<Utc>> {
+        let Ok(cron) = parse(&self.0) else { return Vec::new() };
+        let all = cron.iter_after(from.with_timezone(&zone)).map(|at| at.with_timezone(&Utc));
+        all.take_while(|at| *at <= until).take(count).collect()
+    }
+
     /// The last instant up to `at`, and not before `since`, at which it fires.
     pub fn last(&self, at: DateTime<Utc>, zone: Tz, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let cron = parse(&self.0).ok()?;

@@ -21,10 +21,10 @@ use tokio::sync::Semaphore;
 use super::{WorldRead, WorldWrite};
 use crate::clients::aws::{Aws, Keys};
 use crate::clients::host::ProgramFile;
-use crate::clients::service::Login;
 use crate::plan::{Action, Answer, Change, Question};
 use crate::resources::Resource;
 use crate::state::{Caller, Observed, Scope, Sighting};
+use crate::vocab::Login;
 use crate::vocab::{Clock, Environment, HostName, Id, Kind, Secret, SecretDigest};
 
 pub use hosts::{HostStep, Hosts, Reach, Watcher};

@@ -22,7 +22,8 @@ pub use error::{EsError, EsErrorKind};
 pub use read::{About, Health, Repository, Snapshot, State};
 
 use super::host::Host;
-use super::service::{self, Ask, Login, Method, Said, Unanswered};
+use super::service::{self, Ask, Method, Said, Unanswered};
+use crate::vocab::Login;
 
 /// How long one answer may take. What lasts longer goes on without us.
 const LIMIT: Duration = Duration::from_secs(60);

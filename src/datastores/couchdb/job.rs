@@ -5,11 +5,17 @@
 //! one that is ahead (<https://docs.couchdb.org/en/stable/maintenance/backups.html>); and the map of shards comes last,
 //! so that it knows every shard that was copied.
 
+mod address;
+mod after_start;
+mod shard_map;
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
+
+pub use after_start::{Address, Settled};
 
 use super::settings::CouchdbSource;
 use crate::clients::process::Program;
@@ -18,6 +24,10 @@ use crate::datastores::job::Around;
 use crate::datastores::tree::job::{
     Archive, Flavour, TreeRestore, Way, here_is_gnu_tar, look_at, own_backups, tar, unreachable,
 };
+use crate::vocab::Login;
+
+/// How long a CouchDB that was only just started may take to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long another host may take to answer.
 const QUESTION: Duration = Duration::from_secs(60);
@@ -39,7 +49,9 @@ pub fn open(source: &CouchdbSource, around: &Around) -> Result<Box<dyn Dump>, Du
     archive.flavour = Flavour::AppendOnly;
     archive.restore_notes = vec![
         "the user of CouchDB must own DIR and what is in it; then start CouchDB".to_owned(),
-        "on a node of another name, first put that name into each document of the database _dbs".to_owned(),
+        "on a node of another name, then put that name into each document of the database _dbs: `reconcile restore couchdb \
+         --after-start` does"
+            .to_owned(),
     ];
     Ok(Box::new(archive))
 }
@@ -62,6 +74,23 @@ pub fn try_out(source: &CouchdbSource, around: &Around) -> Result<String, DumpEr
         }
     })?;
     Ok(format!("{} is there, tar, and {host} for the second copy", source.data_dir))
+}
+
+/// The CouchDB that uses the data directory.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    /// Where it answers; `None`: as its configuration says.
+    pub address: Option<Address>,
+    pub login: Option<Login>,
+    /// How long one that was only just started may take to answer; `None`: two minutes.
+    pub patience: Option<Duration>,
+}
+
+/// Once CouchDB runs on restored data: names this node in its maps of shards.
+pub async fn after_start(around: &Around) -> Result<Settled, DumpError> {
+    let Server { address, login, patience } = &around.couchdb;
+    let address = address.clone().unwrap_or_else(|| address::of(&around.root));
+    after_start::settle(&address, login.as_ref(), patience.unwrap_or(PATIENCE)).await
 }
 
 /// How the data directory takes a backup back.

@@ -4,7 +4,7 @@ use super::settings::{Elasticsearch, SnapshotStore};
 use crate::datastores::backed::{self, Backed};
 use crate::datastores::job_file::Source;
 use crate::datastores::{JobTerms, Piece};
-use crate::resources::{Resource, SnapshotRepository, host_file};
+use crate::resources::{Resource, SnapshotRepository};
 use crate::vocab::{HostName, Id, Kind};
 
 /// The datastore's name, in ids and on the command line.
@@ -15,13 +15,6 @@ pub fn pieces(settings: &Elasticsearch, terms: &JobTerms<'_>) -> Vec<Piece> {
     // Elasticsearch writes to the bucket itself: the job uploads nothing and needs no keys.
     let alone = Backed { s3: false, bucket: None, ..settings.backed.clone() };
     let mut pieces = backed::pieces(&alone, terms, &[], |_| Source::Elasticsearch(settings.source.clone()));
-    for piece in &mut pieces {
-        if let Resource::HostFile(file) = &mut piece.resource
-            && let host_file::Body::Members { secrets, .. } = &mut file.body
-        {
-            secrets.extend(terms.elasticsearch.clone());
-        }
-    }
     let hosts = alone.hosts.iter().filter(|_| alone.on);
     let repositories: Vec<Piece> = hosts.filter_map(|host| repository(settings, host)).collect();
     for repository in &repositories {

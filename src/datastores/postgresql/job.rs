@@ -6,28 +6,31 @@
 //! however the job ends. Several tablespaces cannot go to standard output either; they go through a folder beside the
 //! backup (<https://www.postgresql.org/docs/current/app-pgbasebackup.html>).
 
+mod forsaken;
+mod passfile;
 mod programs;
 mod prove;
 mod rebuild;
 mod restore;
 mod scratch;
 mod server;
+mod slot;
 mod tablespaces;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
-use std::process::{ChildStdin, ChildStdout};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
+use std::sync::{Arc, Mutex, PoisonError};
 
+pub use forsaken::end_forsaken;
 pub use programs::{Version, version};
 pub use prove::{count, declared, structure};
 pub use rebuild::{Data, Ground};
 pub use restore::{PostgresqlRestore, own, server_user, shut_to};
 pub use scratch::{Programs, ScratchServer, tame};
-pub use server::Connection;
 use server::Server;
+pub use server::{Connection, Logins, Role};
+use slot::Slot;
 pub use tablespaces::{Tablespace, point};
 
 use super::settings::{Method, PostgresqlSource};
@@ -35,9 +38,8 @@ use crate::clients::process::{ProcessError, Program, Running, Talk};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch, unpacker};
 use crate::datastores::job_file::Compression;
 use crate::datastores::names::Content;
-
-/// How long the server may take to give a slot.
-const SLOT_LIMIT: Duration = Duration::from_secs(60);
+use crate::datastores::tree::job::walk::{Followed, Walk};
+use crate::vocab::Login;
 
 /// pg_dumpall's closing words; without them the script is cut off.
 const SCRIPT_END: &[u8] = b"PostgreSQL database cluster dump complete";
@@ -48,47 +50,113 @@ pub fn open(
     connection: &Connection,
     scratch: Scratch,
 ) -> Result<Box<dyn Dump>, DumpError> {
-    let (connection, server) = reach(source, connection)?;
+    let passwords = match needs_passwords(source, connection) {
+        true => Some(Folder::new(scratch.0.clone())?),
+        false => None,
+    };
+    let folder = passwords.as_ref().map(|folder| folder.0.as_path());
+    let Reached { reads, server, .. } = reach(source, connection, folder)?;
     Ok(Box::new(PostgresqlDump {
-        connection,
+        connection: reads,
         server,
         method: source.method,
-        scratch,
+        scratch: passwords.as_ref().map_or(scratch.0, |folder| folder.0.join("tablespaces")),
         parts: Parts::default(),
+        _passwords: passwords,
     }))
 }
 
 /// Whether a backup could begin: the server answers, lets this user do it, and its programs are here. What was found.
-pub fn try_out(source: &PostgresqlSource, connection: &Connection) -> Result<String, DumpError> {
-    let (connection, server) = reach(source, connection)?;
+/// `folder`: where passwords may lie for the time being.
+pub fn try_out(
+    source: &PostgresqlSource,
+    connection: &Connection,
+    folder: &Path,
+) -> Result<String, DumpError> {
+    let passwords = match needs_passwords(source, connection) {
+        true => {
+            let made = tempfile::Builder::new().prefix(".reconcile-preflight-").tempdir_in(folder);
+            Some(made.map_err(|error| {
+                DumpError::new(format!("nothing can be written to {}: {error}", folder.display()))
+            })?)
+        }
+        false => None,
+    };
+    let Reached { asks, reads, server } =
+        reach(source, connection, passwords.as_ref().map(tempfile::TempDir::path))?;
     let program = match source.method {
         Method::Plain => "pg_basebackup",
         Method::Dump => "pg_dumpall",
     };
-    connection.program(program, Some(server.major()))?;
+    reads.program(program, Some(server.major()))?;
+    if !is_same(&asks, &reads) {
+        // Whoever reads logs in by another role, at another door.
+        Slot::take(&reads, &server)?;
+    }
     Ok(format!("PostgreSQL {} answers, and {program} is here", server.version))
 }
 
-/// The server to read from, which gives what `source` wants.
-fn reach(source: &PostgresqlSource, connection: &Connection) -> Result<(Connection, Server), DumpError> {
-    let mut connection = connection.clone();
-    if let Some(standby) = &source.read_from {
-        connection.host = Some(standby.to_string());
+/// A server on this host knows the user that runs the job.
+fn needs_passwords(source: &PostgresqlSource, connection: &Connection) -> bool {
+    let Logins { backup, replication } = &connection.logins;
+    source.read_from.is_some() && (backup.is_some() || replication.is_some())
+}
+
+fn is_same(asks: &Connection, reads: &Connection) -> bool {
+    match (&asks.role, &reads.role) {
+        (Some(asks), Some(reads)) => asks.is(reads),
+        _ => true,
     }
-    let server = connection.ask()?;
+}
+
+/// A server that was asked, and as whom it is read.
+struct Reached {
+    asks: Connection,
+    reads: Connection,
+    server: Server,
+}
+
+/// The server to read from, which gives what `source` wants. `folder`: where the passwords lie that it takes.
+fn reach(
+    source: &PostgresqlSource,
+    connection: &Connection,
+    folder: Option<&Path>,
+) -> Result<Reached, DumpError> {
+    let mut asks = connection.clone();
+    if let Some(standby) = &source.read_from {
+        asks.host = Some(standby.to_string());
+    }
+    let mut reads = asks.clone();
+    if let Some(folder) = folder {
+        let Logins { backup, replication } = &connection.logins;
+        // As commcare-cloud's scripts have it: files by the one role, SQL by the other.
+        let (first, second) =
+            (backup.as_ref().or(replication.as_ref()), replication.as_ref().or(backup.as_ref()));
+        let both: Vec<&Login> = [backup, replication].into_iter().flatten().collect();
+        let passfile = passfile::write(folder, &both)?;
+        asks.role = first.map(|login| Role::new(login, &passfile));
+        reads.role = match source.method {
+            Method::Plain => second.map(|login| Role::new(login, &passfile)),
+            Method::Dump => asks.role.clone(),
+        };
+    }
+    let server = asks.ask()?;
     match source.method {
-        Method::Plain => server.can_stream()?,
+        Method::Plain => server.can_stream(is_same(&asks, &reads))?,
         Method::Dump => server.can_dump()?,
     }
-    Ok((connection, server))
+    Ok(Reached { asks, reads, server })
 }
 
 struct PostgresqlDump {
     connection: Connection,
     server: Server,
     method: Method,
-    scratch: Scratch,
+    /// Where several tablespaces go.
+    scratch: PathBuf,
     parts: Parts,
+    /// Dropped last: what lies in it is needed until then.
+    _passwords: Option<Folder>,
 }
 
 /// What a dump holds while it runs. Dropped in this order: the child, the session with the slot, the folder.
@@ -97,6 +165,8 @@ struct Parts {
     child: Option<Running>,
     slot: Option<Slot>,
     folder: Option<Folder>,
+    /// What there was to see of an archive.
+    walk: Arc<Mutex<Walk>>,
 }
 
 impl PostgresqlDump {
@@ -114,6 +184,13 @@ impl PostgresqlDump {
             .args(self.connection.options()))
     }
 
+    fn failed(&self, what: &str, error: &ProcessError) -> DumpError {
+        match self.connection.help_with_login(error.stderr()) {
+            Some(help) => DumpError::new(format!("{what} failed: {error}")).help(help),
+            None => failed(what, error),
+        }
+    }
+
     fn start(&mut self) -> Result<Running, DumpError> {
         match self.method {
             // As the scripts of commcare-cloud do it, without `--clean`: fed to the wrong server, it drops nothing.
@@ -126,9 +203,9 @@ impl PostgresqlDump {
                 if !self.through_folder() {
                     return begin(self.basebackup()?.args(["-D", "-"]));
                 }
-                let folder = Folder::new(self.scratch.0.clone())?;
+                let folder = Folder::new(self.scratch.clone())?;
                 let whole = begin(self.basebackup()?.arg_path("-D", &folder.0))?;
-                whole.wait().map_err(|error| failed("the base backup", &error))?;
+                whole.wait().map_err(|error| self.failed("the base backup", &error))?;
                 let tar = begin(Program::new("tar").arg_path("-C", &folder.0).args(["-cf", "-", "."]));
                 self.parts.folder = Some(folder);
                 tar
@@ -188,16 +265,22 @@ impl Dump for PostgresqlDump {
         let stdout: ChildStdout =
             child.wide_stdout().ok_or_else(|| DumpError::new("the dump's output was already taken"))?;
         self.parts.child = Some(child);
-        Ok(Box::new(stdout))
+        Ok(match self.method {
+            Method::Plain => Box::new(Followed::new(stdout, Arc::clone(&self.parts.walk), "")),
+            Method::Dump => Box::new(stdout),
+        })
     }
 
     fn finish(mut self: Box<Self>, last: &[u8]) -> Result<Vec<String>, DumpError> {
         if let Some(child) = self.parts.child.take() {
-            child.wait().map_err(|error| failed("the dump", &error))?;
+            child.wait().map_err(|error| self.failed("the dump", &error))?;
         }
         let whole = match self.method {
-            // A tar archive ends in two blocks of zeros (tar(5)).
-            Method::Plain => last.len() == 1024 && last.iter().all(|byte| *byte == 0),
+            // Its last bytes alone would not tell: an archive ends in zeros, and so do pages in its middle.
+            Method::Plain => {
+                let walk = self.parts.walk.lock().unwrap_or_else(PoisonError::into_inner);
+                walk.end().is_ok_and(|members| members > 0)
+            }
             Method::Dump => last.windows(SCRIPT_END.len()).any(|window| window == SCRIPT_END),
         };
         match whole {
@@ -235,53 +318,7 @@ impl Dump for PostgresqlDump {
     }
 }
 
-/// A temporary replication slot and the session that owns it. Dropping ends the session, and the slot with it.
-struct Slot {
-    // Dropped first: the end of its input is how psql is told to go.
-    _input: ChildStdin,
-    _session: Running,
-}
-
-impl Slot {
-    fn take(connection: &Connection, server: &Server) -> Result<Self, DumpError> {
-        let error = |why: String| {
-            DumpError::new(format!("no replication slot to hold the WAL that the backup needs: {why}"))
-                .help("see the server's log; free slots are in pg_replication_slots, the limit is max_replication_slots")
-        };
-        let psql = connection.psql(Some(server.major()))?;
-        let mut session = psql.start(Talk::Both).map_err(|why| error(why.to_string()))?;
-        let (Some(mut input), Some(output)) = (session.stdin(), session.stdout()) else {
-            return Err(error("psql has no pipes".to_owned()));
-        };
-        // Unlike the name of any other job's on this host, in this process or another.
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("reconcile_{}_{number}", std::process::id());
-        let mut words = String::new();
-        if server.major() >= 14 {
-            words.push_str("set idle_session_timeout = 0;\n");
-        }
-        words.push_str(&format!("select pg_create_physical_replication_slot('{name}', true, true);\n"));
-        input.write_all(words.as_bytes()).map_err(|why| error(session.pipe_error(why).to_string()))?;
-        let (done, answer) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = BufReader::new(output).read_line(&mut line);
-            let _ = done.send(line);
-        });
-        match answer.recv_timeout(SLOT_LIMIT) {
-            Ok(line) if !line.trim().is_empty() => Ok(Slot { _input: input, _session: session }),
-            // The end of its output: psql is ending and says why on standard error.
-            Ok(_) => Err(match session.wait() {
-                Err(why) => error(why.to_string()),
-                Ok(()) => error("psql ended without an answer".to_owned()),
-            }),
-            Err(_) => Err(error(session.time_out(SLOT_LIMIT).to_string())),
-        }
-    }
-}
-
-/// A folder for the archives of several tablespaces, removed when dropped.
+/// A folder for what a dump keeps while it runs, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -289,7 +326,7 @@ impl Folder {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             DumpError::new(format!(
-                "the folder {} for several tablespaces cannot be made: {error}",
+                "the folder {} for the time of the dump cannot be made: {error}",
                 path.display()
             ))
         })?;

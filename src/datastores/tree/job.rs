@@ -8,14 +8,13 @@
 mod far;
 mod restore;
 mod told;
-mod walk;
+pub mod walk;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::ChildStdout;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ pub use far::{Elsewhere, Way, unreachable};
 pub use restore::{TreeRestore, count};
 pub use told::Flavour;
 use told::Told;
-use walk::Walk;
+use walk::{Followed, Walk};
 
 use super::settings::TreeSource;
 use crate::clients::process::{ProcessError, Program, Running, Talk};
@@ -320,7 +319,7 @@ impl Dump for Archive {
             });
         }
         self.running = Some(running);
-        Ok(Box::new(Followed { archive, walk: Arc::clone(&self.walk) }))
+        Ok(Box::new(Followed::new(archive, Arc::clone(&self.walk), "; a login script that prints does this")))
     }
 
     fn finish(mut self: Box<Self>, _last: &[u8]) -> Result<Vec<String>, DumpError> {
@@ -361,26 +360,6 @@ impl Dump for Archive {
         ];
         lines.extend(self.restore_notes.iter().cloned());
         lines
-    }
-}
-
-/// An archive that is followed while it flows.
-struct Followed {
-    archive: ChildStdout,
-    walk: Arc<Mutex<Walk>>,
-}
-
-impl Read for Followed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.archive.read(buffer)?;
-        let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = walk.feed(buffer.get(..read).unwrap_or_default());
-        seen.map_err(|why| {
-            let why =
-                format!("what should be tar's archive is none: {why}; a login script that prints does this");
-            io::Error::new(io::ErrorKind::InvalidData, why)
-        })?;
-        Ok(read)
     }
 }
 

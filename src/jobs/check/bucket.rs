@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Whose, format_of};
-use crate::datastores::names::{Name, Slot};
+use crate::datastores::names::Slot;
 use crate::freshness::{Place, Seen};
 use crate::jobs::context::{Context, Store};
 use crate::jobs::directory::Local;
@@ -46,22 +46,26 @@ async fn seen_in(
     let in_bucket = |why: String| format!("s3://{bucket}: {why}");
     let names: Vec<_> = context.all_series().into_iter().map(|series| (None, series)).collect();
     let found = remote::list(store, bucket, &names).await.map_err(in_bucket)?;
-    let ours = |name: &Name| match &name.slot {
-        Slot::Undated { host } => match whose {
+    // What a person labelled no schedule promised.
+    let ours = |object: &Object| match &object.name.slot {
+        Slot::Undated { tier, host } => match whose {
             Whose::ThisHost => *host == context.hostname,
             Whose::Named => first_label(host) == first_label(&context.hostname),
-        },
-        Slot::Dated { .. } => true,
+        }
+        .then_some(*tier),
+        Slot::Dated { tier, .. } => Some(*tier),
+        Slot::Labelled { .. } => None,
     };
     let markers: BTreeMap<&str, DateTime<Utc>> =
         found.hidden.iter().map(|hidden| (hidden.key.as_str(), hidden.since)).collect();
-    let mut objects: Vec<&Object> = found.objects.iter().filter(|object| ours(&object.name)).collect();
-    objects.sort_by_key(|object| std::cmp::Reverse(object.modified));
+    let mut objects: Vec<(Tier, &Object)> =
+        found.objects.iter().filter_map(|object| Some((ours(object)?, object))).collect();
+    objects.sort_by_key(|(_, object)| std::cmp::Reverse(object.modified));
     let mut asked: BTreeMap<Tier, usize> = BTreeMap::new();
     let mut seen = Vec::new();
-    for object in objects {
+    for (tier, object) in objects {
         let here = local.iter().filter_map(|one| one.manifest.as_ref()).find(|one| is_of(one, object));
-        let times = asked.entry(object.name.tier).or_default();
+        let times = asked.entry(tier).or_default();
         let there = match here {
             None if *times < ASKED => {
                 *times += 1;
@@ -70,7 +74,7 @@ async fn seen_in(
             }
             _ => None,
         };
-        seen.push(as_seen(object, here.or(there.as_ref()), &markers));
+        seen.push(as_seen(tier, object, here.or(there.as_ref()), &markers));
     }
     Ok(seen)
 }
@@ -82,9 +86,14 @@ fn is_of(manifest: &Manifest, object: &Object) -> bool {
     manifest.bytes == object.bytes && manifest.remote.as_ref().is_some_and(same)
 }
 
-fn as_seen(object: &Object, manifest: Option<&Manifest>, markers: &BTreeMap<&str, DateTime<Utc>>) -> Seen {
+fn as_seen(
+    tier: Tier,
+    object: &Object,
+    manifest: Option<&Manifest>,
+    markers: &BTreeMap<&str, DateTime<Utc>>,
+) -> Seen {
     Seen {
-        tier: object.name.tier,
+        tier,
         place: Place::Remote,
         name: object.copy.key.clone(),
         began: manifest.map_or(object.modified, |manifest| manifest.began),

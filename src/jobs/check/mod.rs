@@ -21,7 +21,7 @@ use super::list::Earlier;
 use super::manifest::Manifest;
 use super::tell::Watch;
 use super::tell::memory::{Done, Memory};
-use super::verify;
+use super::verify::{Standing, standing};
 use super::{lock, snapshot};
 use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen};
 use crate::retention::local::Policy;
@@ -55,6 +55,9 @@ pub struct CheckReport {
     pub lost: Vec<String>,
     /// When a backup was last restored and found good.
     pub verified: Option<DateTime<Utc>>,
+    /// How it stands with the proofs; programs that know nothing of it say nothing.
+    #[serde(default)]
+    pub proofs: Standing,
     pub last_failure: Option<LastFailure>,
     /// What is known of who is told.
     pub watch: Watch,
@@ -63,7 +66,10 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether everything that could be seen is as it should be.
     pub fn is_good(&self) -> bool {
-        self.freshness.findings().is_empty() && self.old_entries.is_empty() && self.lost.is_empty()
+        self.freshness.findings().is_empty()
+            && self.old_entries.is_empty()
+            && self.lost.is_empty()
+            && self.proofs.is_good()
     }
 
     /// Whether everything could be seen.
@@ -118,7 +124,7 @@ async fn judged(
     let now = context.clock.now();
     let mut places = BTreeMap::from([(Place::Here, local.as_ref().err().cloned())]);
     let local = local.unwrap_or_default();
-    let mut seen: Vec<Seen> = local.iter().map(seen_here).collect();
+    let mut seen: Vec<Seen> = local.iter().filter_map(seen_here).collect();
     seen.extend(expired(&local, &memory, context, now));
     if context.job.upload.is_some() {
         let remote = Box::pin(bucket::seen(context, earlier, &local, whose)).await;
@@ -126,7 +132,8 @@ async fn judged(
         places.insert(Place::Remote, why);
         seen.extend(remote.into_iter().flatten());
     }
-    let verified = verified(context);
+    let proofs = standing::of(context, memory.unmade.as_ref());
+    let verified = proofs.proven.as_ref().map(|proven| proven.at);
     let facts = Facts {
         now,
         zone: context.zone,
@@ -149,6 +156,7 @@ async fn judged(
         old_entries: old::entries(context),
         lost: Vec::new(),
         verified,
+        proofs,
         last_failure: failure::last(context),
         watch: Watch::of(context, &memory),
     }
@@ -186,10 +194,11 @@ pub fn format_of(manifest: &Manifest) -> String {
     format!("{} {}", manifest.method, manifest.compression.ending())
 }
 
-fn seen_here(local: &Local) -> Seen {
+/// `None` of a labelled one: it answers for no schedule.
+fn seen_here(local: &Local) -> Option<Seen> {
     let ended = local.taken();
-    Seen {
-        tier: local.name.tier,
+    Some(Seen {
+        tier: local.name.tier()?,
         place: Place::Here,
         name: local.file.clone(),
         began: local.manifest.as_ref().map_or(ended, |manifest| manifest.began),
@@ -198,14 +207,15 @@ fn seen_here(local: &Local) -> Seen {
         format: local.manifest.as_ref().map(format_of),
         hidden: None,
         dated_by_storage: false,
-    }
+    })
 }
 
 /// Backups whose time was over before their successor came: hourly ones, as a rule. They were made, and a newer proven
 /// one let them go; what the directory does not hold any more is no miss.
 fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Utc>) -> Vec<Seen> {
     let policy = Policy::from(context.job.keep);
-    let newest_proven = local.iter().filter(|one| one.proven()).map(Local::taken).max();
+    let of_tiers = local.iter().filter(|one| one.name.tier().is_some());
+    let newest_proven = of_tiers.filter(|one| one.proven()).map(Local::taken).max();
     let is_gone = |done: &&Done| !local.iter().any(|one| one.file == done.name);
     let let_go = |tier: Tier, done: &Done| {
         policy.due(tier, done.ended).is_some_and(|due| due <= now)
@@ -228,13 +238,4 @@ fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Ut
             dated_by_storage: false,
         })
         .collect()
-}
-
-/// When a backup of this datastore was last restored and found good, as the evidence here says.
-pub(super) fn verified(context: &Context) -> Option<DateTime<Utc>> {
-    let evidence = verify::all(&context.directory()).ok()?;
-    let is_ours = |one: &verify::Evidence| {
-        one.datastore == context.job.datastore && one.environment == context.job.environment && one.is_proof()
-    };
-    evidence.iter().filter(|one| is_ours(one)).map(|one| one.ended).max()
 }

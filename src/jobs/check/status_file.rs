@@ -51,6 +51,9 @@ pub fn text(report: &CheckReport) -> String {
     for finding in report.freshness.findings() {
         text.push_str(&format!("[ALERT] {}\n", one_line(&finding.to_string())));
     }
+    for (_, wrong) in report.proofs.wrong() {
+        text.push_str(&format!("[ALERT] {}\n", one_line(&wrong)));
+    }
     for lost in &report.lost {
         text.push_str(&format!("[ALERT] {}\n", one_line(lost)));
     }

@@ -1,4 +1,5 @@
-//! Which backup is restored: the newest, one by its name, or the last that was whole before an instant.
+//! Which backup is restored: the newest, one by its name, or the last that was whole before an instant. What a person
+//! labelled is one of them; only where the schedules' own backups are to be proven it is not.
 //!
 //! After an incident the instant decides everything: a backup that ended a moment later may hold the damage. So where it
 //! cannot be known when a backup ended, it is passed over and told, never taken.
@@ -19,6 +20,8 @@ use crate::jobs::remote;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Newest,
+    /// The newest that a schedule promised: no labelled one.
+    NewestScheduled,
     /// The file's name or key, as `list` shows it; `KEY?versionId=V` is one version of a key.
     Named(String),
     /// The last that was whole before.
@@ -95,10 +98,13 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
         {
             continue;
         }
+        if *wanted == Wanted::NewestScheduled && row.tier.is_none() {
+            continue;
+        }
         match Box::pin(candidate(context, &looked, row)).await? {
             Err(why) => passed.push(format!("{}: {why}", row.name)),
             Ok(found) => match wanted {
-                Wanted::Newest | Wanted::Named(_) => return Ok(Chosen { passed, ..found }),
+                Wanted::Newest | Wanted::NewestScheduled | Wanted::Named(_) => return Ok(Chosen { passed, ..found }),
                 Wanted::Before(instant) => match found.ended {
                     Some(ended) if ended < *instant => return Ok(Chosen { passed, ..found }),
                     Some(_) => {}
@@ -112,6 +118,7 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
     }
     let what = match wanted {
         Wanted::Newest => "there is no backup to restore".to_owned(),
+        Wanted::NewestScheduled => "there is no backup of a schedule".to_owned(),
         Wanted::Named(name) => format!("there is no backup {name}"),
         Wanted::Before(instant) => {
             format!("there is no backup that was whole before {}", instant.format("%Y-%m-%d %H:%M:%S UTC"))

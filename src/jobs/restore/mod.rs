@@ -27,9 +27,10 @@ use super::context::Context;
 use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
-use super::lock;
+use super::{lock, log};
 use crate::clients::process::Program;
 use crate::datastores::dump::DumpError;
+use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::restore::{Built, Restore, Services};
 use crate::datastores::{job, job_file};
 
@@ -65,6 +66,8 @@ pub struct Restored {
     pub notes: Vec<String>,
     /// How whoever uses the data is started, where it was restored in its place.
     pub start: Option<String>,
+    /// What is left to be done once it runs.
+    pub then: Option<String>,
 }
 
 /// Chooses the backup and looks at what it would replace; changes nothing. `to`: another directory in place of the
@@ -122,6 +125,11 @@ impl Ready {
         let place = directory::find(context)?;
         let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
         let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
+        let note = |level, what: &str| {
+            let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
+            log::line(context, self.chosen.parsed.tier(), level, &format!("{title}: {what}"));
+        };
+        note(log::Level::Info, &format!("{} into {}", self.chosen.place(), self.home.display()));
         let by_hand = self.in_place && self.declared.is_none();
         if let Some(who) = self.restore.in_use(&self.home).filter(|_| by_hand) {
             return Err(JobError::new(
@@ -133,6 +141,11 @@ impl Ready {
             ));
         }
         self.chosen.is_cut().map_err(|why| changed(&self.chosen.place(), &why))?;
+        exchange::settle(&self.home).map_err(|error| {
+            let home = self.home.display();
+            let message = format!("what an earlier restore left beside {home} cannot be put away: {error}");
+            JobError::new(Stage::Restore, message).help("look at it, and move it away by hand")
+        })?;
         let staging = Staging::beside(&self.home)?;
         check_room(&self.chosen, &staging.0)?;
         let (origin, compression) = (self.chosen.origin.clone(), self.chosen.parsed.compression);
@@ -170,18 +183,50 @@ impl Ready {
         })
         .await??;
         drop(staging);
+        let kept: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();
+        let mut notes = notes;
+        let is_settled = job::is_settled_after_start(&context.job.source);
+        if is_settled && self.in_place && self.declared.is_some() {
+            notes.extend(Box::pin(after_start(context)).await.map_err(|error| restored_but(error, &kept))?);
+        }
         Ok(Restored {
             name: self.chosen.name.clone(),
             from: self.chosen.place(),
             ended: self.chosen.ended,
             into: self.home.display().to_string(),
-            kept: kept.iter().map(|path| path.display().to_string()).collect(),
+            kept,
             bytes: seen.bytes,
             compared,
             notes,
             start: self.services.start.filter(|_| by_hand),
+            then: (is_settled && by_hand)
+                .then(|| format!("reconcile restore {} --after-start", context.job.datastore)),
         })
     }
+}
+
+/// What is left once whoever uses the restored data runs again, and what was done; nothing where nothing ever is.
+pub async fn after_start(context: &Context) -> Result<Option<String>, JobError> {
+    let (source, around) = (&context.job.source, context.around());
+    let Some(done) = Box::pin(job::after_start(source, &around)).await else { return Ok(None) };
+    let DumpError { message, help } = match done {
+        Ok(done) => {
+            let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
+            log::line(context, None, log::Level::Info, &format!("{title}: {done}"));
+            return Ok(Some(done));
+        }
+        Err(error) => error,
+    };
+    Err(JobError { stage: Stage::Exchange, message, help })
+}
+
+/// The data is in its place, and not all that follows from it.
+fn restored_but(error: JobError, kept: &[String]) -> JobError {
+    let before = match kept {
+        [] => String::new(),
+        kept => format!(", what was there before is kept as {}", kept.join(", ")),
+    };
+    JobError { message: format!("the data is restored{before}; but {}", error.message), ..error }
 }
 
 /// The bytes are not those that were written.
@@ -277,6 +322,8 @@ impl Staging {
             .help("run it as whoever may write there: the data's own user, or root")
         };
         let staging = around.join(name);
+        // One of its own would write to it still.
+        postgresql::end_forsaken();
         match fs::remove_dir_all(&staging) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unmade(error)),
             _ => {}

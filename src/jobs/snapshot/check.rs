@@ -7,10 +7,11 @@ use super::list::{bucket, taken};
 use super::manifest;
 use crate::clients::elasticsearch::{Snapshot, State};
 use crate::freshness::{self, Facts, Place, Seen};
-use crate::jobs::check::{CheckReport, goals, old, promises, verified};
+use crate::jobs::check::{CheckReport, goals, old, promises};
 use crate::jobs::context::Context;
 use crate::jobs::tell::Watch;
 use crate::jobs::tell::memory::Memory;
+use crate::jobs::verify::standing;
 use crate::jobs::{directory, failure, lock};
 use crate::retention::snapshots;
 use crate::vocab::Tier;
@@ -34,7 +35,8 @@ pub async fn look(context: &Context) -> CheckReport {
         // Then nothing is remembered of it either.
         places.insert(Place::Here, Some(error.message));
     }
-    let verified = verified(context);
+    let proofs = standing::of(context, memory.unmade.as_ref());
+    let verified = proofs.proven.as_ref().map(|proven| proven.at);
     let facts = Facts {
         now,
         zone: context.zone,
@@ -57,6 +59,7 @@ pub async fn look(context: &Context) -> CheckReport {
         old_entries: old::entries(context),
         lost,
         verified,
+        proofs,
         last_failure: failure::last(context),
         watch: Watch::of(context, &memory),
     }

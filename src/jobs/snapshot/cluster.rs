@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use chrono::{DateTime, Utc};
 
 use crate::clients::elasticsearch::{About, Elasticsearch, EsError, EsErrorKind, Pace, Snapshot, State, Way};
-use crate::clients::service::{self, Login};
+use crate::clients::service;
 use crate::datastores::elasticsearch::desired::wanted;
 use crate::datastores::elasticsearch::names::Family;
 use crate::datastores::elasticsearch::settings::ElasticsearchSource;
@@ -18,6 +18,7 @@ use crate::resources::snapshot_repository::live::of;
 use crate::retention::local::Fate;
 use crate::retention::snapshots;
 use crate::vocab::Environment;
+use crate::vocab::Login;
 
 /// How clusters are reached from where a job runs.
 #[derive(Clone, Debug)]

@@ -49,7 +49,9 @@ fn rows(context: &Context, cluster: &Cluster<'_>, all: &[Snapshot], known: &[Sna
     let proofs = verify::all(&context.directory()).unwrap_or_default();
     let row = |one: &Snapshot, here: Option<Here>| Row {
         name: one.name.clone(),
-        tier: Tier::Daily,
+        tier: Some(Tier::Daily),
+        label: None,
+        keep_until: None,
         taken: taken(one),
         bytes: bytes(&one.name),
         here,

@@ -30,9 +30,10 @@ pub(super) use verify::verify;
 use super::beside::Beside;
 use super::context::Context;
 use super::error::{JobError, Stage};
+use super::log::Level;
 use super::tell::memory::Done;
-use super::verify::{self as proving, Evidence};
-use super::{directory, failure, lock, tell};
+use super::verify::{self as proving, Evidence, Standing};
+use super::{directory, failure, lock, log, tell};
 use crate::clients::elasticsearch::{EsErrorKind, Snapshot, State};
 use crate::datastores::job_file::Source;
 use crate::retention::snapshots;
@@ -58,12 +59,20 @@ pub struct SnapshotReport {
 
 /// Makes one snapshot. Whatever fails is written down in the job's directory; a success clears that note.
 pub async fn snapshot(context: &Context, tier: Tier) -> Result<SnapshotReport, JobError> {
-    log(context, tier, "began");
+    note(context, tier, Level::Info, "began");
     let result = Box::pin(attempt(context, tier)).await;
     match &result {
         Ok(report) => {
             let SnapshotManifest { name, began, ended, bytes, .. } = &report.manifest;
-            log(context, tier, &format!("done: {name}, {} older removed", report.expired.len()));
+            note(
+                context,
+                tier,
+                Level::Info,
+                &format!("done: {name}, {} older removed", report.expired.len()),
+            );
+            for warning in &report.warnings {
+                note(context, tier, Level::Warning, warning);
+            }
             failure::clear(context);
             let done = Done {
                 name: name.clone(),
@@ -75,7 +84,7 @@ pub async fn snapshot(context: &Context, tier: Tier) -> Result<SnapshotReport, J
             Box::pin(tell::made(context, tier, done)).await;
         }
         // The job that holds the lock is about to say how it went; this one has nothing to add.
-        Err(error) if error.is_refusal() => log(context, tier, &format!("refused: {error}")),
+        Err(error) if error.is_refusal() => note(context, tier, Level::Info, &format!("refused: {error}")),
         Err(error) => {
             failure::record(context, tier, error);
             Box::pin(tell::failed(context, tier, error)).await;
@@ -84,16 +93,14 @@ pub async fn snapshot(context: &Context, tier: Tier) -> Result<SnapshotReport, J
     result
 }
 
-fn log(context: &Context, tier: Tier, what: &str) {
-    if context.syslog {
-        failure::log_as("daemon.info", &format!("{}: {what}", context.title(tier)));
-    }
+fn note(context: &Context, tier: Tier, level: Level, what: &str) {
+    log::line(context, Some(tier), level, &format!("{}: {what}", context.title(&tier.into())));
 }
 
 async fn attempt(context: &Context, tier: Tier) -> Result<SnapshotReport, JobError> {
     let place = directory::find(context)?;
     directory::check_user(&place)?;
-    let _lock = lock::take(context, &place, lock::BACKUP, context.title(tier), Some(tier))?;
+    let _lock = lock::take(context, &place, lock::BACKUP, context.title(&tier.into()), Some(tier))?;
     let cluster = Cluster::of(context)?;
     let nodes = Box::pin(cluster.ready(Stage::Prepare)).await?;
     let about = Box::pin(cluster.about(Stage::Prepare)).await?;
@@ -190,12 +197,12 @@ async fn expire(
     let all = Box::pin(cluster.snapshots(Stage::Expire)).await?;
     let now = context.clock.now();
     let mut expired = Vec::new();
-    // What the last proven one held is what the next is measured by, however long it is gone.
+    // When one was last proven, and that one was condemned since, is told however long they are gone.
     let proofs = proving::all(place).map_err(|error| failed(error.to_string()))?;
-    let measure = proofs.iter().find(|proof| proof.is_proof()).map(|proof| proof.name.clone());
+    let told = Standing::of(&proofs, None).names();
     let forget = |name: &str| {
         directory::remove(&place.join(SnapshotManifest::file(name)))?;
-        match measure.as_deref() == Some(name) {
+        match told.iter().any(|told| told == name) {
             true => Ok(()),
             false => directory::remove(&place.join(Evidence::file(name))),
         }

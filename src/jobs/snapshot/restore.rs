@@ -67,7 +67,7 @@ pub fn choose(cluster: &Cluster<'_>, all: &[Snapshot], wanted: &Wanted) -> Resul
         .collect();
     ours.sort_by(|a, b| (b.ended, b.started, &b.name).cmp(&(a.ended, a.started, &a.name)));
     let is_wanted = |one: &&&Snapshot| match wanted {
-        Wanted::Newest | Wanted::Named(_) => one.state == State::Success,
+        Wanted::Newest | Wanted::NewestScheduled | Wanted::Named(_) => one.state == State::Success,
         // An incident may be of any moment while it was made.
         Wanted::Before(instant) => {
             one.state == State::Success && one.ended.is_some_and(|ended| ended < *instant)
@@ -77,7 +77,7 @@ pub fn choose(cluster: &Cluster<'_>, all: &[Snapshot], wanted: &Wanted) -> Resul
         return Ok((**found).clone());
     }
     let what = match wanted {
-        Wanted::Newest => "there is no whole snapshot".to_owned(),
+        Wanted::Newest | Wanted::NewestScheduled => "there is no whole snapshot".to_owned(),
         Wanted::Named(name) => format!("there is no whole snapshot {name}"),
         Wanted::Before(instant) => {
             format!("there is no snapshot that was whole before {}", instant.format("%Y-%m-%d %H:%M:%S UTC"))

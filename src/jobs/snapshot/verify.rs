@@ -10,12 +10,12 @@ use super::follow::first_ones;
 use super::restore::{Lacking, choose, recovered};
 use crate::clients::elasticsearch::{EsError, EsErrorKind, Restoring, Snapshot};
 use crate::datastores::elasticsearch::names::{is_hidden, scratch_prefix};
-use crate::datastores::prove::{Counts, judge};
+use crate::datastores::prove::Counts;
 use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::restore::Wanted;
-use crate::jobs::verify::{Evidence, last_proof};
+use crate::jobs::verify::{Evidence, note, raise, unwritten, weigh};
 use crate::jobs::{directory, lock};
 use crate::vocab::Tier;
 
@@ -38,36 +38,37 @@ pub async fn verify(context: &Context, wanted: &Wanted) -> Result<Evidence, JobE
     let proved = Box::pin(prove(&cluster, &chosen)).await;
     // Whatever was found, nothing of it stays.
     let cleaned = Box::pin(clean(&cluster)).await;
-    let Proved { counts, mut reasons, notes } = proved?;
+    let Proved { counts, reasons, notes } = proved?;
     cleaned?;
 
-    let last = last_proof(&place, context, &chosen.name, chosen.ended);
-    let verdict = judge(&counts, last.as_ref().map(|last| &last.counts));
-    // What could not be restored explains why less was counted.
-    if reasons.is_empty() {
-        reasons.extend(verdict.reasons.iter().map(ToString::to_string));
-    }
-    let evidence = Evidence {
+    let mut evidence = Evidence {
         format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: chosen.name.clone(),
         environment: context.job.environment.clone(),
         host: context.job.host.clone(),
         datastore: context.job.datastore.clone(),
-        tier: Tier::Daily,
+        tier: Some(Tier::Daily),
+        label: None,
         sha256: String::new(),
         taken: chosen.ended,
         began,
         ended: context.clock.now(),
         reasons,
-        notes: notes.into_iter().chain(verdict.notes.iter().map(ToString::to_string)).collect(),
-        counts,
+        losses: Vec::new(),
+        accepted: None,
+        notes,
+        counts: Counts::new(),
         checks: Vec::new(),
     };
-    evidence.write(&place).map_err(|error| {
-        JobError::new(Stage::Record, format!("the evidence cannot be written: {}: {error}", place.display()))
-            .help("run it again when that is mended")
-    })?;
+    match evidence.is_proof() {
+        true => weigh(context, &mut evidence, counts),
+        // What could not be restored explains why less was counted.
+        false => evidence.counts = counts,
+    }
+    raise(context, &place, &mut evidence)?;
+    evidence.write(&place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+    note(context, &evidence);
     Ok(evidence)
 }
 

@@ -5,6 +5,10 @@
 //! kind joins it: that backups are late is one matter, whichever of them and whoever finds out; that somebody hides them
 //! is another. What failed and what a check found are one incident, so that nobody gets two letters for one night.
 //!
+//! What was proven is an incident of its own: a backup that is there and worthless is another task than one that is
+//! missing, and the one's end is not the other's. There too one cause is told once: where a backup was condemned, nobody hears
+//! that there is no proof in time.
+//!
 //! An incident ends with what was missing, not with the passing of time: a schedule that was only just changed, a run that
 //! is under way, a bucket that cannot be seen leave it open.
 
@@ -13,6 +17,7 @@ use chrono::{DateTime, Utc};
 use super::memory::{Done, Failed, Found, Held, Incident, Memory};
 use crate::freshness::{Finding, Matter, Place, State};
 use crate::jobs::check::CheckReport;
+use crate::jobs::verify::Standing;
 use crate::vocab::Tier;
 
 /// How many checks in a row must be blind before somebody hears of it: the storage may have a bad hour.
@@ -21,9 +26,26 @@ const BLIND: u32 = 2;
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    Failed { tier: Tier, failed: Failed },
-    Succeeded { tier: Tier, done: Done },
+    Failed {
+        tier: Tier,
+        failed: Failed,
+    },
+    Succeeded {
+        tier: Tier,
+        done: Done,
+    },
     Checked(&'a CheckReport),
+    /// A backup was restored and looked at; how it stands with the proofs since.
+    Verified(&'a Standing),
+    /// One was to be, and could not.
+    Unverified(Failed),
+}
+
+/// What an incident is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Backups,
+    Proofs,
 }
 
 /// What is to be told.
@@ -36,9 +58,52 @@ pub enum News {
 }
 
 /// What becomes of the memory, and what is to be told.
-pub fn after(memory: &Memory, event: &Event<'_>, now: DateTime<Utc>) -> (Memory, Option<News>) {
+pub fn after(memory: &Memory, event: &Event<'_>, now: DateTime<Utc>) -> (Memory, Vec<(About, News)>) {
     let mut memory = memory.clone();
     let before = memory.incident.take();
+    let (incident, open) = backups(&mut memory, before.clone(), event, now);
+    let (incident, of_backups) = told(before, incident, open);
+    let before = memory.proofs.take();
+    let (proofs, open) = proofs(&mut memory, before.clone(), event, now);
+    let (proofs, of_proofs) = told(before, proofs, open);
+    (memory.incident, memory.proofs) = (incident, proofs);
+    let news = [(About::Backups, of_backups), (About::Proofs, of_proofs)];
+    (memory, news.into_iter().filter_map(|(about, news)| Some((about, news?))).collect())
+}
+
+/// Whether an incident lasts, and what is to be told of it. Open: nobody can say whether it is over.
+fn told(before: Option<Incident>, mut incident: Incident, open: bool) -> (Option<Incident>, Option<News>) {
+    let mut matters: Vec<Matter> = incident.found.iter().map(|found| found.matter).collect();
+    if !incident.failed.is_empty() {
+        matters.push(Matter::Late);
+    }
+    if matters.is_empty() && !open {
+        return (None, before.map(News::Ended));
+    }
+    let new: Vec<Matter> = matters.into_iter().filter(|matter| incident.told.insert(*matter)).collect();
+    if incident.told.contains(&Matter::Condemned) || incident.told.contains(&Matter::Unverified) {
+        // That there is no proof in time follows from it.
+        incident.told.insert(Matter::Unproven);
+    }
+    let lasts = Some(incident.clone());
+    let news = match before {
+        _ if new.is_empty() => None,
+        None => Some(News::Began(incident)),
+        Some(_) => {
+            let joined = incident.found.iter().filter(|found| new.contains(&found.matter)).cloned().collect();
+            Some(News::Joined(incident, joined))
+        }
+    };
+    (lasts, news)
+}
+
+/// What is wrong with the backups after the event, and whether nobody can say at the moment.
+fn backups(
+    memory: &mut Memory,
+    before: Option<Incident>,
+    event: &Event<'_>,
+    now: DateTime<Utc>,
+) -> (Incident, bool) {
     let mut incident = before.clone().unwrap_or_else(|| Incident::new(now));
     let mut open = false;
     match event {
@@ -55,27 +120,58 @@ pub fn after(memory: &Memory, event: &Event<'_>, now: DateTime<Utc>) -> (Memory,
             open = before.as_ref().is_some_and(|before| is_unsettled(before, report));
             incident.failed.retain(|tier, failed| !is_made_good(*tier, failed, report));
             incident.found = found(report, memory.blind);
-            remember_schedules(&mut memory, report, now);
+            remember_schedules(memory, report, now);
+        }
+        Event::Verified(_) | Event::Unverified(_) => open = before.is_some(),
+    }
+    (incident, open)
+}
+
+/// The same of what was proven.
+fn proofs(
+    memory: &mut Memory,
+    before: Option<Incident>,
+    event: &Event<'_>,
+    now: DateTime<Utc>,
+) -> (Incident, bool) {
+    let mut incident = before.clone().unwrap_or_else(|| Incident::new(now));
+    match event {
+        Event::Failed { .. } | Event::Succeeded { .. } => {}
+        // Where the directory cannot be seen, neither can the evidence.
+        Event::Checked(report) if report.freshness.unseen().contains_key(&Place::Here) => {
+            return (incident, before.is_some());
+        }
+        Event::Checked(report) => {
+            memory.standing = Some(report.proofs.clone());
+            incident.found = of_standing(&report.proofs);
+            incident.found.extend(of_findings(report, true));
+        }
+        Event::Verified(standing) => {
+            memory.unmade = None;
+            memory.standing = Some((*standing).clone());
+            // A goal that was missed is met by a proof alone.
+            incident.found.retain(|found| found.matter == Matter::Unproven && standing.condemned.is_some());
+            incident.found.extend(of_standing(standing));
+        }
+        Event::Unverified(failed) => {
+            memory.unmade = Some(failed.clone());
+            incident.found.retain(|found| found.matter != Matter::Unverified);
+            let standing = Standing { unmade: Some(failed.clone()), ..Standing::default() };
+            incident.found.extend(of_standing(&standing));
         }
     }
-    let mut matters: Vec<Matter> = incident.found.iter().map(|found| found.matter).collect();
-    if !incident.failed.is_empty() {
-        matters.push(Matter::Late);
-    }
-    if matters.is_empty() && !open {
-        return (memory, before.map(News::Ended));
-    }
-    let new: Vec<Matter> = matters.into_iter().filter(|matter| incident.told.insert(*matter)).collect();
-    memory.incident = Some(incident.clone());
-    let news = match before {
-        _ if new.is_empty() => None,
-        None => Some(News::Began(incident)),
-        Some(_) => {
-            let joined = incident.found.iter().filter(|found| new.contains(&found.matter)).cloned().collect();
-            Some(News::Joined(incident, joined))
-        }
+    (incident, false)
+}
+
+/// What is wrong with the proofs, in words.
+fn of_standing(standing: &Standing) -> Vec<Found> {
+    let tier = standing.condemned.as_ref().map(|condemned| condemned.tier);
+    let found = |(matter, text): (Matter, String)| Found {
+        matter,
+        tier: tier.filter(|_| matter == Matter::Condemned),
+        text,
     };
-    (memory, news)
+    standing.wrong().into_iter().map(found).collect()
 }
 
 /// A new backup of the tier answers for those that were late or too small; for the goal, any does.
@@ -108,20 +204,9 @@ fn is_unsettled(before: &Incident, report: &CheckReport) -> bool {
     was_late && (waiting || !report.saw_everything())
 }
 
-/// Everything that a check found, in words.
+/// Everything that a check found wrong with the backups, in words.
 fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
-    let findings = report.freshness.findings();
-    let mut found: Vec<Found> = findings
-        .iter()
-        .map(|finding| Found {
-            matter: finding.matter(),
-            tier: match finding {
-                Finding::Backup { tier, .. } => Some(*tier),
-                Finding::Objective(_) => None,
-            },
-            text: finding.to_string(),
-        })
-        .collect();
+    let mut found = of_findings(report, false);
     let lost = |text: &String| Found { matter: Matter::Lost, tier: None, text: text.clone() };
     found.extend(report.lost.iter().map(lost));
     found.extend(report.old_entries.iter().map(|entry| Found {
@@ -135,6 +220,21 @@ fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
         Found { matter: Matter::Unseen, tier: None, text: format!("what is {place} cannot be seen: {why}") }
     }));
     found
+}
+
+/// What the judgement of freshness found, of proofs or of backups.
+fn of_findings(report: &CheckReport, proofs: bool) -> Vec<Found> {
+    let findings = report.freshness.findings().into_iter();
+    let of = findings.filter(|finding| finding.matter().is_of_proofs() == proofs);
+    of.map(|finding| Found {
+        matter: finding.matter(),
+        tier: match finding {
+            Finding::Backup { tier, .. } => Some(tier),
+            Finding::Objective(_) => None,
+        },
+        text: finding.to_string(),
+    })
+    .collect()
 }
 
 /// Since when each schedule holds. One that changed begins anew, when its job file was written.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +15,7 @@ use crate::freshness::{Freshness, Matter};
 use crate::jobs::context::Context;
 use crate::jobs::directory;
 use crate::jobs::error::Stage;
+use crate::jobs::verify::Standing;
 use crate::vocab::{Schedule, Tier};
 
 /// The format that this program writes.
@@ -22,6 +23,9 @@ const FORMAT: &str = "reconcile.incident/1";
 
 /// The most that the file may hold; a larger one is none.
 const LIMIT: u64 = 1 << 20;
+
+/// The file's length is a multiple of this: so much more can be remembered while the disk is full.
+const ROOM: usize = 16 << 10;
 
 /// How many letters wait to be sent at most: the first and the newest matter.
 pub const WAITING: usize = 8;
@@ -35,8 +39,12 @@ pub struct Memory {
     pub since: BTreeMap<Tier, Held>,
     /// The last backup of each tier.
     pub last: BTreeMap<Tier, Done>,
-    /// What is wrong, and whether somebody was told.
+    /// What is wrong with the backups, and whether somebody was told.
     pub incident: Option<Incident>,
+    /// The same of what was proven.
+    pub proofs: Option<Incident>,
+    /// The last verification by cron that could not be made.
+    pub unmade: Option<Failed>,
     /// Letters that nobody took yet, the oldest first.
     pub waiting: Vec<Waiting>,
     /// Why the last letter was not taken.
@@ -46,6 +54,8 @@ pub struct Memory {
     /// When cron last ran a check, and what it found.
     pub checked: Option<DateTime<Utc>>,
     pub freshness: Option<Freshness>,
+    /// How it stood with the proofs when a job last looked.
+    pub standing: Option<Standing>,
     /// The last test of the alerts.
     pub test: Option<Test>,
     /// The last test that a person said had arrived.
@@ -145,6 +155,11 @@ impl Incident {
 }
 
 impl Memory {
+    /// Everything that is wrong and lasts.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incident.iter().chain(&self.proofs)
+    }
+
     fn file(context: &Context) -> String {
         format!(".reconcile-{}-{}.incident.json", context.job.environment, context.job.datastore)
     }
@@ -154,13 +169,26 @@ impl Memory {
         read(&context.directory().join(Memory::file(context))).unwrap_or_default()
     }
 
-    /// Remembers, whole or not at all.
+    /// Remembers, whole or not at all. On a full disk it is written over what was remembered before, whose room it has:
+    /// whoever was told that the disk is full would be told so by every check.
     pub fn write(&self, context: &Context) -> io::Result<()> {
         let memory = Memory { format: FORMAT.to_owned(), ..self.clone() };
         let mut text = serde_json::to_vec_pretty(&memory).map_err(io::Error::other)?;
-        text.push(b'\n');
-        directory::write(&context.directory(), &Memory::file(context), &text)
+        text.resize(text.len().next_multiple_of(ROOM), b' ');
+        let (place, file) = (context.directory(), Memory::file(context));
+        match directory::write(&place, &file, &text) {
+            Err(full) if full.kind() == io::ErrorKind::StorageFull => write_over(&place.join(file), &text),
+            written => written,
+        }
     }
+}
+
+/// Writes to a file that is there, in its own blocks. A crash meanwhile leaves one that cannot be read.
+fn write_over(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::options().write(true).open(path)?;
+    file.write_all(text)?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    file.sync_all()
 }
 
 fn read(path: &Path) -> Option<Memory> {

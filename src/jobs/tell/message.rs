@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::incident::News;
+use super::incident::{About, News};
 use super::memory::{Found, Incident};
 use crate::freshness::Matter;
 use crate::jobs::context::Context;
@@ -18,32 +18,38 @@ pub struct Message {
 }
 
 /// The letter that tells the news.
-pub fn of(news: &News, context: &Context) -> Message {
+pub fn of(about: About, news: &News, context: &Context) -> Message {
     let job = &context.job;
     let what = format!("{} backups on {} ({})", job.datastore, job.host, job.environment);
+    let (wrong, again, over) = match about {
+        About::Backups => (
+            format!("wrong with the {what}"),
+            "as they should be again",
+            format!("The {what} are as they should be again."),
+        ),
+        About::Proofs => (
+            format!("wrong with the proofs of the {what}"),
+            "proven again",
+            format!("The {what} are proven again."),
+        ),
+    };
     match news {
         News::Began(incident) => Message {
             subject: format!("[ALERT] {what}: {}", headline(incident, None)),
-            body: body(
-                &format!("Something is wrong with the {what}."),
-                &incident.reasons(),
-                incident,
-                context,
-            ),
+            body: body(&format!("Something is {wrong}."), &incident.reasons(), incident, context),
         },
         News::Joined(incident, joined) => Message {
             subject: format!("[ALERT] {what}: {}", headline(incident, joined.first())),
             body: body(
-                &format!("Something more is wrong with the {what}, since {}.", minute(incident.began)),
+                &format!("Something more is {wrong}, since {}.", minute(incident.began)),
                 &incident.reasons(),
                 incident,
                 context,
             ),
         },
-        News::Ended(incident) => Message {
-            subject: format!("[OK] {what}: as they should be again"),
-            body: ended(&what, incident, context),
-        },
+        News::Ended(incident) => {
+            Message { subject: format!("[OK] {what}: {again}"), body: ended(&over, incident, context) }
+        }
     }
 }
 
@@ -76,6 +82,9 @@ fn headline(incident: &Incident, first: Option<&Found>) -> String {
         (Matter::Hidden, _) => "a backup is hidden in the bucket".to_owned(),
         (Matter::Clock, _) => "a clock is wrong".to_owned(),
         (Matter::Unproven, _) => "no backup was proven in time".to_owned(),
+        (Matter::Condemned, Some(tier)) => format!("the {tier} backup is NOT PROVEN"),
+        (Matter::Condemned, None) => "a backup is NOT PROVEN".to_owned(),
+        (Matter::Unverified, _) => "the verification could not be made".to_owned(),
         (Matter::Lost, _) => "a backup is gone".to_owned(),
         (Matter::OldEntries, _) => "an old cron entry is back".to_owned(),
         (Matter::Unseen, _) => "the copies cannot be seen".to_owned(),
@@ -114,9 +123,8 @@ fn helps(incident: &Incident) -> Vec<String> {
     helps
 }
 
-fn ended(what: &str, incident: &Incident, context: &Context) -> String {
-    let first =
-        format!("The {what} are as they should be again. Since {} this was wrong:", minute(incident.began));
+fn ended(over: &str, incident: &Incident, context: &Context) -> String {
+    let first = format!("{over} Since {} this was wrong:", minute(incident.began));
     let mut text = format!("{}\n\n", wrapped("", &first));
     for reason in incident.reasons() {
         text.push_str(&format!("{}\n", wrapped("- ", &reason)));
@@ -131,6 +139,9 @@ fn footer(context: &Context) -> String {
         "\n-- \nenvironment  {}\nhost         {}\ndirectory    {}\n",
         job.environment, job.host, job.directory
     );
+    if !context.run.is_empty() {
+        text.push_str(&format!("run          {}\n", context.run));
+    }
     if let Some(upload) = &job.upload {
         text.push_str(&format!("bucket       s3://{}\n", upload.bucket));
     }

@@ -19,10 +19,11 @@ use serde::{Deserialize, Serialize};
 use super::check::{CheckReport, format_of};
 use super::context::Context;
 use super::error::JobError;
-use super::failure;
+use super::log;
 use super::manifest::Manifest;
+use super::verify::standing;
 use crate::vocab::Tier;
-use incident::{Event, News};
+use incident::{About, Event, News};
 use memory::{Confirmed, Done, Failed, Memory, Waiting};
 
 /// How long a job waits for another one that is telling: each letter has a time limit of its own.
@@ -53,8 +54,8 @@ impl Watch {
         Watch {
             channels: deliver::channels(context),
             ping: deliver::pings(context),
-            incident: memory.incident.as_ref().map(|incident| incident.began),
-            reasons: memory.incident.as_ref().map(memory::Incident::reasons).unwrap_or_default(),
+            incident: memory.incidents().map(|incident| incident.began).min(),
+            reasons: memory.incidents().flat_map(memory::Incident::reasons).collect(),
             waiting: memory.waiting.len(),
             untold: memory.untold.clone(),
             checked: memory.checked,
@@ -74,8 +75,8 @@ pub async fn failed(context: &Context, tier: Tier, error: &JobError) {
     tell(context, &Event::Failed { tier, failed }).await;
 }
 
-/// A backup was made.
-pub async fn succeeded(context: &Context, manifest: &Manifest) {
+/// A backup of a tier was made.
+pub async fn succeeded(context: &Context, tier: Tier, manifest: &Manifest) {
     let done = Done {
         name: manifest.name.clone(),
         began: manifest.began,
@@ -83,7 +84,7 @@ pub async fn succeeded(context: &Context, manifest: &Manifest) {
         bytes: manifest.bytes,
         format: format_of(manifest),
     };
-    made(context, manifest.tier, done).await;
+    made(context, tier, done).await;
 }
 
 /// A backup was made, of whatever form.
@@ -94,6 +95,22 @@ pub async fn made(context: &Context, tier: Tier, done: Done) {
 /// A check by cron was made. Answers with what could not be told.
 pub async fn checked(context: &Context, report: &CheckReport) -> Vec<String> {
     tell(context, &Event::Checked(report)).await
+}
+
+/// A backup was restored and looked at; what was found is written beside it. Answers with what could not be told.
+pub async fn verified(context: &Context) -> Vec<String> {
+    tell(context, &Event::Verified(&standing::of(context, None))).await
+}
+
+/// A verification could not be made. Answers with what could not be told.
+pub async fn unverified(context: &Context, error: &JobError) -> Vec<String> {
+    let failed = Failed {
+        at: context.clock.now(),
+        stage: error.stage,
+        message: error.message.clone(),
+        help: error.help.clone(),
+    };
+    tell(context, &Event::Unverified(failed)).await
 }
 
 async fn tell(context: &Context, event: &Event<'_>) -> Vec<String> {
@@ -107,31 +124,32 @@ async fn tell(context: &Context, event: &Event<'_>) -> Vec<String> {
     };
     let now = context.clock.now();
     let (mut memory, news) = incident::after(&Memory::read(context), event, now);
-    if let Some(news) = &news {
-        wait_for(&mut memory, news, context);
+    for (about, news) in &news {
+        wait_for(&mut memory, *about, news, context);
     }
     remember(context, &memory, &mut troubles);
     deliver::letters(context, &mut memory).await;
     troubles.extend(memory.untold.clone());
     remember(context, &memory, &mut troubles);
-    let good = memory.incident.is_none() && !matches!(event, Event::Failed { .. });
-    troubles.extend(Box::pin(deliver::ping(context, good)).await);
+    let good = memory.incidents().next().is_none() && !matches!(event, Event::Failed { .. });
+    // A proof says nothing of the night's backups: whoever waits for their word hears of what is wrong alone.
+    if !(good && matches!(event, Event::Verified(_))) {
+        troubles.extend(Box::pin(deliver::ping(context, good)).await);
+    }
     troubles.extend(write_metrics(context, &memory));
     for trouble in &troubles {
         tracing::warn!("{trouble}");
-        if context.syslog {
-            failure::log(&format!("{}: {trouble}", context.job.datastore));
-        }
+        log::line(context, None, log::Level::Error, trouble);
     }
     troubles
 }
 
 /// Puts a letter among those that wait. Where too many do, the first one and the newest stay.
-fn wait_for(memory: &mut Memory, news: &News, context: &Context) {
+fn wait_for(memory: &mut Memory, about: About, news: &News, context: &Context) {
     if context.job.alerts.email.is_empty() {
         return;
     }
-    let message::Message { subject, body } = message::of(news, context);
+    let message::Message { subject, body } = message::of(about, news, context);
     let to = context.job.alerts.email.clone();
     if memory.waiting.len() >= memory::WAITING {
         memory.waiting.remove(1);

@@ -22,7 +22,11 @@ pub fn of(context: &Context, memory: &Memory) -> String {
     if let Some(freshness) = &memory.freshness {
         metrics.freshness(subject, freshness);
     }
-    metrics.incident(subject, memory.incident.is_some(), memory.waiting.len());
+    metrics.incident(subject, memory.incidents().next().is_some(), memory.waiting.len());
+    if let Some(standing) = &memory.standing {
+        let proven = standing.proven.as_ref().map(|proven| proven.at.timestamp());
+        metrics.proofs(subject, standing.is_good(), proven);
+    }
     if let Some(at) = memory.checked {
         metrics.checked(subject, at.timestamp());
     }

@@ -6,12 +6,13 @@
 //! combination, so that S3 itself refuses what a disk or a network has changed
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
 //!
-//! Undated keys are written without a condition, the storage keeps the versions; dated keys with `If-None-Match`, so
-//! that no backup is ever overwritten.
+//! Undated keys are written without a condition, the storage keeps the versions; dated and labelled keys with
+//! `If-None-Match`, so that no backup is ever overwritten.
 
 mod explain;
 mod proof;
 mod send;
+mod stale;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use super::error::{JobError, Stage};
 use super::stop::Stop;
 use super::stream::Part;
 use crate::datastores::job_file::Upload;
-use crate::datastores::names::Name;
+use crate::datastores::names::{Name, Series};
 use crate::vocab::BucketName;
 
 /// The size of the first part; what is smaller is one PutObject.
@@ -52,8 +53,15 @@ pub struct Target {
     pub key: String,
     /// Whether an object of that key must not exist yet.
     once: bool,
+    /// Whose uploads are this host's.
+    series: Series,
+    hostname: String,
+    /// Whether dated keys are this host's alone: settings refuse them to several.
+    dated_is_ours: bool,
     /// What somebody who restores, and has only the object, must know.
     metadata: Vec<(&'static str, String)>,
+    /// What there is on this host where the upload fails.
+    left: &'static str,
     /// What differs from what the settings asked for.
     pub alarm: Option<String>,
 }
@@ -78,7 +86,7 @@ pub struct Uploaded {
 pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Name) -> Target {
     let series = context.series();
     let dated = series.render(name);
-    let (key, once, alarm) = match upload.versioned {
+    let (key, once, alarm) = match upload.versioned && name.label().is_none() {
         false => (dated, true, None),
         true => match versioning(store, &upload.bucket).await {
             Ok(true) => (series.render(&name.undated(&context.hostname)), false, None),
@@ -100,14 +108,29 @@ pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Na
             }
         },
     };
+    let of = match name.label() {
+        Some(label) => ("reconcile-label", label.to_string()),
+        None => ("reconcile-tier", name.tier().map(|tier| tier.to_string()).unwrap_or_default()),
+    };
     let metadata = vec![
+        of,
         ("reconcile-environment", context.job.environment.to_string()),
         ("reconcile-host", context.job.host.to_string()),
         ("reconcile-datastore", context.job.datastore.to_string()),
-        ("reconcile-tier", name.tier.to_string()),
         ("reconcile-method", context.job.source.method().to_owned()),
     ];
-    Target { store: store.clone(), bucket: upload.bucket.clone(), key, once, metadata, alarm }
+    Target {
+        store: store.clone(),
+        bucket: upload.bucket.clone(),
+        key,
+        once,
+        series,
+        hostname: context.hostname.clone(),
+        dated_is_ours: !upload.versioned,
+        metadata,
+        left: "the backup exists on this host alone",
+        alarm,
+    }
 }
 
 async fn versioning(store: &Store, bucket: &BucketName) -> Result<bool, String> {
@@ -166,17 +189,19 @@ pub async fn follow(
         why = stop.told() => Err(target.failed("the upload", why)),
     };
     if !matches!(result, Ok(Some(_))) {
-        target.abort(&id).await;
+        target.abort(&target.key, &id).await;
     }
     result
 }
 
 impl Target {
+    /// A backup whose place on this host is a proven one's until it is proven itself.
+    pub fn beside_an_earlier_one(self) -> Target {
+        Target { left: "the earlier backup of the same name stays on this host", ..self }
+    }
+
     fn failed(&self, what: &str, why: &str) -> JobError {
-        let message = format!(
-            "{what} to s3://{}/{} failed: {why}; the backup exists on this host alone",
-            self.bucket, self.key
-        );
+        let message = format!("{what} to s3://{}/{} failed: {why}; {}", self.bucket, self.key, self.left);
         JobError::new(Stage::Upload, message)
             .help("`reconcile plan` shows what is wrong with the bucket or the identity; the next run uploads again")
     }

@@ -1,5 +1,5 @@
 //! Sending a backup: one PutObject, or parts that are sent while the file grows, completed only once the dump is whole;
-//! and breaking off what came to nothing. Must never complete what the dump's side did not call whole.
+//! and trying that out. Must never complete what the dump's side did not call whole.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -39,7 +39,10 @@ impl Target {
             .checksum_crc64_nvme(base64(part.crc64nvme))
             .body(body(file.clone(), part.offset, part.length));
         match patiently(request.customize(), part.length).send().await {
-            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
+            Ok(answer) => {
+                self.took("the upload", answer.checksum_crc64_nvme(), part.crc64nvme)?;
+                Ok(Uploaded { version_id: version(answer.version_id) })
+            }
             Err(error) => self.standing(&error, part.length, part.crc64nvme, "the upload").await,
         }
     }
@@ -107,6 +110,7 @@ impl Target {
             .send()
             .await
             .map_err(|error| self.failed(&format!("part {number} of the upload"), &explain(&error)))?;
+        self.took(&format!("part {number} of the upload"), answer.checksum_crc64_nvme(), part.crc64nvme)?;
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(answer.e_tag)
@@ -122,7 +126,7 @@ impl Target {
         crc64nvme: u64,
     ) -> Result<Uploaded, JobError> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let answer = self
+        let request = self
             .store
             .client
             .complete_multipart_upload()
@@ -134,17 +138,30 @@ impl Target {
             .checksum_type(ChecksumType::FullObject)
             .checksum_crc64_nvme(base64(crc64nvme))
             .mpu_object_size(i64::try_from(bytes).unwrap_or(i64::MAX))
-            .multipart_upload(parts)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(Uploaded { version_id: version(answer.version_id) }),
+            .multipart_upload(parts);
+        // S3 answers once everything is put together, which may take minutes.
+        match patiently(request.customize(), bytes).send().await {
+            Ok(answer) => {
+                self.took("completing the upload", answer.checksum_crc64_nvme(), crc64nvme)?;
+                Ok(Uploaded { version_id: version(answer.version_id) })
+            }
             Err(error) => self.standing(&error, bytes, crc64nvme, "completing the upload").await,
         }
     }
 
-    /// After a write that was refused because the object stands or the upload is gone: an earlier try may have
-    /// succeeded while its answer was lost. The same bytes there are as good as written now.
+    /// Whether the storage, where it says what it took, took what was sent.
+    fn took(&self, what: &str, told: Option<&str>, crc64nvme: u64) -> Result<(), JobError> {
+        match told.filter(|told| *told != base64(crc64nvme)) {
+            None => Ok(()),
+            Some(told) => {
+                let sent = base64(crc64nvme);
+                Err(self.failed(what, &format!("the checksum sent is {sent} and the storage took {told}")))
+            }
+        }
+    }
+
+    /// After a write that was refused because the object stands or the upload is gone, or of which nothing was heard: it may
+    /// have succeeded while its answer was lost. The same bytes there are as good as written now.
     async fn standing<E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         error: &SdkError<E>,
@@ -153,10 +170,15 @@ impl Target {
         what: &str,
     ) -> Result<Uploaded, JobError> {
         let taken = error.code() == Some("PreconditionFailed");
-        if !taken && error.code() != Some("NoSuchUpload") {
+        let silent = error.raw_response().is_none();
+        if !taken && !silent && error.code() != Some("NoSuchUpload") {
             return Err(self.failed(what, &explain(error)));
         }
-        let there = self.head(None).await.map_err(|why| self.failed(what, &why))?;
+        let there = match self.head(None).await {
+            Ok(there) => there,
+            Err(_) if silent => return Err(self.failed(what, &explain(error))),
+            Err(why) => return Err(self.failed(what, &why)),
+        };
         if agrees(&there, bytes, crc64nvme).is_ok() {
             return Ok(Uploaded { version_id: version(there.version_id) });
         }
@@ -165,60 +187,18 @@ impl Target {
         }
         let size = size(u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default());
         let message = format!(
-            "s3://{}/{} holds another backup already ({size}), and dated keys are never overwritten; the new backup exists \
-             on this host alone",
-            self.bucket, self.key
+            "s3://{}/{} holds another backup already ({size}), and neither dated nor labelled keys are ever overwritten; {}",
+            self.bucket, self.key, self.left
         );
         Err(JobError::new(Stage::Upload, message)
             .help("nothing is lost: the bucket has a backup of this date; if it must have the new one, copy it under another name"))
-    }
-
-    /// Removes what killed jobs of this key left half uploaded: the lock is held, so none of it is alive.
-    pub(super) async fn abort_stale(&self) {
-        let client = &self.store.client;
-        let request = client
-            .list_multipart_uploads()
-            .bucket(self.bucket.as_str())
-            .prefix(&self.key)
-            .set_expected_bucket_owner(self.store.owner());
-        match request.send().await {
-            Ok(answer) => {
-                let same_key = answer.uploads().iter().filter(|upload| upload.key() == Some(&self.key));
-                for id in same_key.filter_map(|upload| upload.upload_id()) {
-                    self.abort(id).await;
-                }
-            }
-            // The bucket's own rule removes them after some days.
-            Err(error) => {
-                tracing::info!("uploads that were broken off cannot be listed: {}", explain(&error))
-            }
-        }
-    }
-
-    pub(super) async fn abort(&self, id: &str) {
-        if let Err(error) = self.break_off(id).await {
-            tracing::warn!("{error}");
-        }
-    }
-
-    async fn break_off(&self, id: &str) -> Result<(), JobError> {
-        let request = self
-            .store
-            .client
-            .abort_multipart_upload()
-            .bucket(self.bucket.as_str())
-            .key(&self.key)
-            .upload_id(id)
-            .set_expected_bucket_owner(self.store.owner());
-        let ended = request.send().await;
-        ended.map(|_| ()).map_err(|error| self.failed("breaking off an upload", &explain(&error)))
     }
 
     /// Begins an upload and breaks it off: what the job's own identity must be able to do.
     pub async fn try_out(&self) -> Result<(), JobError> {
         self.store.knows_owner().map_err(|why| self.failed("an upload", &why))?;
         let id = self.create().await?;
-        self.break_off(&id).await
+        self.break_off(&self.key, &id).await
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::datastores::prove::{Checked, Counts};
 use crate::jobs::beside::Beside;
-use crate::vocab::{Datastore, Environment, HostName, Tier};
+use crate::vocab::{Datastore, Environment, HostName, Label, Tier};
 
 /// What was found in one backup. Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,11 @@ pub struct Evidence {
     pub environment: Environment,
     pub host: HostName,
     pub datastore: Datastore,
-    pub tier: Tier,
+    /// `None` of a labelled one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
     /// Of the bytes that were restored.
     pub sha256: String,
     /// When the backup was whole.
@@ -31,15 +35,44 @@ pub struct Evidence {
     pub ended: DateTime<Utc>,
     /// Why it is not what it should be; none: it is proven.
     pub reasons: Vec<String>,
+    /// Those of the reasons that only say that earlier backups held more: an operator may know why, and accept them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<String>,
+    /// The losses that were accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// What only a person can judge, and what could not be looked at.
     pub notes: Vec<String>,
     pub counts: Counts,
     pub checks: Vec<Checked>,
 }
 
+/// Losses that somebody answers for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The login name of who did.
+    pub by: String,
+    pub at: DateTime<Utc>,
+    pub reasons: Vec<String>,
+}
+
 impl Evidence {
     pub fn is_proof(&self) -> bool {
         self.reasons.is_empty()
+    }
+
+    /// Whether all that is wrong with it is a loss that somebody may accept.
+    pub fn is_acceptable(&self) -> bool {
+        !self.losses.is_empty() && self.reasons.iter().all(|reason| self.losses.contains(reason))
+    }
+
+    /// Whether another is of the same bytes of the same backup.
+    pub fn is_same(&self, other: &Evidence) -> bool {
+        self.name == other.name && self.taken == other.taken && self.sha256 == other.sha256
+    }
+
+    pub fn concerns(&self, environment: &Environment, datastore: &Datastore) -> bool {
+        self.environment == *environment && self.datastore == *datastore
     }
 }
 

@@ -4,17 +4,21 @@
 //!
 //! Must never touch the living data, and never let the scratch server act as the one that was backed up.
 
+mod accept;
 mod evidence;
+mod measure;
+pub mod standing;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-pub use evidence::{Evidence, all};
+pub use accept::{accept, acceptable};
+pub use evidence::{Accepted, Evidence, all};
+pub use standing::{Condemned, Proven, Standing};
 
 use super::beside::Beside;
 use super::blocking;
@@ -23,10 +27,10 @@ use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
-use super::{lock, remote, snapshot};
+use super::{lock, log, remote, snapshot};
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
-use crate::datastores::job::Around;
+use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::{Source, Verify};
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Checked, Counts, judge};
@@ -46,7 +50,8 @@ struct Findings {
     notes: Vec<String>,
 }
 
-/// Proves a backup, or tells why it is none; either is recorded. `scratch`: where it is restored to, in place of the
+/// Proves a backup, or tells why it is none; either is recorded. The newest is that of the schedules: a labelled one is
+/// proven by its name, and its proof is not theirs. `scratch`: where it is restored to, in place of the
 /// backup directory.
 pub async fn verify(
     context: &Context,
@@ -61,9 +66,13 @@ pub async fn verify(
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     let began = context.clock.now();
+    let wanted = match wanted {
+        Wanted::Newest => &Wanted::NewestScheduled,
+        other => other,
+    };
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let around = scratch
-        .or_else(|| context.job.verify.scratch.clone().map(PathBuf::from))
+        .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
         .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
     let staging = Staging::named(&around, &scratch_name(context, &place, &around))?;
     check_room(&chosen, &staging.0)?;
@@ -71,7 +80,6 @@ pub async fn verify(
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
 
-    let last = last_proof(&place, context, &chosen.name, chosen.ended);
     let mut evidence = Evidence {
         format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,12 +87,15 @@ pub async fn verify(
         environment: context.job.environment.clone(),
         host: context.job.host.clone(),
         datastore: context.job.datastore.clone(),
-        tier: chosen.parsed.tier,
+        tier: chosen.parsed.tier(),
+        label: chosen.parsed.label().cloned(),
         sha256: String::new(),
         taken: chosen.ended,
         began,
         ended: context.clock.now(),
         reasons: Vec::new(),
+        losses: Vec::new(),
+        accepted: None,
         notes: chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect(),
         counts: Counts::new(),
         checks: Vec::new(),
@@ -92,9 +103,8 @@ pub async fn verify(
     match outcome {
         Err(reason) => evidence.reasons.push(reason),
         Ok((findings, sha256)) => {
-            let verdict = judge(&findings.counts, last.as_ref().map(|last| &last.counts));
             evidence.sha256 = sha256;
-            evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
+            weigh(context, &mut evidence, findings.counts);
             evidence
                 .reasons
                 .extend(findings.broken.map(|broken| format!("its structure is broken: {broken}")));
@@ -102,12 +112,68 @@ pub async fn verify(
                 check.wrong.as_ref().map(|wrong| format!("the check `{}` does not hold: {wrong}", check.sql))
             });
             evidence.reasons.extend(failed);
-            evidence.notes.extend(verdict.notes.iter().map(ToString::to_string).chain(findings.notes));
-            (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
+            evidence.notes.extend(findings.notes);
+            evidence.checks = findings.checks;
         }
     }
+    raise(context, &place, &mut evidence)?;
     record(&place, &chosen, &evidence).await?;
+    note(context, &evidence);
     Ok(evidence)
+}
+
+/// Judges what a backup holds, beside what those before it held.
+pub(super) fn weigh(context: &Context, evidence: &mut Evidence, counts: Counts) {
+    let measure = measure::measure_of(context, measure::read(context).as_ref(), evidence.taken);
+    let verdict = judge(&counts, measure.as_ref());
+    let losses = verdict.reasons.iter().filter(|reason| reason.is_loss());
+    evidence.losses = losses.map(ToString::to_string).collect();
+    evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
+    evidence.notes.extend(verdict.notes.iter().map(ToString::to_string));
+    evidence.counts = counts;
+}
+
+/// What is proven is the measure of the next.
+pub(super) fn raise(context: &Context, place: &Path, evidence: &mut Evidence) -> Result<(), JobError> {
+    if !evidence.is_proof() {
+        return Ok(());
+    }
+    // What was accepted of these very bytes stays known.
+    let before = Evidence::read(place, &evidence.name);
+    evidence.accepted = before.filter(|before| before.is_same(evidence)).and_then(|before| before.accepted);
+    let kept = measure::read(context);
+    // What a person labelled may be of long ago: nothing is measured by it.
+    let counts = evidence.label.is_none();
+    if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+        keep(context, &measure::raised(kept.as_ref(), evidence))?;
+    }
+    Ok(())
+}
+
+pub(super) fn note(context: &Context, evidence: &Evidence) {
+    let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
+    let Evidence { name, tier, reasons, .. } = evidence;
+    match &evidence.accepted {
+        _ if !evidence.is_proof() => {
+            let line = format!("{title}: {name} is NOT PROVEN: {}", reasons.join("; "));
+            log::line(context, *tier, log::Level::Error, &line);
+        }
+        Some(Accepted { by, reasons, .. }) => {
+            let line = format!("{title}: {name} is accepted by {by}: {}", reasons.join("; "));
+            log::line(context, *tier, log::Level::Warning, &line);
+        }
+        None => log::line(context, *tier, log::Level::Info, &format!("{title}: {name} is proven")),
+    }
+}
+
+pub(super) fn unwritten(why: String) -> JobError {
+    JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
+        .help("what was found is in the error or the report above; run it again when that is mended")
+}
+
+fn keep(context: &Context, kept: &measure::Kept) -> Result<(), JobError> {
+    let place = context.directory();
+    measure::write(context, kept).map_err(|error| unwritten(format!("{}: {error}", place.display())))
 }
 
 /// Where large things are put for a while, by the Filesystem Hierarchy Standard, 5.15.
@@ -136,28 +202,8 @@ fn scratch_name(context: &Context, place: &Path, around: &Path) -> String {
     }
 }
 
-/// The last evidence that proved another backup of the same datastore.
-pub(super) fn last_proof(
-    place: &Path,
-    context: &Context,
-    name: &str,
-    taken: Option<DateTime<Utc>>,
-) -> Option<Evidence> {
-    let found = all(place).ok()?;
-    found.into_iter().find(|evidence| {
-        evidence.is_proof()
-            && evidence.datastore == context.job.datastore
-            && evidence.environment == context.job.environment
-            && (evidence.name != name || evidence.taken != taken)
-    })
-}
-
 /// Writes the evidence beside the backup: here always, and in the bucket where the backup was read from there.
 async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<(), JobError> {
-    let unwritten = |why: String| {
-        JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
-            .help("what was found is in the error or the report above; run it again when that is mended")
-    };
     evidence.write(place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     if let Origin::There(object) = &chosen.origin {
         let text = evidence.render().map_err(|error| unwritten(error.to_string()))?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::freshness::{Finding, Matter, Place, State, TierFreshness};
 use crate::jobs::CheckReport;
+use crate::jobs::verify::Standing;
 use crate::report::status;
 use crate::report::text::rfc3339;
 
@@ -41,8 +42,48 @@ pub struct Backups {
     pub findings: Vec<Problem>,
     /// When a backup was last restored and found good
     pub verified: Option<String>,
+    /// How it stands with what was restored and checked; null where the host could not be asked
+    pub proofs: Option<Proofs>,
     /// Null where the host could not be asked
     pub alerts: Option<Alerts>,
+}
+
+/// What was restored and checked
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Proofs {
+    /// The last backup that was found good; null where there never was one
+    pub proven: Option<Proven>,
+    /// The last that was not, where none as new was proven since
+    pub condemned: Option<Condemned>,
+    /// Why the last verification by cron could not be made, where none was since
+    pub unmade: Option<String>,
+}
+
+/// A backup that was restored and found good
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Proven {
+    pub at: String,
+    /// How long ago that was
+    pub age_seconds: i64,
+    /// The backup
+    pub name: String,
+    /// When it was whole
+    pub taken: Option<String>,
+    /// How long restoring and asking took
+    pub seconds: i64,
+}
+
+/// A backup that was restored and is not what it should be
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Condemned {
+    pub at: String,
+    pub name: String,
+    pub tier: String,
+    pub taken: Option<String>,
+    /// The first of them; the evidence beside the backup has all
+    pub reasons: Vec<String>,
+    /// Whether all of them are losses that an operator may accept
+    pub acceptable: bool,
 }
 
 /// One tier
@@ -130,6 +171,10 @@ pub enum Kind {
     /// Entries of an older tool make the same backups
     OldEntries,
     Unseen,
+    /// A backup was restored and is not what it should be
+    Condemned,
+    /// A verification that was due could not be made
+    Unverified,
 }
 
 /// Who is told
@@ -179,22 +224,47 @@ fn backups(host: &status::Host) -> Backups {
                 tiers: Vec::new(),
                 findings: Vec::new(),
                 verified: None,
+                proofs: None,
                 alerts: None,
             };
         }
     };
     let unseen = report.freshness.unseen();
+    let hidden = unseen.contains_key(&Place::Here);
     Backups {
         host: name,
         datastore,
         good: report.is_good(),
-        alerts: (!unseen.contains_key(&Place::Here)).then(|| alerts(report)),
+        alerts: (!hidden).then(|| alerts(report)),
         unseen: unseen.into_iter().map(|(place, why)| format!("what is {place}: {why}")).collect(),
         bucket: report.bucket.as_ref().map(ToString::to_string),
         zone: Some(report.zone.clone()),
         tiers: report.freshness.tiers.iter().map(tier).collect(),
         findings: findings(report),
         verified: report.verified.map(rfc3339),
+        proofs: (!hidden).then(|| proofs(report)),
+    }
+}
+
+fn proofs(report: &CheckReport) -> Proofs {
+    let Standing { proven, condemned, .. } = &report.proofs;
+    Proofs {
+        proven: proven.as_ref().map(|proven| Proven {
+            at: rfc3339(proven.at),
+            age_seconds: (report.at - proven.at).num_seconds(),
+            name: proven.name.clone(),
+            taken: proven.taken.map(rfc3339),
+            seconds: proven.seconds,
+        }),
+        condemned: condemned.as_ref().map(|condemned| Condemned {
+            at: rfc3339(condemned.at),
+            name: condemned.name.clone(),
+            tier: condemned.tier.to_string(),
+            taken: condemned.taken.map(rfc3339),
+            reasons: condemned.reasons.clone(),
+            acceptable: condemned.acceptable,
+        }),
+        unmade: report.proofs.words_of_unmade(),
     }
 }
 
@@ -242,6 +312,8 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
             Matter::Unproven => Kind::Unproven,
             Matter::OldEntries => Kind::OldEntries,
             Matter::Unseen => Kind::Unseen,
+            Matter::Condemned => Kind::Condemned,
+            Matter::Unverified => Kind::Unverified,
         },
         text,
         help: matter.help().to_owned(),
@@ -249,8 +321,10 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
     let found = report.freshness.findings();
     let found = found.iter().map(|finding: &Finding<'_>| problem(finding.matter(), finding.to_string()));
     let old = report.old_entries.iter();
+    let old = old.map(|entry| problem(Matter::OldEntries, entry.clone()));
     let lost = report.lost.iter().map(|lost| problem(Matter::Lost, lost.clone()));
-    found.chain(lost).chain(old.map(|entry| problem(Matter::OldEntries, entry.clone()))).collect()
+    let proofs = report.proofs.wrong().into_iter().map(|(matter, text)| problem(matter, text));
+    found.chain(lost).chain(old).chain(proofs).collect()
 }
 
 fn alerts(report: &CheckReport) -> Alerts {

@@ -125,6 +125,10 @@ pub(super) fn upload_part(mut request: BucketRequest<'_>) -> Outcome {
         .with("etag", format!("\"{}\"", data.etag))
         .with("x-amz-server-side-encryption", "AES256")
         .with_some(data.algorithm.header(), data.claimed.then(|| data.checksum.clone()));
+    if request.call.loses {
+        request.store.remove_blob(&data.blob)?;
+        return Ok(answer);
+    }
     let replaced = request.parts(&upload)?.into_iter().find(|part| part.number == number);
     let part =
         Part { number, blob: data.blob, etag: data.etag, checksum: data.checksum, modified: request.now };

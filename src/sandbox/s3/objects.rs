@@ -64,6 +64,10 @@ pub(super) fn put(mut request: BucketRequest<'_>) -> Outcome {
         encrypted_with,
     };
     let answer = described(Answer::empty(200), &content, true);
+    if request.call.loses {
+        content.blobs.iter().try_for_each(|blob| request.store.remove_blob(blob))?;
+        return Ok(request.named(answer, &fresh_id()));
+    }
     let id = request.add(content, lock)?;
     Ok(request.named(answer, &id))
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use reconcile::clients::aws::{Aws, AwsSettings};
 use reconcile::clients::elasticsearch::{Elasticsearch as Client, EsErrorKind, Pace, Way as By};
 use reconcile::clients::host::{Host, Question, Shell, Way};
-use reconcile::clients::service::{Ask, Login, Method, Unanswered};
+use reconcile::clients::service::{Ask, Method, Unanswered};
 use reconcile::plan::{Action, Consent, Plan, between};
 use reconcile::resources::{Resource, SnapshotRepository};
 use reconcile::sandbox::elasticsearch::{Elasticsearch, KnobLogin, Knobs, Trouble, TroubleKind};
 use reconcile::sandbox::{Sandbox, SandboxConfig};
 use reconcile::state::{Desired, HeldCode, Selection, Sighting, Wanted};
-use reconcile::vocab::{Clock, Id, Kind, Risk, Secret};
+use reconcile::vocab::{Clock, Id, Kind, Login, Risk, Secret};
 use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, apply};
 
 use crate::support::skip;

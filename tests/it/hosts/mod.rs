@@ -6,5 +6,6 @@ mod elasticsearch;
 mod fleet;
 mod many;
 mod reach;
+mod status;
 mod sudo;
 mod takeover;

@@ -112,11 +112,82 @@ fn what_makes_no_sense_is_a_usage_error() {
     for arguments in [
         ["run", "backup", "couchdb"].as_slice(),
         &["run", "backup", "postgresql", "--tier", "yearly"],
+        &["run", "backup", "postgresql", "--tier", "daily", "--label", "mine"],
+        &["run", "backup", "postgresql", "--label", "before upgrade"],
+        &["run", "backup", "postgresql", "--label", "mine", "--keep-until", "2020-01-01"],
+        &["run", "backup", "postgresql", "--label", "mine", "--keep-until", "soon"],
+        &["run", "backup", "postgresql", "--keep-until", "2999-01-01"],
+        &["run", "check", "postgresql", "--label", "mine"],
         &["run", "backup", "postgresql", "--output", "sarif"],
         &["run", "backup", "postgresql", "--sandbox", &sandbox],
         &["list", "postgresql", "--output", "markdown"],
     ] {
         let run = host.run(arguments, &host.path("empty"));
         assert_eq!(run.status.code(), Some(64), "{arguments:?}: {}", text(&run.stderr));
+    }
+}
+
+/// A job file of a base backup, and a place where the server's user may go.
+fn provable(server: &Postgres) -> Host {
+    let host = Host::new();
+    let path = host.path("postgresql.json");
+    let text = std::fs::read_to_string(&path).expect("there").replace("\"dump\"", "\"plain\"");
+    std::fs::write(&path, text).expect("written");
+    let everybody = || PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(host.folder.path(), everybody()).expect("given");
+    for name in ["scratch", "tmp"] {
+        std::fs::create_dir(host.path(name)).expect("made");
+        std::fs::set_permissions(host.path(name), everybody()).expect("given");
+    }
+    server.sql("create table people as select n from generate_series(1, 500) n");
+    host
+}
+
+/// `kill -9` of a verification leaves its server: the next one ends it, and takes away what it lived in.
+#[test]
+fn a_scratch_server_whose_verification_was_killed_is_ended_by_the_next() {
+    let Some(server) = Postgres::start("") else { return };
+    let host = provable(&server);
+    let socket = server.connection().host.expect("a socket");
+    let command = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        command.args(words).arg("--job").arg(host.path("postgresql.json"));
+        command.env("PGHOST", &socket).env("PGPORT", "54321").env("PGUSER", "postgres");
+        command.env("TMPDIR", host.path("tmp")).env_remove("RECONCILE_ENV").current_dir("/");
+        command
+    };
+    let made = command(&["run", "backup", "postgresql"]).output().expect("it runs");
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let scratch = host.path("scratch").display().to_string();
+    let verify = ["verify", "postgresql", "--scratch", &scratch];
+    let mut first = command(&verify);
+    let quiet = std::process::Stdio::null;
+    let mut first = first.stdout(quiet()).stderr(quiet()).spawn().expect("it starts");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let lock = loop {
+        let directories = std::fs::read_dir(host.path("tmp")).expect("there").flatten();
+        let lock = directories.map(|one| one.path().join(".s.PGSQL.5432.lock")).find(|lock| lock.exists());
+        let text =
+            lock.and_then(|lock| std::fs::read_to_string(lock).ok()).filter(|text| text.lines().count() > 3);
+        if let Some(text) = text {
+            break text;
+        }
+        assert!(std::time::Instant::now() < until, "its server comes up");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    first.kill().expect("killed");
+    first.wait().expect("ended");
+    let process = lock.lines().next().expect("a number").trim().to_owned();
+    let lives = || match std::fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => !stat.contains(") Z "),
+        Err(_) => false,
+    };
+    assert!(lives(), "nobody ended it");
+    let second = command(&verify).output().expect("it runs");
+    assert_eq!(second.status.code(), Some(0), "{}{}", text(&second.stdout), text(&second.stderr));
+    assert!(!lives(), "the next one did");
+    for place in ["tmp", "scratch"] {
+        let left: Vec<_> = std::fs::read_dir(host.path(place)).expect("there").flatten().collect();
+        assert!(left.is_empty(), "{place}: {left:?}");
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reconcile::clients::elasticsearch::{Pace, State};
-use reconcile::clients::service::Login;
 use reconcile::datastores::elasticsearch::settings::{ElasticsearchSource, SnapshotStore};
 use reconcile::datastores::job_file::{KeepLocal, Source};
 use reconcile::freshness::Matter;
@@ -15,6 +14,7 @@ use reconcile::jobs::{self, JobError, Stage, check, tell, verify};
 use reconcile::sandbox::elasticsearch::{
     Elasticsearch, Index, KnobLogin, Knobs, Outcome, Trouble, TroubleKind,
 };
+use reconcile::vocab::Login;
 use reconcile::vocab::{Secret, Tier};
 
 use super::host::Host;

@@ -173,6 +173,35 @@ async fn a_dump_that_fails_after_its_output_is_no_backup() {
     }
 }
 
+#[tokio::test]
+async fn a_base_backup_that_fails_anywhere_is_no_backup() {
+    let Some(server) = Postgres::start("") else { return };
+    let mut host = Host::new(Method::Plain);
+    host.context.postgresql = server.connection();
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    let before = host.files();
+    for (script, message) in [
+        ("echo 'no such role' >&2; exit 1", "pg_basebackup` failed with exit code 1: no such role"),
+        ("exit 0", "the end is missing"),
+        ("REAL \"$@\" | head -c 100000; exit 1", "failed with exit code 1"),
+        ("REAL \"$@\" | head -c 100000", "the end is missing"),
+        ("REAL \"$@\"; exit 1", "failed with exit code 1"),
+        ("REAL \"$@\"; kill -9 $$", "was killed by signal 9"),
+    ] {
+        let bad = wrapper(&server, "pg_basebackup", script);
+        host.context.postgresql = Connection { programs: Some(bad.path().to_owned()), ..server.connection() };
+        let error = jobs::backup(&host.context, Tier::Weekly).await.expect_err(script);
+        assert_eq!(error.stage, Stage::Dump, "{error}");
+        assert!(error.message.contains(message), "{script}: {error}");
+        let mut expected = before.clone();
+        expected.insert(0, "last-failure.json".to_owned());
+        assert_eq!(host.files(), expected);
+    }
+    assert_eq!(server.sql("select count(*) from pg_replication_slots"), "0");
+    host.context.postgresql = server.connection();
+    jobs::backup(&host.context, Tier::Weekly).await.expect("the next one succeeds");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_goes_away_half_way_is_a_failure() {
     let Some(mut server) = Postgres::start("") else { return };

@@ -78,13 +78,15 @@ async fn a_dated_key_is_never_overwritten() {
     let host = host(&storage, false);
     for bytes in [SMALL, LARGE] {
         storage.state().objects.clear();
-        jobs::backup_with(&host.context, Tier::Daily, Made::open(bytes, End::Whole)).await.expect("a backup");
+        let made = Made::open(bytes, End::Whole);
+        let first = jobs::backup_with(&host.context, Tier::Daily, made).await.expect("a backup");
         let error = jobs::backup_with(&host.context, Tier::Daily, Made::open(bytes + 1, End::Whole))
             .await
             .expect_err("the key is taken");
         assert_eq!(error.stage, Stage::Upload);
         assert!(error.message.contains("holds another backup already"), "{error}");
-        assert!(!host.manifest(DATED).proven());
+        assert!(error.message.ends_with("the earlier backup of the same name stays on this host"), "{error}");
+        assert_eq!(host.manifest(DATED), first.manifest);
         assert!(storage.state().uploads.is_empty());
         // The same bytes again are as good as there.
         jobs::backup_with(&host.context, Tier::Daily, Made::open(bytes, End::Whole)).await.expect("a backup");

@@ -7,6 +7,7 @@ mod crashes;
 mod disaster;
 mod documents;
 mod elasticsearch;
+mod fortnight;
 mod identities;
 mod permissions;
 mod races;

@@ -199,3 +199,60 @@ fn secrets_of_alerts_reach_the_host_and_nothing_else() {
         assert!(!text.contains("CANARY"), "{text}");
     }
 }
+
+#[test]
+fn logins_reach_the_jobs_that_need_them_and_nothing_else() {
+    let stage = Stage::new();
+    stage.edit(
+        "environment/public.yml",
+        "\nbackups:\n",
+        "\nbackup_couch: true\nbackup_blobdb: true\nbackups:\n",
+    );
+    let inventory = "[commcare]\ndb1 pg_backup_from=db2\ndb2\n[pg_backup]\ndb1\ndb2\n[couchdb2]\ndb1\n[shared_dir_host]\ndb1\n";
+    fs::write(stage.path("environment/inventory.ini"), inventory).expect("written");
+    fs::create_dir_all(stage.on_host("/opt/data/couchdb2")).expect("made");
+    fs::create_dir_all(stage.on_host("/opt/data/blobdb")).expect("made");
+    for (file, text) in [("couchdb2/_dbs.couch", "map"), ("blobdb/one", "blob")] {
+        fs::write(stage.on_host("/opt/data").join(file), text).expect("written");
+    }
+    fs::write(
+        stage.path("environment/vault.yml"),
+        "AMAZON_S3_ACCESS_KEY: AKIACANARY00000000\nAMAZON_S3_SECRET_KEY: CANARY-1\nsecrets:\n  POSTGRES_USERS:\n\
+         \x20   backup: {username: CANARY-user, password: CANARY-2}\n\
+         \x20   replication: {username: follower, password: CANARY-3}\nCOUCH_USERNAME: admin\nCOUCH_PASSWORD: CANARY-4\n",
+    )
+    .expect("written");
+    // The stage looks for canaries in every output.
+    stage.reconcile("plan").exits(0).says(&["backup password (secret)", "replication password (secret)"]);
+    stage.reconcile("apply --auto-approve").exits(0);
+    let file = |host: &str, name: &str| {
+        let path = format!("sandbox/hosts/{host}/etc/reconcile/commcare-example/{name}.json");
+        let text = fs::read_to_string(stage.path(&path)).expect("a job file");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        json["secrets"]
+            .as_object()
+            .map(|secrets| secrets.keys().cloned().collect::<Vec<_>>())
+            .unwrap_or_default()
+    };
+    let of = |host: &str, name: &str, word: &str| {
+        file(host, name).into_iter().filter(|name| name.contains(word)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        file("db1", "postgresql"),
+        [
+            "access_key",
+            "backup_password",
+            "backup_username",
+            "replication_password",
+            "replication_username",
+            "secret_key"
+        ]
+    );
+    assert_eq!(of("db2", "postgresql", "username"), [""; 0], "its own server knows the job's user");
+    assert_eq!(file("db1", "couchdb"), ["couch_password", "couch_username"]);
+    assert_eq!(file("db1", "blobdb"), [""; 0]);
+    stage.reconcile("plan --detailed-exitcode").exits(0);
+    // Another password is a change, and no view says which.
+    stage.edit("environment/vault.yml", "CANARY-3", "CANARY-5");
+    stage.reconcile("plan --detailed-exitcode").exits(2).says(&["(secret, changed)"]);
+}

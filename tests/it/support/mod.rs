@@ -1,6 +1,8 @@
 //! What tests share: other people's servers, started and ended with the test that needs them.
 
 pub mod ansible;
+pub mod couch;
+pub mod kill;
 pub mod moto;
 pub mod postgres;
 pub mod smtp;

@@ -19,6 +19,7 @@ pub struct Postgres {
     server: Child,
     bin: PathBuf,
     folder: TempDir,
+    port: u16,
 }
 
 /// The server's programs, the newest version's; `None` is a skip.
@@ -91,6 +92,11 @@ impl Postgres {
     }
 
     fn run(bin: PathBuf, folder: TempDir, data: &Path) -> Self {
+        Self::run_with(bin, folder, data, &[])
+    }
+
+    /// The same with more options; the last word wins.
+    fn run_with(bin: PathBuf, folder: TempDir, data: &Path, options: &[String]) -> Self {
         // Whoever connects passes through the folder; only the data must be closed.
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("mode");
@@ -101,11 +107,13 @@ impl Postgres {
             .args(["-c", "listen_addresses=", "-c", &format!("port={PORT}")])
             .arg("-k")
             .arg(folder.path())
+            .args(options)
             .stdout(log.try_clone().expect("log"))
             .stderr(log)
             .spawn()
             .expect("the server starts");
-        let mut postgres = Postgres { server, bin, folder };
+        let port = options.iter().find_map(|option| option.strip_prefix("port=")?.parse().ok());
+        let mut postgres = Postgres { server, bin, folder, port: port.unwrap_or(PORT) };
         for _ in 0..600 {
             let ready = postgres.command("pg_isready").output().expect("pg_isready runs");
             if ready.status.success() {
@@ -138,16 +146,16 @@ impl Postgres {
     pub fn connection(&self) -> Connection {
         Connection {
             host: Some(self.folder.path().to_str().expect("utf-8").to_owned()),
-            port: Some(PORT),
+            port: Some(self.port),
             user: Some("postgres".to_owned()),
-            programs: None,
+            ..Connection::default()
         }
     }
 
     /// A client program with the options to reach this server.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        command.arg("-h").arg(self.folder.path()).args(["-p", &PORT.to_string(), "-U", "postgres"]);
+        command.arg("-h").arg(self.folder.path()).args(["-p", &self.port.to_string(), "-U", "postgres"]);
         command.stdin(Stdio::null());
         command
     }
@@ -188,6 +196,43 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A standby that follows another server, lets in whom `hba` says, and listens on 127.0.0.1 at the port that is answered;
+/// `None` is a skip.
+pub fn standby_of(primary: &Postgres, hba: &str) -> Option<(Postgres, u16)> {
+    let bin = programs()?;
+    // A port that was free may be taken a moment later.
+    for _ in 0..5 {
+        let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("folder");
+        give(folder.path());
+        let data = folder.path().join("data");
+        let copied = as_postgres(&bin.join("pg_basebackup"))
+            .args([
+                "-h",
+                primary.folder.path().to_str().expect("utf-8"),
+                "-p",
+                &PORT.to_string(),
+                "-U",
+                "postgres",
+            ])
+            .args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D"])
+            .arg(&data)
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        std::fs::write(data.join("pg_hba.conf"), hba).expect("written");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let port = free.expect("a port").port();
+        let taken = std::net::TcpListener::bind(("127.0.0.1", port)).is_err();
+        if taken {
+            continue;
+        }
+        // The socket keeps its name, and the address its port: one server has one port, so the socket has this one too.
+        let options = ["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={port}")].map(str::to_owned);
+        return Some((Postgres::run_with(bin, folder, &data, &options), port));
+    }
+    None
 }
 
 /// Gives a path and everything below it to the server's user.

@@ -81,6 +81,11 @@ impl Ground<'_> {
                 tablespaces = tablespaces::read(&data)?;
                 for tablespace in &mut tablespaces {
                     let into = (self.place)(tablespace);
+                    // What a killed restore left.
+                    match fs::remove_dir_all(&into) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unmade(error)),
+                        _ => {}
+                    }
                     maker.directory(&into).map_err(unmade)?;
                     unpack_part(&parts.join(format!("{}.tar", tablespace.oid)), &into, user)?;
                     tablespace.unpacked = Some(into);

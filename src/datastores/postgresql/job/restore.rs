@@ -85,7 +85,7 @@ impl Restore for PostgresqlRestore {
             true => tablespace.location.clone(),
             false => beside(home, &format!("tablespace-{}", tablespace.oid)),
         };
-        let place = |tablespace: &tablespaces::Tablespace| beside(&end(tablespace), "restored");
+        let place = |tablespace: &tablespaces::Tablespace| beside(&end(tablespace), "reconcile-restored");
         let data = Ground { staging, user, place: &place }.build(&self.parcel, bytes)?;
         self.finish(data, home, in_place, end)
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::Connection;
+use super::{Connection, forsaken};
 use crate::clients::process::{Program, RunAs, Running, Talk};
 use crate::datastores::dump::DumpError;
 
@@ -114,7 +114,7 @@ impl ScratchServer {
         // A socket's path may have some hundred bytes (unix(7)): beside the backups it could be too long.
         let unmade =
             |error: io::Error| DumpError::new(format!("the scratch server cannot be set up: {error}"));
-        let socket = tempfile::Builder::new().prefix("reconcile-pg-").tempdir().map_err(unmade)?;
+        let socket = tempfile::Builder::new().prefix(&forsaken::prefix()).tempdir().map_err(unmade)?;
         let closed = fs::Permissions::from_mode(0o700);
         fs::set_permissions(socket.path(), closed)
             .and_then(|()| programs.give(socket.path()))
@@ -179,6 +179,7 @@ impl ScratchServer {
             port: Some(PORT),
             user: Some(self.role.clone()),
             programs: Some(self.programs.bin.clone()),
+            ..Connection::default()
         }
     }
 

@@ -1,7 +1,7 @@
 //! The server that is backed up: how to reach it, which of its programs fit, and whether it can give a backup.
 //!
-//! Logs in the way the command line of PostgreSQL does: by peer as the user that runs the job, passwords only from
-//! `~/.pgpass`, never asked for and never an argument.
+//! Logs in the way the command line of PostgreSQL does: by peer as the user that runs the job. At a server on another host
+//! with the roles that the vault names, else with what `~/.pgpass` has; a password is never asked for and never an argument.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,39 @@ use serde::Deserialize;
 
 use crate::clients::process::{self, ProcessError, Program};
 use crate::datastores::dump::DumpError;
+use crate::vocab::{Login, Secret};
 
 /// How long a small query may take.
 const QUERY_LIMIT: Duration = Duration::from_secs(60);
 
+/// The roles of a server on another host.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    /// `postgres_users.backup`: asks, and dumps SQL.
+    pub backup: Option<Login>,
+    /// `postgres_users.replication`: reads the files.
+    pub replication: Option<Login>,
+}
+
+/// As whom a program logs in: the role, and the file that has its password.
+#[derive(Clone, Debug)]
+pub struct Role {
+    username: Secret,
+    passfile: PathBuf,
+}
+
+impl Role {
+    pub(super) fn new(login: &Login, passfile: &Path) -> Self {
+        Role { username: login.username.clone(), passfile: passfile.to_owned() }
+    }
+
+    pub(super) fn is(&self, other: &Role) -> bool {
+        self.username.digest() == other.username.digest()
+    }
+}
+
 /// Where the server is, as libpq understands it. Empty: the local socket, its port and the user of the process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// A host, or the directory of a socket.
     pub host: Option<String>,
@@ -24,6 +51,10 @@ pub struct Connection {
     pub user: Option<String>,
     /// Where the programs are looked for first.
     pub programs: Option<PathBuf>,
+    /// What the vault has for a server on another host.
+    pub logins: Logins,
+    /// As whom programs log in, in place of `user`: the job chooses among the logins.
+    pub role: Option<Role>,
 }
 
 impl Connection {
@@ -36,7 +67,7 @@ impl Connection {
         if let Some(port) = self.port {
             options.extend(["-p".to_owned(), port.to_string()]);
         }
-        if let Some(user) = &self.user {
+        if let (Some(user), None) = (&self.user, &self.role) {
             options.extend(["-U".to_owned(), user.clone()]);
         }
         options
@@ -62,12 +93,21 @@ impl Connection {
             ))
             .help(format!("install the programs of PostgreSQL{version}, on Debian `apt install postgresql-client`"))
         })?;
-        Ok(Program::new(path).env("PGAPPNAME", "reconcile").env("PGCONNECT_TIMEOUT", "30"))
+        let program = Program::new(path).env("PGAPPNAME", "reconcile").env("PGCONNECT_TIMEOUT", "30");
+        Ok(match &self.role {
+            Some(role) => program.env("PGUSER", role.username.expose()).env("PGPASSFILE", &role.passfile),
+            None => program,
+        })
     }
 
     /// `psql` that prints bare values and stops at the first error.
     pub(super) fn psql(&self, major: Option<u32>) -> Result<Program, DumpError> {
-        let bare = ["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"];
+        self.psql_at("postgres", major)
+    }
+
+    /// The same at a database, or at whatever else a connection string names.
+    pub(super) fn psql_at(&self, database: &str, major: Option<u32>) -> Result<Program, DumpError> {
+        let bare = ["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", database];
         Ok(self.program("psql", major)?.args(bare).args(self.options()))
     }
 
@@ -83,13 +123,38 @@ impl Connection {
         })
     }
 
+    /// What to do where the server does not let somebody in; `None` where it is about something else.
+    pub(super) fn help_with_login(&self, said: &str) -> Option<String> {
+        let is_refused = ["authentication failed", "no password supplied", "does not exist"];
+        let is_role =
+            said.contains("role \"") || said.contains("authentication") || said.contains("password");
+        match &self.role {
+            Some(_) if said.contains("no pg_hba.conf entry") => Some(format!(
+                "let this host and role in, in pg_hba.conf at {}: the role of postgres_users.backup at the database postgres, that \
+                 of postgres_users.replication at `replication`",
+                self.shown()
+            )),
+            Some(_) if is_role && is_refused.iter().any(|words| said.contains(words)) => Some(
+                "postgres_users.backup or postgres_users.replication in the vault is not what the server knows: mend it there, \
+                 and `reconcile apply`"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
     fn unreachable(&self, error: &ProcessError) -> DumpError {
+        let with_login = self.help_with_login(error.stderr());
         let help = match error.stderr() {
+            _ if let Some(help) = with_login => help,
             text if text.contains("role \"") && text.contains("does not exist") => {
-                "run the job as the user that the server knows, usually `sudo -u postgres reconcile run ..`".to_owned()
+                "run the job as the user that the server knows, usually `sudo -u postgres reconcile run ..`"
+                    .to_owned()
             }
             text if text.contains("authentication") || text.contains("no password supplied") => {
-                "the job logs in by peer on the local socket; for another host put the password into ~/.pgpass".to_owned()
+                "the job logs in by peer on the local socket; for another host put postgres_users.backup and \
+                 postgres_users.replication into the vault, or the password into ~/.pgpass"
+                    .to_owned()
             }
             _ => format!("see that the server runs and listens on {}", self.shown()),
         };
@@ -197,8 +262,9 @@ impl Server {
         known.collect()
     }
 
-    /// What a base backup needs: a role that may, WAL that is complete, two senders and a slot that are free.
-    pub(super) fn can_stream(&self) -> Result<(), DumpError> {
+    /// What a base backup needs: a role that may, WAL that is complete, two senders and a slot that are free. `as_asked`:
+    /// whoever asked is who reads.
+    pub(super) fn can_stream(&self, as_asked: bool) -> Result<(), DumpError> {
         if self.major() < 10 {
             return Err(DumpError::new(format!(
                 "PostgreSQL {} knows no temporary replication slots: a base backup to standard output would be unsafe",
@@ -206,12 +272,15 @@ impl Server {
             ))
             .help("upgrade the server, or set backup_postgres: dump"));
         }
-        if !(self.superuser || self.replication) {
+        if as_asked && !(self.superuser || self.replication) {
             return Err(DumpError::new(format!(
                 "the role `{}` may not make base backups: it is neither superuser nor has it REPLICATION",
                 self.user
             ))
-            .help("run the job as postgres, or: alter role .. replication"));
+            .help(
+                "run the job as postgres, or: alter role .. replication; for a server on another host put \
+                 postgres_users.replication into the vault",
+            ));
         }
         if self.wal_level == "minimal" {
             return Err(DumpError::new(
@@ -232,7 +301,7 @@ impl Server {
                 "the role `{}` is no superuser: pg_dumpall could not read every database and role",
                 self.user
             ))
-            .help("run the job as postgres")),
+            .help("run the job as postgres; for a server on another host put a superuser into postgres_users.backup of the vault")),
         }
     }
 }
@@ -276,19 +345,19 @@ mod tests {
     #[test]
     fn a_usual_server_can_give_both_kinds() {
         assert_eq!(server().major(), 15);
-        assert_eq!(server().can_stream(), Ok(()));
+        assert_eq!(server().can_stream(true), Ok(()));
         assert_eq!(server().can_dump(), Ok(()));
     }
 
     #[test]
     fn what_stands_in_the_way_is_told_with_the_setting_to_change() {
-        let told = |server: Server| server.can_stream().expect_err("refused").help.expect("help");
+        let told = |server: Server| server.can_stream(true).expect_err("refused").help.expect("help");
         assert!(told(Server { senders: 4, senders_used: 3, ..server() }).contains("max_wal_senders = 5"));
         assert!(told(Server { slots: 1, slots_used: 1, ..server() }).contains("max_replication_slots = 2"));
         assert!(told(Server { wal_level: "minimal".to_owned(), ..server() }).contains("wal_level = replica"));
         assert!(told(Server { superuser: false, replication: false, ..server() }).contains("replication"));
         assert!(told(Server { number: 90_600, ..server() }).contains("dump"));
-        assert!(Server { superuser: false, ..server() }.can_stream().is_ok());
+        assert!(Server { superuser: false, ..server() }.can_stream(true).is_ok());
         assert!(Server { superuser: false, ..server() }.can_dump().is_err());
     }
 }

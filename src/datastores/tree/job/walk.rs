@@ -5,6 +5,9 @@
 //! The format is that of pax(1)
 //! (<https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_01>).
 
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tar::{EntryType, Header, PaxExtensions};
 
 /// Everything in an archive is a multiple of this.
@@ -12,6 +15,33 @@ const BLOCK: usize = 512;
 
 /// Extended headers beyond this are passed over: nothing of ours is in them.
 const LARGEST_EXTENSION: u64 = 16 << 20;
+
+/// An archive that is followed while it is read.
+pub struct Followed<R> {
+    archive: R,
+    walk: Arc<Mutex<Walk>>,
+    /// What makes an archive none, as a rule: behind the reason.
+    hint: &'static str,
+}
+
+impl<R: Read> Followed<R> {
+    pub fn new(archive: R, walk: Arc<Mutex<Walk>>, hint: &'static str) -> Self {
+        Followed { archive, walk, hint }
+    }
+}
+
+impl<R: Read> Read for Followed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.archive.read(buffer)?;
+        let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = walk.feed(buffer.get(..read).unwrap_or_default());
+        seen.map_err(|why| {
+            let why = format!("what should be tar's archive is none: {why}{}", self.hint);
+            io::Error::new(io::ErrorKind::InvalidData, why)
+        })?;
+        Ok(read)
+    }
+}
 
 /// An archive as far as it was seen.
 #[derive(Debug)]

@@ -6,9 +6,10 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::freshness::{Freshness, Newest, Place, PlaceFreshness, TierFreshness};
+use crate::freshness::{Freshness, Goal, Newest, Objective, Place, PlaceFreshness, TierFreshness};
 use crate::jobs::error::Stage;
 use crate::jobs::tell::Watch;
+use crate::jobs::verify::Condemned;
 
 fn now() -> DateTime<Utc> {
     "2026-11-21T12:00:00Z".parse().expect("an instant")
@@ -51,6 +52,7 @@ fn report(states: &[(Tier, State)]) -> CheckReport {
         lost: Vec::new(),
         old_entries: Vec::new(),
         verified: None,
+        proofs: Standing::default(),
         last_failure: None,
         watch: Watch::default(),
     }
@@ -68,14 +70,116 @@ fn told(events: &[Event<'_>]) -> Vec<&'static str> {
         .map(|event| {
             let (next, news) = after(&memory, event, now());
             memory = next;
-            match news {
+            assert!(news.len() < 2, "one thing at a time: {news:?}");
+            match news.first() {
                 None => "-",
-                Some(News::Began(_)) => "began",
-                Some(News::Joined(..)) => "joined",
-                Some(News::Ended(_)) => "ended",
+                Some((About::Backups, News::Began(_))) => "began",
+                Some((About::Backups, News::Joined(..))) => "joined",
+                Some((About::Backups, News::Ended(_))) => "ended",
+                Some((About::Proofs, News::Began(_))) => "proofs began",
+                Some((About::Proofs, News::Joined(..))) => "proofs joined",
+                Some((About::Proofs, News::Ended(_))) => "proofs ended",
             }
         })
         .collect()
+}
+
+fn condemned() -> Standing {
+    let condemned = Condemned {
+        at: now(),
+        name: "x".to_owned(),
+        tier: Tier::Daily,
+        taken: None,
+        reasons: vec!["it is empty".to_owned()],
+        more: 0,
+        acceptable: false,
+    };
+    Standing { condemned: Some(condemned), ..Standing::default() }
+}
+
+/// What a check finds that sees how it stands with the proofs, and whether the goal is met.
+fn with_proofs(proofs: &Standing, met: bool) -> CheckReport {
+    let mut report = report(&[(Tier::Daily, State::Fresh)]);
+    report.proofs = proofs.clone();
+    report.freshness.objectives =
+        vec![Objective { goal: Goal::VerifiedWithin, within: 604_800, last: None, met }];
+    report
+}
+
+#[test]
+fn a_condemned_backup_is_told_once_and_so_is_its_end() {
+    let (bad, good) = (condemned(), Standing::default());
+    let (seen, overdue) = (with_proofs(&bad, true), with_proofs(&bad, false));
+    let proven = with_proofs(&good, true);
+    assert_eq!(
+        told(&[
+            Event::Verified(&bad),
+            Event::Checked(&seen),
+            Event::Verified(&bad),
+            // In the end nothing was proven in time: that follows.
+            Event::Checked(&overdue),
+            succeeded(Tier::Daily),
+            Event::Verified(&good),
+            Event::Checked(&proven),
+        ]),
+        ["proofs began", "-", "-", "-", "-", "proofs ended", "-"]
+    );
+    // Whoever verified it told nobody: the next check does.
+    assert_eq!(told(&[Event::Checked(&seen), Event::Checked(&seen)]), ["proofs began", "-"]);
+    // First there was no proof in time, and then the backup was none.
+    let late = with_proofs(&good, false);
+    assert_eq!(
+        told(&[
+            Event::Checked(&late),
+            Event::Verified(&bad),
+            Event::Verified(&good),
+            Event::Checked(&proven)
+        ]),
+        ["proofs began", "proofs joined", "proofs ended", "-"]
+    );
+}
+
+#[test]
+fn a_condemned_backup_and_a_missing_one_are_two_matters_with_two_ends() {
+    let (bad, good) = (condemned(), Standing::default());
+    let mut both = with_proofs(&bad, true);
+    both.freshness.tiers[0].places[0].state = missing();
+    assert_eq!(
+        told(&[
+            Event::Verified(&bad),
+            failed(Tier::Daily),
+            Event::Checked(&both),
+            Event::Verified(&good),
+            succeeded(Tier::Daily),
+        ]),
+        ["proofs began", "began", "-", "proofs ended", "ended"]
+    );
+}
+
+#[test]
+fn a_verification_that_could_not_be_made_is_told_until_one_is() {
+    let failed = Failed { at: now(), stage: Stage::Space, message: "no room".to_owned(), help: None };
+    let good = Standing::default();
+    let unmade = Standing { unmade: Some(failed.clone()), ..Standing::default() };
+    let (seen, overdue) = (with_proofs(&unmade, true), with_proofs(&unmade, false));
+    assert_eq!(
+        told(&[
+            Event::Unverified(failed.clone()),
+            Event::Checked(&seen),
+            Event::Unverified(failed),
+            Event::Checked(&overdue),
+            Event::Verified(&good),
+        ]),
+        ["proofs began", "-", "-", "-", "proofs ended"]
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_seen_ends_no_incident_of_proofs() {
+    let bad = condemned();
+    let mut blind = with_proofs(&Standing::default(), true);
+    blind.freshness.tiers[0].places[0].state = State::Unseen { why: "not mounted".to_owned() };
+    assert_eq!(told(&[Event::Verified(&bad), Event::Checked(&blind)]), ["proofs began", "began"]);
 }
 
 #[test]
@@ -196,7 +300,8 @@ proptest! {
             };
             let before = memory.incident.clone();
             let (next, news) = after(&memory, &event, now());
-            match &news {
+            prop_assert!(news.iter().all(|(about, _)| *about == About::Backups));
+            match news.first().map(|(_, news)| news) {
                 Some(News::Began(incident)) => {
                     prop_assert!(!open);
                     open = true;

@@ -11,7 +11,7 @@ use crate::datastores::job_file::Source;
 use crate::datastores::job_path;
 use crate::datastores::names::Series;
 use crate::plan::{Answer, LocalKeep};
-use crate::retention::local::{Backup, Because, Fate, Policy, decide};
+use crate::retention::local::{Backup, Because, Fate, Policy, Term, decide};
 use crate::retention::{Loss, Losses, snapshots};
 use crate::vocab::{Datastore, HostName, NameError};
 
@@ -72,7 +72,8 @@ impl LiveWorld {
         let mut backups = Vec::new();
         for (path, (bytes, modified)) in &view.sizes {
             let name = path.rsplit('/').next().unwrap_or_default();
-            let Some(parsed) = series.parse(name) else { continue };
+            // What a person labelled no policy lets go.
+            let Some(tier) = series.parse(name).and_then(|parsed| parsed.tier()) else { continue };
             let manifest = view.at(&format!("{path}{MANIFEST}")).ok().flatten();
             let sealed = manifest.and_then(|seen| serde_json::from_slice::<Sealed>(&seen.bytes).ok());
             let sealed = sealed.filter(|sealed| sealed.name == name && sealed.bytes == *bytes);
@@ -80,7 +81,7 @@ impl LiveWorld {
             let modified = DateTime::from_timestamp(*modified, 0).unwrap_or_default();
             let backup = Backup {
                 name: name.to_owned(),
-                tier: parsed.tier,
+                term: Term::Tier(tier),
                 taken: sealed.as_ref().map_or(modified, |sealed| sealed.ended),
                 proven: sealed.as_ref().is_some_and(proven),
             };

@@ -1,0 +1,111 @@
+//! The room on the volume while a backup grows: it is broken off before the disk is full, and leaves nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reconcile::datastores::postgresql::settings::Method;
+use reconcile::jobs::room::{Room, Space};
+use reconcile::jobs::{self, Stage};
+use reconcile::vocab::Tier;
+
+use super::dump::{End, Made};
+use super::host::Host;
+use crate::support;
+
+const MIB: u64 = 1 << 20;
+
+/// A volume of its own, gone with the test.
+struct Volume(PathBuf);
+
+impl Volume {
+    /// `None` is a skip that was told.
+    fn mount(at: &Path, mib: u64) -> Option<Volume> {
+        let size = format!("size={mib}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(at).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Volume(at.to_owned()));
+        }
+        support::skip("tmpfs", "a small volume can be mounted by root alone");
+        None
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_never_filled_by_a_backup() {
+    let host = Host::new(Method::Plain);
+    let Some(_volume) = Volume::mount(&host.context.directory(), 64) else { return };
+    jobs::backup_with(&host.context, Tier::Weekly, Made::open(10 * MIB, End::Whole)).await.expect("a backup");
+    let before = host.files();
+    // Its manifest goes, so that nobody knows beforehand how large the next one is.
+    for file in before.iter().filter(|file| file.ends_with(".manifest.json")) {
+        fs::remove_file(host.path(file)).expect("removed");
+    }
+    let before: Vec<String> = before.into_iter().filter(|file| !file.ends_with(".manifest.json")).collect();
+    let error = jobs::backup_with(&host.context, Tier::Daily, Made::open(60 * MIB, End::Whole))
+        .await
+        .expect_err("there is no room");
+    assert_eq!(error.stage, Stage::Space, "{error}");
+    assert!(error.message.contains("8.0 MiB must stay for whoever else writes there"), "{error}");
+    assert!(error.message.contains("earlier backups are untouched"), "{error}");
+    let free = Room::default().of(&host.context.directory()).expect("room").free;
+    assert!(free > 48 * MIB, "nothing partial is left: {free}");
+    assert_eq!(host.files(), [&["last-failure.json".to_owned()], before.as_slice()].concat());
+}
+
+#[tokio::test]
+async fn the_next_backup_begins_only_where_it_can_end() {
+    let mut host = Host::new(Method::Plain);
+    jobs::backup_with(&host.context, Tier::Daily, Made::open(10 * MIB, End::Whole)).await.expect("a backup");
+    let last = host.manifest("postgres_production_daily_2026_11_21.tar.gz").bytes;
+    let (needed, floor) = (last + last / 5, 256 * MIB);
+    for (free, is_enough) in [(needed + floor, true), (needed + floor - 1, false)] {
+        host.context.room = Room::new(move |_| Some(Space { free, total: 10 << 30 }));
+        host.pass(chrono::TimeDelta::days(1));
+        let made = jobs::backup_with(&host.context, Tier::Daily, Made::open(10 * MIB, End::Whole)).await;
+        assert_eq!(made.is_ok(), is_enough, "{made:?}");
+        if let Err(error) = made {
+            assert!(error.stage == Stage::Space && error.message.contains("256.0 MiB must stay"), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_else_who_fills_the_disk_stops_the_backup() {
+    let mut host = Host::new(Method::Plain);
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&looks);
+    // Room enough at first.
+    host.context.room = Room::new(move |_| {
+        let free = if counter.fetch_add(1, Ordering::SeqCst) < 4 { 10 << 30 } else { 100 * MIB };
+        Some(Space { free, total: 100 << 30 })
+    });
+    let error = jobs::backup_with(&host.context, Tier::Daily, Made::open(200 * MIB, End::Whole))
+        .await
+        .expect_err("no room");
+    assert!(error.message.contains("100.0 MiB free, and 1.0 GiB must stay"), "{error}");
+    assert_eq!(host.files(), ["last-failure.json"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_all_the_same_is_free_again_afterwards() {
+    let mut host = Host::new(Method::Plain);
+    let Some(_volume) = Volume::mount(&host.context.directory(), 16) else { return };
+    // A volume that nobody says anything about.
+    host.context.room = Room::new(|_| None);
+    let error = jobs::backup_with(&host.context, Tier::Daily, Made::open(40 * MIB, End::Whole))
+        .await
+        .expect_err("there is no room");
+    assert!(error.stage == Stage::Dump && error.message.contains("No space left on device"), "{error}");
+    let free = Room::default().of(&host.context.directory()).expect("room").free;
+    assert!(free > 14 * MIB, "nothing partial is left: {free}");
+    assert_eq!(host.files(), ["last-failure.json"]);
+}
