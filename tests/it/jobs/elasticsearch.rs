@@ -22,6 +22,9 @@ use super::host::Host;
 const DIRECTORY: &str = "/opt/data/backups/elasticsearch";
 const REPOSITORY: &str = "production_es_snapshot";
 
+/// Something that goes wrong.
+type Deed = fn(&Play);
+
 /// A host whose Elasticsearch is the stand-in, with its repository registered as settings want it.
 struct Play {
     host: Host,
@@ -201,7 +204,7 @@ async fn what_passes_is_waited_for_and_nothing_is_begun_twice() {
 
 #[tokio::test]
 async fn what_does_not_pass_is_told_with_what_to_do() {
-    let cases: [(&str, fn(&Play), &str, Stage); 8] = [
+    let cases: [(&str, Deed, &str, Stage); 8] = [
         (
             "no login",
             |play| play.cluster.turn(|knobs| knobs.login = Some(login())),
@@ -544,7 +547,7 @@ async fn the_snapshot_is_chosen_by_name_or_by_what_was_whole_before() {
 
 #[tokio::test]
 async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
-    let setups: [(&str, fn(&Play), bool, &str); 5] = [
+    let setups: [(&str, Deed, bool, &str); 5] = [
         (
             "cannot keep",
             |play| play.cluster.turn(|knobs| knobs.outcome = Outcome::Partial),

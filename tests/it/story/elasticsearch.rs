@@ -171,7 +171,7 @@ fn a_cluster_that_asks_who_is_there_is_told_by_the_vault() {
         "now:",
         "elasticsearch: {login: {username: backup, password: CANARY}}\nnow:",
     );
-    stage.reconcile("plan").exits(1).says(&["! snapshot_repository", "unknown", "into the vault"]);
+    stage.reconcile("plan").exits(1).says(&["! snapshots es1", "unknown", "into the vault"]);
     // Another vault, in the place of the example's.
     let vault = "AMAZON_S3_ACCESS_KEY: AKIAEXAMPLE\nAMAZON_S3_SECRET_KEY: example-secret-key\n\
                  elasticsearch: {username: backup, password: CANARY}\n";
