@@ -107,9 +107,12 @@ impl Restore {
     /// What is left once it runs.
     async fn settle(&self, place: &Place, mut context: Context, out: &mut Output) -> Result<Exit, Failure> {
         if place.is_sandbox() {
-            return Err(Failure::usage("a sandbox plays no CouchDB: nothing runs there that could be settled"));
+            return Err(Failure::usage(
+                "a sandbox plays no CouchDB: nothing runs there that could be settled",
+            ));
         }
-        context.couchdb.address = self.url.clone().map(|url| Address { url, node_url: self.node_url.clone() });
+        context.couchdb.address =
+            self.url.clone().map(|url| Address { url, node_url: self.node_url.clone() });
         if let Some(name) = &self.login {
             let password = prompt::hidden(&format!("Password of {name}: ")).map_err(Failure::failed)?;
             let password = String::from_utf8_lossy(&password).into_owned();

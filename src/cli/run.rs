@@ -8,8 +8,8 @@ use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
 use crate::jobs;
-use crate::report;
 use crate::jobs::Context;
+use crate::report;
 use crate::vocab::{JobCommand, JobKind, Label, Occasion, Tier};
 
 /// Runs a job on this host, as cron does.
@@ -35,7 +35,9 @@ impl Run {
     pub fn run(&self, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
         out.expect_format("run", &[Format::Text, Format::Json])?;
         if self.label.is_some() && self.command.job != JobKind::Backup {
-            return Err(Failure::usage("only a backup has a label; `verify DATASTORE NAME` proves one by its name"));
+            return Err(Failure::usage(
+                "only a backup has a label; `verify DATASTORE NAME` proves one by its name",
+            ));
         }
         let host = Surroundings::of(&Place::of(global)?, global.sandbox_host.as_ref())?;
         match self.command.job {

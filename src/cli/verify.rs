@@ -89,7 +89,8 @@ impl Verify {
             show(&found, out);
         }
         if !found.is_acceptable() {
-            let message = format!("{} is wrong in more than what it has lost: nothing was accepted", found.name);
+            let message =
+                format!("{} is wrong in more than what it has lost: nothing was accepted", found.name);
             return Err(Failure::refused(message, "only a loss can be accepted; see the reasons"));
         }
         self.agreed(&found)?;

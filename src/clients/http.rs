@@ -116,8 +116,10 @@ impl JsonServer {
     }
 
     fn request(&self, method: &Method, path: &str, body: Option<&Value>) -> Option<HttpRequest> {
-        let mut request =
-            http::Request::builder().method(method).uri(format!("{}{path}", self.base)).header(ACCEPT, "application/json");
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(ACCEPT, "application/json");
         if let Some(Login { username, password }) = &self.login {
             let pair = BASE64_STANDARD.encode(format!("{}:{}", username.expose(), password.expose()));
             let mut value = HeaderValue::try_from(format!("Basic {pair}")).ok()?;

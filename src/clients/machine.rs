@@ -42,7 +42,9 @@ pub fn user() -> String {
 pub fn person() -> String {
     let user = user();
     let asked = std::env::var("SUDO_USER").unwrap_or_default();
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-@\\".contains(c));
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-@\\".contains(c))
+    };
     if is_name(&asked) && asked != user { format!("{asked} as {user}") } else { user }
 }
 

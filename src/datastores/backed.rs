@@ -156,7 +156,9 @@ impl HostPieces<'_> {
         };
         secrets.extend(self.terms.watching.secrets.clone());
         let logins = file.source.logins().iter();
-        secrets.extend(logins.filter_map(|name| Some(((*name).to_owned(), self.terms.logins.get(*name)?.clone()))));
+        secrets.extend(
+            logins.filter_map(|name| Some(((*name).to_owned(), self.terms.logins.get(*name)?.clone()))),
+        );
         HostFile {
             path: job_path(self.terms.environment, self.name()),
             owner: self.backed.user.clone(),

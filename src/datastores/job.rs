@@ -82,7 +82,9 @@ pub fn is_settled_after_start(source: &Source) -> bool {
 /// Does it, and says what was done; `None` where nothing ever is.
 pub async fn after_start(source: &Source, around: &Around) -> Option<Result<String, DumpError>> {
     match source {
-        Source::Couchdb(_) => Some(Box::pin(couchdb::job::after_start(around)).await.map(|done| done.words())),
+        Source::Couchdb(_) => {
+            Some(Box::pin(couchdb::job::after_start(around)).await.map(|done| done.words()))
+        }
         Source::Postgresql(_) | Source::Tree(_) => None,
     }
 }

@@ -35,7 +35,8 @@ impl Measure {
     /// total.
     pub fn raised(&self, counts: &Counts) -> Measure {
         let most = |place: &String, thing: &String, now: u64| {
-            let before = self.held.get(place).and_then(|things| things.get(thing)).copied().unwrap_or_default();
+            let before =
+                self.held.get(place).and_then(|things| things.get(thing)).copied().unwrap_or_default();
             if now == 0 { 0 } else { now.max(before) }
         };
         let things = |place: &String, things: &BTreeMap<String, u64>| {
@@ -182,7 +183,8 @@ mod tests {
             }),
             "{lost:?}"
         );
-        let shrunk = judge(&counts(&[("people", 400), ("cache", 5), ("flags", 3)]), Some(&Measure::of(&before)));
+        let shrunk =
+            judge(&counts(&[("people", 400), ("cache", 5), ("flags", 3)]), Some(&Measure::of(&before)));
         assert_eq!(shrunk.reasons, [Reason::Shrunk { before: 1008, now: 408 }]);
     }
 

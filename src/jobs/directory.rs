@@ -12,11 +12,11 @@ use nix::unistd::{Uid, User};
 
 use super::beside::Beside;
 use super::context::Context;
-use crate::clients::machine;
 use super::error::{JobError, Stage};
 use super::manifest::Manifest;
 use super::room::Space;
 use super::verify::Evidence;
+use crate::clients::machine;
 use crate::datastores::names::{Name, Series};
 use crate::retention::local::Term;
 

@@ -151,8 +151,12 @@ mod tests {
 
     use super::*;
 
-    const ABOUT: About<'_> =
-        About { run: "5f3a9c1d2e4b", environment: "production", datastore: "postgresql", tier: Some(Tier::Daily) };
+    const ABOUT: About<'_> = About {
+        run: "5f3a9c1d2e4b",
+        environment: "production",
+        datastore: "postgresql",
+        tier: Some(Tier::Daily),
+    };
 
     fn at() -> DateTime<Utc> {
         "2026-11-22T01:00:00Z".parse().expect("an instant")

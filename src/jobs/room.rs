@@ -107,7 +107,11 @@ pub struct Shortage {
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (free, floor) = (size(self.space.free), size(self.space.floor()));
-        write!(f, "{} has {free} free, and {floor} must stay for whoever else writes there", self.place.display())
+        write!(
+            f,
+            "{} has {free} free, and {floor} must stay for whoever else writes there",
+            self.place.display()
+        )
     }
 }
 
@@ -163,9 +167,8 @@ mod tests {
         let (written, total) = (Arc::new(AtomicU64::new(0)), 10u64 << 30);
         let counter = Arc::clone(&written);
         // A volume that only this fills.
-        let room = Room::new(move |_| {
-            Some(Space { free: (400 << 20) - counter.load(Ordering::SeqCst), total })
-        });
+        let room =
+            Room::new(move |_| Some(Space { free: (400 << 20) - counter.load(Ordering::SeqCst), total }));
         struct Counted(Arc<AtomicU64>);
         impl Write for Counted {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -21,13 +21,13 @@ use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
+use super::expire::{self, Expired};
 use super::log::Level;
 use super::manifest::{Manifest, Remote};
+use super::room::Shortage;
 use super::stop::Progress;
 use super::stream::{self, Flow, FlowError};
 use super::upload::{self, Target, Uploaded, Word};
-use super::expire::{self, Expired};
-use super::room::Shortage;
 use super::{copy, directory, failure, lock, log, tell};
 use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
 use crate::datastores::job;
@@ -156,7 +156,8 @@ where
     };
 
     // A run of the same day: the proven one keeps its name until this one is proven too.
-    let replaces = target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
+    let replaces =
+        target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
     let target = target.map(|target| if replaces { target.beside_an_earlier_one() } else { target });
     let partial = Partial::create(&place, &file)?;
     let (tell, words) = unbounded_channel();
@@ -328,11 +329,14 @@ fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::R
 /// What a file that was not to grow further says.
 fn shortage(error: &std::io::Error) -> Option<JobError> {
     let shortage = error.get_ref()?.downcast_ref::<Shortage>()?;
-    let message =
-        format!("{shortage}: the backup was broken off before the disk is full; earlier backups are untouched");
-    Some(JobError::new(Stage::Space, message).help(
-        "make room or enlarge the volume; older backups are removed only after a new one is proven",
-    ))
+    let message = format!(
+        "{shortage}: the backup was broken off before the disk is full; earlier backups are untouched"
+    );
+    Some(
+        JobError::new(Stage::Space, message).help(
+            "make room or enlarge the volume; older backups are removed only after a new one is proven",
+        ),
+    )
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::text::{ALARM, BOLD, DIM, GREEN, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
-use crate::jobs::{BackupReport, Check, Copy, Expired, Here, JobError, Keep, LastFailure, Listing, Manifest, Row};
+use crate::jobs::{
+    BackupReport, Check, Copy, Expired, Here, JobError, Keep, LastFailure, Listing, Manifest, Row,
+};
 
 /// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
 pub fn listing(listing: &Listing, verbose: bool) -> String {
@@ -157,11 +159,7 @@ pub fn backup(report: &BackupReport) -> String {
         report.removed.iter().partition(|gone| gone.label.is_some());
     if !over.is_empty() {
         let names: Vec<&str> = over.iter().map(|gone| gone.name.as_str()).collect();
-        text.push_str(&format!(
-            "    removed {}: {}\n",
-            counted(over.len(), "older one"),
-            names.join(", ")
-        ));
+        text.push_str(&format!("    removed {}: {}\n", counted(over.len(), "older one"), names.join(", ")));
     }
     for gone in labelled {
         text.push_str(&wrapped("    ", 6, &one_line(&gone.to_string())));

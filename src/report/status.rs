@@ -6,9 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::documents;
-use super::text::{
-    ALARM, BOLD, DIM, GREEN, YELLOW, bytes, counted, minute, one_line, styled, wrapped,
-};
+use super::text::{ALARM, BOLD, DIM, GREEN, YELLOW, bytes, counted, minute, one_line, styled, wrapped};
 use crate::freshness::metrics::{Metrics, Subject};
 use crate::freshness::{Matter, Place, PlaceFreshness, State, TierFreshness};
 use crate::jobs::CheckReport;
@@ -139,7 +137,8 @@ fn table(hosts: &[Host], now: DateTime<Utc>, width: usize) -> String {
         let columns = columns_without(*dropped);
         columns.map(|column| widest(column, *is_long) + 2).sum::<usize>() < width
     };
-    let layouts = (0..=DROPPED.len()).flat_map(|dropped| [(dropped, true), (dropped, dropped == 0 || !lately)]);
+    let layouts =
+        (0..=DROPPED.len()).flat_map(|dropped| [(dropped, true), (dropped, dropped == 0 || !lately)]);
     let (dropped, is_long) = layouts.into_iter().find(fits).unwrap_or((DROPPED.len(), !lately));
     let widths: Vec<(usize, usize)> =
         columns_without(dropped).map(|column| (column, widest(column, is_long))).collect();
@@ -214,7 +213,8 @@ fn cell(at: &PlaceFreshness) -> Cell {
 
 /// How old the newest is, and how old it may become: until the next run's would be missed. A unit that both have stands once.
 fn age_and_goal(age: Option<TimeDelta>, tier: &TierFreshness) -> String {
-    let goal = tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)));
+    let goal =
+        tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)));
     let age = age.map_or_else(|| "-".to_owned(), span);
     match (age.split_once(' '), goal.split_once(' ')) {
         (Some((age, unit)), Some((goal, same))) if unit == same => format!("{age} / {goal} {unit}"),

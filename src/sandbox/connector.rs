@@ -358,7 +358,8 @@ fn falsify(answer: &mut Answer) {
     let Some(text) = answer.body.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()) else { return };
     for algorithm in Algorithm::ALL {
         let (open, close) = (format!("<{}>", algorithm.element()), format!("</{}>", algorithm.element()));
-        let found = text.split_once(&open).and_then(|(before, rest)| Some((before, rest.split_once(&close)?)));
+        let found =
+            text.split_once(&open).and_then(|(before, rest)| Some((before, rest.split_once(&close)?)));
         if let Some((before, (value, after))) = found {
             let false_text = format!("{before}{open}{}{close}{after}", other(value));
             answer.body = SdkBody::from(false_text);

@@ -226,7 +226,8 @@ impl Finder<'_> {
                 self.besides.logins.backup = found;
             }
             if self.besides.logins.replication.is_none() {
-                let found = login(self, &[users, "replication", "username"], &[users, "replication", "password"]);
+                let found =
+                    login(self, &[users, "replication", "username"], &[users, "replication", "password"]);
                 self.besides.logins.replication = found;
             }
         }

@@ -21,10 +21,10 @@ use super::settings::CouchdbSource;
 use crate::clients::process::Program;
 use crate::datastores::dump::{Dump, DumpError};
 use crate::datastores::job::Around;
-use crate::vocab::Login;
 use crate::datastores::tree::job::{
     Archive, Flavour, TreeRestore, Way, here_is_gnu_tar, look_at, own_backups, tar, unreachable,
 };
+use crate::vocab::Login;
 
 /// How long a CouchDB that was only just started may take to answer.
 const PATIENCE: Duration = Duration::from_secs(120);

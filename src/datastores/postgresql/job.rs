@@ -133,7 +133,8 @@ fn reach(
     if let Some(folder) = folder {
         let Logins { backup, replication } = &connection.logins;
         // As commcare-cloud's scripts have it: files by the one role, SQL by the other.
-        let (first, second) = (backup.as_ref().or(replication.as_ref()), replication.as_ref().or(backup.as_ref()));
+        let (first, second) =
+            (backup.as_ref().or(replication.as_ref()), replication.as_ref().or(backup.as_ref()));
         let both: Vec<&Login> = [backup, replication].into_iter().flatten().collect();
         let passfile = passfile::write(folder, &both)?;
         asks.role = first.map(|login| Role::new(login, &passfile));
@@ -333,15 +334,15 @@ impl Slot {
             let help = connection.help_with_login(why.stderr()).unwrap_or_else(|| {
                 "see the server's log; free slots are in pg_replication_slots, the limit is max_replication_slots".to_owned()
             });
-            DumpError::new(format!("no replication slot to hold the WAL that the backup needs: {why}")).help(help)
+            DumpError::new(format!("no replication slot to hold the WAL that the backup needs: {why}"))
+                .help(help)
         };
         // A role that only reads files is let in for nothing else: it asks as pg_basebackup does.
         let by_replication = connection.role.is_some();
         let unlimited = server.major() >= 14;
         let psql = match by_replication {
-            true if unlimited => {
-                connection.psql_at("replication=true options='-c idle_session_timeout=0'", Some(server.major()))
-            }
+            true if unlimited => connection
+                .psql_at("replication=true options='-c idle_session_timeout=0'", Some(server.major())),
             true => connection.psql_at("replication=true", Some(server.major())),
             false => connection.psql(Some(server.major())),
         };

@@ -127,7 +127,8 @@ pub fn settle(home: &Path) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let found = entry.file_name();
-        let inode = found.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix(BETWEEN)?.parse().ok());
+        let inode =
+            found.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix(BETWEEN)?.parse().ok());
         let Some(inode): Option<u64> = inode else { continue };
         let found = entry.metadata()?;
         // When it was renamed last.

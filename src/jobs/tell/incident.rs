@@ -26,8 +26,14 @@ const BLIND: u32 = 2;
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    Failed { tier: Tier, failed: Failed },
-    Succeeded { tier: Tier, done: Done },
+    Failed {
+        tier: Tier,
+        failed: Failed,
+    },
+    Succeeded {
+        tier: Tier,
+        done: Done,
+    },
     Checked(&'a CheckReport),
     /// A backup was restored and looked at; how it stands with the proofs since.
     Verified(&'a Standing),

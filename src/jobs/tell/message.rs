@@ -47,10 +47,9 @@ pub fn of(about: About, news: &News, context: &Context) -> Message {
                 context,
             ),
         },
-        News::Ended(incident) => Message {
-            subject: format!("[OK] {what}: {again}"),
-            body: ended(&over, incident, context),
-        },
+        News::Ended(incident) => {
+            Message { subject: format!("[OK] {what}: {again}"), body: ended(&over, incident, context) }
+        }
     }
 }
 

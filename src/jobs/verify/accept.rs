@@ -43,8 +43,11 @@ pub async fn accept(
     let title = format!("accept {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     if !shown.is_acceptable() {
-        return Err(JobError::new(Stage::Prove, "only a loss can be accepted, and this backup is wrong besides")
-            .help("see the reasons; restore or prove another backup"));
+        return Err(JobError::new(
+            Stage::Prove,
+            "only a loss can be accepted, and this backup is wrong besides",
+        )
+        .help("see the reasons; restore or prove another backup"));
     }
     let chosen = Box::pin(choose(context, earlier, wanted)).await?;
     let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
@@ -52,8 +55,7 @@ pub async fn accept(
         return Err(JobError::new(Stage::Prove, format!("{} is not what was shown any more", shown.name))
             .help("verify it again, and look at what is found now"));
     }
-    let accepted =
-        Accepted { by: by.to_owned(), at: context.clock.now(), reasons: shown.losses.clone() };
+    let accepted = Accepted { by: by.to_owned(), at: context.clock.now(), reasons: shown.losses.clone() };
     let evidence = Evidence {
         reasons: Vec::new(),
         losses: Vec::new(),

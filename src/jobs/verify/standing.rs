@@ -74,7 +74,8 @@ impl Standing {
         let proof = newest(true);
         let answers = |failed: &Evidence, proof: &Evidence| {
             // An older backup that is good says nothing of a newer one.
-            proof.ended > failed.ended && failed.taken.is_none_or(|taken| proof.taken.is_some_and(|of| of >= taken))
+            proof.ended > failed.ended
+                && failed.taken.is_none_or(|taken| proof.taken.is_some_and(|of| of >= taken))
         };
         let condemned = newest(false).filter(|failed| {
             !evidence.iter().filter(|one| one.is_proof()).any(|proof| answers(failed, proof))
@@ -183,12 +184,20 @@ mod tests {
         assert_eq!(names(&[&bad, &evidence(9, 3, &[]), &good]), (some("backup-3"), some("backup-8")));
         assert_eq!(names(&[&bad, &evidence(9, 9, &[]), &good]), (some("backup-9"), None));
         // Proven first, and damaged since.
-        assert_eq!(names(&[&evidence(2, 2, &[]), &evidence(3, 1, &["changed"])]), (some("backup-2"), some("backup-1")));
+        assert_eq!(
+            names(&[&evidence(2, 2, &[]), &evidence(3, 1, &["changed"])]),
+            (some("backup-2"), some("backup-1"))
+        );
     }
 
     #[test]
     fn what_could_not_be_made_is_over_with_the_next_that_was() {
-        let failed = Failed { at: day(5), stage: crate::jobs::Stage::Space, message: "no room".to_owned(), help: None };
+        let failed = Failed {
+            at: day(5),
+            stage: crate::jobs::Stage::Space,
+            message: "no room".to_owned(),
+            help: None,
+        };
         let unmade = |evidence: &[Evidence]| Standing::of(evidence, Some(&failed)).words_of_unmade();
         let told = unmade(&[evidence(1, 1, &[])]).expect("told");
         assert_eq!(told, "the verification of 2026-11-06 00:00 UTC could not be made, at space: no room");

@@ -101,7 +101,8 @@ fn all_fresh() -> Vec<Host> {
             tier(Tier::Weekly, "22T01:02", 531_000_000, fresh()),
         ]
     };
-    let never = CheckReport { verified: None, proofs: Standing::default(), ..report("couch1", "couchdb", both()) };
+    let never =
+        CheckReport { verified: None, proofs: Standing::default(), ..report("couch1", "couchdb", both()) };
     vec![host(Ok(report("db1", "postgresql", both()))), host(Ok(never))]
 }
 
@@ -115,13 +116,15 @@ fn all_is_well_at_every_width() {
 #[test]
 fn a_silent_host_and_one_whose_bucket_is_seen() {
     let unseen = || State::Unseen { why: "10.0.0.12 port 22 timed out".to_owned() };
-    let mut afar = report("db2", "postgresql", vec![tier(Tier::Daily, "25T01:02", 536_870_912, [unseen(), State::Fresh])]);
+    let mut afar = report(
+        "db2",
+        "postgresql",
+        vec![tier(Tier::Daily, "25T01:02", 536_870_912, [unseen(), State::Fresh])],
+    );
     (afar.verified, afar.proofs) = (None, Standing::default());
     afar.watch = Watch::default();
-    let hosts = vec![
-        host(Err(("db1", "postgresql", "10.0.0.11 port 22 refused the connection"))),
-        host(Ok(afar)),
-    ];
+    let hosts =
+        vec![host(Err(("db1", "postgresql", "10.0.0.11 port 22 refused the connection"))), host(Ok(afar))];
     insta::assert_snapshot!("status_silent_hosts", plain(&shown(hosts, 80)));
 }
 

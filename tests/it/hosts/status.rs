@@ -51,7 +51,10 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
             server.port
         ),
     );
-    fleet.write("vault.yml", "AMAZON_S3_ACCESS_KEY: AKIACANARY00000000\nAMAZON_S3_SECRET_KEY: CANARY-secret\n");
+    fleet.write(
+        "vault.yml",
+        "AMAZON_S3_ACCESS_KEY: AKIACANARY00000000\nAMAZON_S3_SECRET_KEY: CANARY-secret\n",
+    );
     fleet.inventory(&[("db1", &one, OPERATOR, one.port)]);
     let inventory = fs::read_to_string(fleet.path("inventory.ini")).expect("there");
     let other = two.inventory_line("db2", "root", two.port);
@@ -74,7 +77,11 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
     for backups in json["backups"].as_array().expect("two") {
         assert_eq!(backups["tiers"][0]["tier"], "daily");
         let places = &backups["tiers"][0]["places"];
-        assert_eq!((&places[0]["state"], &places[1]["state"]), (&"fresh".into(), &"fresh".into()), "{json:#}");
+        assert_eq!(
+            (&places[0]["state"], &places[1]["state"]),
+            (&"fresh".into(), &"fresh".into()),
+            "{json:#}"
+        );
         assert_eq!(backups["proofs"]["proven"], serde_json::Value::Null);
     }
     let list = fleet.reconcile("list postgresql --output json").exits(0).json();
@@ -91,7 +98,10 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
     assert!(!again.stdout.contains("was ever seen to arrive"), "{}", again.stdout);
 
     // A restore is done on the machine itself, and says so from here.
-    fleet.reconcile("restore postgresql --on db1 --to /srv/back").exits(1).says(&["so is this to be done there", "ssh db1"]);
+    fleet
+        .reconcile("restore postgresql --on db1 --to /srv/back")
+        .exits(1)
+        .says(&["so is this to be done there", "ssh db1"]);
     let said = ran(&one, "root", &format!("restore postgresql --to /srv/back {}", job("postgresql")));
     assert!(said.contains("its checksum is what was written"), "{said}");
     assert!(one.at("/srv/back/PG_VERSION").is_file());
@@ -113,7 +123,10 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
     let metrics = fleet.path("metrics.prom");
     fleet.reconcile(&format!("status --prometheus {}", metrics.display())).exits(1);
     let metrics = fs::read_to_string(metrics).expect("metrics");
-    assert!(metrics.contains("reconcile_seen{environment=\"fleet\",host=\"db1\",datastore=\"postgresql\"} 0\n"), "{metrics}");
+    assert!(
+        metrics.contains("reconcile_seen{environment=\"fleet\",host=\"db1\",datastore=\"postgresql\"} 0\n"),
+        "{metrics}"
+    );
     assert!(!metrics.contains("reconcile_proofs_good{environment=\"fleet\",host=\"db1\""), "{metrics}");
     fleet.reconcile("check").exits(1);
     // What is told goes to whoever answers.

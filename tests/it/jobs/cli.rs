@@ -167,7 +167,8 @@ fn a_scratch_server_whose_verification_was_killed_is_ended_by_the_next() {
     let lock = loop {
         let directories = std::fs::read_dir(host.path("tmp")).expect("there").flatten();
         let lock = directories.map(|one| one.path().join(".s.PGSQL.5432.lock")).find(|lock| lock.exists());
-        let text = lock.and_then(|lock| std::fs::read_to_string(lock).ok()).filter(|text| text.lines().count() > 3);
+        let text =
+            lock.and_then(|lock| std::fs::read_to_string(lock).ok()).filter(|text| text.lines().count() > 3);
         if let Some(text) = text {
             break text;
         }

@@ -49,10 +49,7 @@ fn said(output: &Output) -> String {
 
 fn sites() -> [(&'static str, Site); 2] {
     let couch = json!({"couchdb": {"data_dir": "/opt/data/couchdb2", "remote_copy": null}});
-    [
-        ("blobdb", Site::new(30_000)),
-        ("couchdb", Site::of("couchdb", couch, "/opt/data/couchdb2", 30_000)),
-    ]
+    [("blobdb", Site::new(30_000)), ("couchdb", Site::of("couchdb", couch, "/opt/data/couchdb2", 30_000))]
 }
 
 #[test]
@@ -63,7 +60,8 @@ fn a_tree_whose_tar_fails_is_no_backup_and_told_once() {
             let (programs, versions) = (tar(deed), site.versions());
             for _ in 0..2 {
                 site.tomorrow();
-                let failed = with(&site, &programs, &format!("run backup {datastore}")).output().expect("it runs");
+                let failed =
+                    with(&site, &programs, &format!("run backup {datastore}")).output().expect("it runs");
                 assert_eq!(failed.status.code(), Some(1), "{when}: {}", said(&failed));
                 assert!(said(&failed).starts_with("error: "), "{when}: {}", said(&failed));
                 site.has(&proven, when);

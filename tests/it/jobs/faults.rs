@@ -233,7 +233,8 @@ async fn a_proven_backup_of_the_same_name_stays_until_another_is_proven() {
         assert_eq!(error.stage, stage);
         scene.mend().await;
         scene.has(&first, operation).await;
-        let left = [first.name.clone(), format!("{}.manifest.json", first.name), "last-failure.json".to_owned()];
+        let left =
+            [first.name.clone(), format!("{}.manifest.json", first.name), "last-failure.json".to_owned()];
         let mut left = left.to_vec();
         left.sort();
         assert_eq!(scene.host.files(), left);

@@ -13,7 +13,6 @@ use reconcile::jobs::Manifest;
 use super::site::{Site, TREE};
 use crate::support::kill::Killer;
 
-
 /// Small enough for one PutObject, and large enough for parts.
 const SMALL: usize = 20_000;
 const LARGE: usize = 9 << 20;
@@ -106,7 +105,11 @@ fn a_backup_killed_at_any_time_is_made_good_by_the_next() {
         if number % 4 == 0 {
             site.tomorrow();
         }
-        let command = site.command("run backup blobdb --tier daily").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let command = site
+            .command("run backup blobdb --tier daily")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         let mut child = command.expect("it starts");
         std::thread::sleep(whole * share / 1024);
         let _ = child.kill();
@@ -134,7 +137,8 @@ fn a_backup_killed_at_any_time_is_made_good_by_the_next() {
 
 /// The newest that was proven here.
 fn newest(site: &Site) -> Manifest {
-    let manifests = site.files().into_iter().filter_map(|file| site.manifest(file.strip_suffix(".manifest.json")?));
+    let manifests =
+        site.files().into_iter().filter_map(|file| site.manifest(file.strip_suffix(".manifest.json")?));
     manifests.filter(Manifest::proven).max_by_key(|manifest| manifest.ended).expect("one")
 }
 
@@ -158,7 +162,9 @@ fn a_run_that_was_killed_is_told_by_the_next_check() {
 /// What a tree is: old, new, or neither.
 fn which(tree: &Path) -> String {
     let mut found: Vec<String> = fs::read_dir(tree)
-        .map(|entries| entries.map(|entry| entry.expect("one").file_name().into_string().expect("utf-8")).collect())
+        .map(|entries| {
+            entries.map(|entry| entry.expect("one").file_name().into_string().expect("utf-8")).collect()
+        })
         .unwrap_or_default();
     found.sort();
     found.join(" ")

@@ -93,10 +93,7 @@ async fn past_its_date_the_next_run_removes_it_and_says_why_unless_it_is_the_las
     let listing = jobs::list(&host.context, &[]).await.expect("listed");
     assert_eq!(
         keeps(&listing),
-        (
-            Some((Keep::Labelled, Some("2026-11-23T00:00:00+00:00".to_owned()))),
-            Some((Keep::Labelled, None))
-        )
+        (Some((Keep::Labelled, Some("2026-11-23T00:00:00+00:00".to_owned()))), Some((Keep::Labelled, None)))
     );
 
     // Its date is over, and no other backup is proven: it stays.
@@ -135,7 +132,8 @@ async fn no_schedule_is_kept_by_it_and_no_failure_cleared() {
     assert!(look().await.is_good());
     // One that fails leaves no note of its own: the person was there.
     host.pass(TimeDelta::minutes(1));
-    let error = jobs::backup_with(&host.context, label("by-hand", None), Made::open(SMALL, End::Failed)).await;
+    let error =
+        jobs::backup_with(&host.context, label("by-hand", None), Made::open(SMALL, End::Failed)).await;
     assert_eq!(error.expect_err("fails").stage, Stage::Dump);
     let report = look().await;
     assert!(report.is_good() && report.last_failure.is_none());

@@ -77,7 +77,10 @@ async fn a_condemned_backup_is_one_letter_and_its_end_another() {
     assert!(!evidence.is_proof() && evidence.is_acceptable(), "{evidence:#?}");
     let letters = server.letters();
     assert_eq!(letters.len(), 1);
-    insta::assert_snapshot!("letter_of_a_condemned_backup", letters[0].text.split_once("\n\n").expect("a body").1);
+    insta::assert_snapshot!(
+        "letter_of_a_condemned_backup",
+        letters[0].text.split_once("\n\n").expect("a body").1
+    );
     let what = "files-media backups on db1.example.org (production)";
     assert_eq!(letters[0].subject(), format!("[ALERT] {what}: the daily backup is NOT PROVEN"));
 
@@ -89,7 +92,10 @@ async fn a_condemned_backup_is_one_letter_and_its_end_another() {
         assert_eq!(report.watch.incident, Some(evidence.ended), "since the first");
         night(&host).await;
     }
-    assert!(check::status_file::text(&check::look(&host.context, &[]).await).contains("[ALERT] files-media_daily"));
+    assert!(
+        check::status_file::text(&check::look(&host.context, &[]).await)
+            .contains("[ALERT] files-media_daily")
+    );
     assert_eq!(subjects(&server), [""; 0]);
 
     // It is back: a proof ends it, once.
@@ -112,7 +118,11 @@ async fn a_proof_that_could_not_be_made_is_told() {
     }
     let letters = server.letters();
     assert_eq!(letters.len(), 1);
-    assert!(letters[0].subject().ends_with(": the verification could not be made"), "{}", letters[0].subject());
+    assert!(
+        letters[0].subject().ends_with(": the verification could not be made"),
+        "{}",
+        letters[0].subject()
+    );
     assert!(letters[0].text.contains("there is no backup to restore"), "{}", letters[0].text);
     assert!(check::look(&host.context, &[]).await.proofs.words_of_unmade().is_some());
     assert!(night(&host).await.is_proof());
@@ -132,16 +142,20 @@ async fn only_an_accepted_loss_lowers_the_measure() {
     // Looking again changes nothing: the one that failed is no measure for itself.
     host.pass(TimeDelta::hours(1));
     assert!(!look(&host).await.is_proof());
-    let stale = verify::accept(&host.context, &[], &Wanted::Newest, &shown, "alice").await.expect_err("looked at again");
+    let stale = verify::accept(&host.context, &[], &Wanted::Newest, &shown, "alice")
+        .await
+        .expect_err("looked at again");
     assert!(stale.message.contains("is not what was shown any more"), "{stale}");
-    let shown = verify::acceptable(&host.context, &[], &Wanted::Newest).await.expect("chosen").expect("a loss");
+    let shown =
+        verify::acceptable(&host.context, &[], &Wanted::Newest).await.expect("chosen").expect("a loss");
     let accepted =
         verify::accept(&host.context, &[], &Wanted::Newest, &shown, "alice as root").await.expect("accepted");
     assert!(accepted.is_proof());
     let record = accepted.accepted.clone().expect("recorded");
     assert_eq!((record.by.as_str(), &record.reasons), ("alice as root", &shown.losses));
     assert!(record.reasons.iter().any(|reason| reason.contains("bytes: photos is gone, which held 9000")));
-    let written = fs::read_to_string(host.path(&format!("{}.verified.json", accepted.name))).expect("evidence");
+    let written =
+        fs::read_to_string(host.path(&format!("{}.verified.json", accepted.name))).expect("evidence");
     assert!(written.contains("alice as root"), "{written}");
     assert_eq!(tell::verified(&host.context).await, [""; 0]);
     assert_eq!(subjects(&server).len(), 2, "its beginning, and its end");
@@ -223,7 +237,8 @@ impl Machine {
 
     fn says(&self, line: &str, code: i32, words: &[&str]) -> String {
         let output = self.run(line);
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{line}: {text}");
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in words {
@@ -242,7 +257,11 @@ fn accepting_is_asked_for_and_recorded() {
     fs::remove_dir_all(machine.folder.path().join("tree/photos")).expect("removed");
     machine.says("run backup files-media --tier weekly", 0, &[]);
     let name = machine
-        .says("verify files-media", 1, &["NOT PROVEN", "photos is gone, which held 9000", "--accept` measures the next"])
+        .says(
+            "verify files-media",
+            1,
+            &["NOT PROVEN", "photos is gone, which held 9000", "--accept` measures the next"],
+        )
         .split_whitespace()
         .nth(2)
         .expect("a name")
@@ -265,7 +284,8 @@ fn cron_hears_nothing_of_what_goes_well() {
     let machine = Machine::new();
     let job = machine.folder.path().join("job.json");
     let text = fs::read_to_string(&job).expect("there");
-    let scheduled = text.replacen("\"upload\":null", "\"upload\":null,\"schedules\":{\"daily\":\"0 1 * * *\"}", 1);
+    let scheduled =
+        text.replacen("\"upload\":null", "\"upload\":null,\"schedules\":{\"daily\":\"0 1 * * *\"}", 1);
     assert_ne!(text, scheduled);
     fs::write(&job, scheduled).expect("written");
     let cron = |line: &str| {

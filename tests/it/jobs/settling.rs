@@ -27,10 +27,8 @@ fn host() -> Host {
 
 fn host_at(couch: &Couch) -> Host {
     let mut host = host();
-    host.context.couchdb.address = Some(Address {
-        url: couch.url(),
-        node_url: Some(format!("http://127.0.0.1:{}", couch.node_port)),
-    });
+    host.context.couchdb.address =
+        Some(Address { url: couch.url(), node_url: Some(format!("http://127.0.0.1:{}", couch.node_port)) });
     host.context.couchdb.patience = Some(Duration::from_millis(600));
     host
 }
@@ -115,7 +113,11 @@ async fn a_cluster_is_refused_before_anything_is_written() {
         (|state| state.connected.push(OLD.to_owned()), "is one of a cluster, with couchdb@10.0.0.1"),
         (
             |state| {
-                state.databases.get_mut("_dbs").expect("maps").insert("odd".to_owned(), json!({"_id": "odd"}));
+                state
+                    .databases
+                    .get_mut("_dbs")
+                    .expect("maps")
+                    .insert("odd".to_owned(), json!({"_id": "odd"}));
             },
             "the database odd: its map of shards is not understood",
         ),

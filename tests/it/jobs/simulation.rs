@@ -60,7 +60,10 @@ enum End {
 struct Archive(Vec<u8>, End);
 
 impl Archive {
-    fn open(bytes: &[u8], end: End) -> impl FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + use<> {
+    fn open(
+        bytes: &[u8],
+        end: End,
+    ) -> impl FnOnce(Scratch) -> Result<Box<dyn Dump>, DumpError> + Send + use<> {
         let bytes = bytes.to_vec();
         move |_| match end {
             End::Refused => Err(DumpError::new("the source does not answer")),
@@ -448,7 +451,9 @@ impl World {
                     self.verified = self.time();
                 }
             }
-            Err(error) => assert!(self.weather.disk_is_full > 0 || self.weather.storage_is_down > 0, "{error}"),
+            Err(error) => {
+                assert!(self.weather.disk_is_full > 0 || self.weather.storage_is_down > 0, "{error}")
+            }
         }
         self.read_letters();
     }
@@ -486,7 +491,10 @@ impl World {
     /// What holds at every moment. The bucket is asked once a day.
     async fn holds(&self, in_bucket: bool) {
         let files = self.host.files();
-        assert!(!files.iter().any(|file| file.ends_with(".partial") || file.ends_with(".scratch")), "{files:?}");
+        assert!(
+            !files.iter().any(|file| file.ends_with(".partial") || file.ends_with(".scratch")),
+            "{files:?}"
+        );
         let Some(last) = &self.last else { return };
         assert_eq!(&self.host.manifest(&last.name), last, "{}", self.time());
         assert_eq!(fs::metadata(self.host.path(&last.name)).expect("there").len(), last.bytes);
@@ -518,7 +526,12 @@ impl World {
                 _ => i64::from(keep.days),
             };
             let young = now - manifest.ended < TimeDelta::days(days + 1);
-            assert!(young || Some(manifest.ended) == newest, "{now}: {} of {}", manifest.name, manifest.ended);
+            assert!(
+                young || Some(manifest.ended) == newest,
+                "{now}: {} of {}",
+                manifest.name,
+                manifest.ended
+            );
         }
         let backups = self.host.files().into_iter().filter(|file| file.ends_with(".gz")).count();
         assert_eq!(backups, manifests.len(), "{:?}", self.host.files());

@@ -89,7 +89,11 @@ impl Site {
         let listed = self.wait(async {
             self.client().await.list_object_versions().bucket(BUCKET).send().await.expect("listed")
         });
-        listed.versions().iter().filter(|version| version.key().is_some_and(|key| !key.ends_with(".json"))).count()
+        listed
+            .versions()
+            .iter()
+            .filter(|version| version.key().is_some_and(|key| !key.ends_with(".json")))
+            .count()
     }
 
     pub fn sandbox(&self) -> PathBuf {
@@ -187,7 +191,9 @@ impl Site {
         let left: Vec<String> = self
             .files()
             .into_iter()
-            .filter(|file| file.ends_with(".partial") || file.ends_with(".scratch") || file.contains("failure"))
+            .filter(|file| {
+                file.ends_with(".partial") || file.ends_with(".scratch") || file.contains("failure")
+            })
             .collect();
         assert_eq!(left, [""; 0], "{when}");
         self.nothing_is_half(when);
@@ -204,4 +210,3 @@ impl Site {
         self.like("");
     }
 }
-

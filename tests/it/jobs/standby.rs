@@ -82,8 +82,18 @@ async fn a_wrong_password_and_a_closed_door_are_told_with_what_to_change() {
     let Some((_primary, standby, port)) = both() else { return };
     let wrong = login("backup", "canary-wrong");
     for (method, logins, told, help) in [
-        (Method::Dump, Logins { backup: wrong.clone(), ..logins() }, "password authentication failed", "postgres_users.backup"),
-        (Method::Plain, Logins { backup: wrong, ..logins() }, "password authentication failed", "postgres_users.backup"),
+        (
+            Method::Dump,
+            Logins { backup: wrong.clone(), ..logins() },
+            "password authentication failed",
+            "postgres_users.backup",
+        ),
+        (
+            Method::Plain,
+            Logins { backup: wrong, ..logins() },
+            "password authentication failed",
+            "postgres_users.backup",
+        ),
         (
             Method::Plain,
             Logins { replication: login("replication", "canary-wrong"), ..logins() },
@@ -92,7 +102,12 @@ async fn a_wrong_password_and_a_closed_door_are_told_with_what_to_change() {
         ),
         // A role that is let in for replication alone can answer no question.
         (Method::Plain, Logins { backup: None, ..logins() }, "no pg_hba.conf entry", "pg_hba.conf"),
-        (Method::Dump, Logins { backup: login("replication", "canary-replication"), ..logins() }, "no pg_hba.conf entry", "pg_hba.conf"),
+        (
+            Method::Dump,
+            Logins { backup: login("replication", "canary-replication"), ..logins() },
+            "no pg_hba.conf entry",
+            "pg_hba.conf",
+        ),
     ] {
         let mut host = host(method, port);
         host.context.postgresql.logins = logins;

@@ -62,13 +62,17 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
     stage.reconcile("apply --auto-approve").exits(0);
     stage.reconcile("plan --detailed-exitcode").exits(0);
 
-    let nights = (22..=30).map(|day| format!("2026-11-{day}")).chain((1..=5).map(|day| format!("2026-12-0{day}")));
+    let nights =
+        (22..=30).map(|day| format!("2026-11-{day}")).chain((1..=5).map(|day| format!("2026-12-0{day}")));
     for (number, night) in nights.enumerate() {
         let is_sunday = number % 7 == 0;
         server.sql(&format!("insert into patients values ({})", 2000 + number));
         fs::write(stage.on_host(&format!("/opt/data/blobdb/form/night-{number}")), "blob").expect("written");
         stage.reconcile(&format!("sandbox run db1 --at {night}T01:00:00Z")).exits(0);
-        stage.reconcile(&format!("sandbox run db1 --at {night}T03:00:00Z")).exits(0).says(&["1 as they should be."]);
+        stage
+            .reconcile(&format!("sandbox run db1 --at {night}T03:00:00Z"))
+            .exits(0)
+            .says(&["1 as they should be."]);
         if is_sunday {
             stage.reconcile(&format!("sandbox run db1 --at {night}T04:30:00Z")).exits(0).says(&["proven"]);
         }
@@ -78,10 +82,11 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
     assert_eq!(fs::read_dir(outbox).map_or(0, Iterator::count), 0, "nobody hears of what goes well");
 
     // Seen from elsewhere.
-    stage.sandbox(&fs::read_to_string(stage.path("sandbox/sandbox.yml")).expect("there").replace(
-        "2026-11-21T12:00:00Z",
-        "2026-12-05T16:00:00Z",
-    ));
+    stage.sandbox(
+        &fs::read_to_string(stage.path("sandbox/sandbox.yml"))
+            .expect("there")
+            .replace("2026-11-21T12:00:00Z", "2026-12-05T16:00:00Z"),
+    );
     stage.reconcile("check").exits(0).says(&["3 as they should be."]);
     let status = stage.reconcile("status").exits(0).says(&["proven", "6 days\n"]).says_not("never");
     assert!(!status.stdout.contains(" !\n"), "{status}");
@@ -96,7 +101,9 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
     // What happened stands in the log, each run under a name of its own, which its manifest has too.
     let log = fs::read_to_string(stage.on_host("/var/log/reconcile.log")).expect("a log");
     let runs = runs(&log);
-    let whole = |lines: &&Vec<String>| lines.len() == 2 && lines[0].ends_with("began") && lines[1].contains(": done: ");
+    let whole = |lines: &&Vec<String>| {
+        lines.len() == 2 && lines[0].ends_with("began") && lines[1].contains(": done: ")
+    };
     assert_eq!(runs.values().filter(whole).count(), 14 * 3, "{log}");
     assert_eq!(runs.values().flatten().filter(|line| line.ends_with("is proven")).count(), 2 * 3, "{log}");
     let newest = "/opt/data/backups/couchdb2/couchdb_daily_2026_12_05.tar.gz.manifest.json";

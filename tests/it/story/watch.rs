@@ -203,7 +203,11 @@ fn secrets_of_alerts_reach_the_host_and_nothing_else() {
 #[test]
 fn logins_reach_the_jobs_that_need_them_and_nothing_else() {
     let stage = Stage::new();
-    stage.edit("environment/public.yml", "\nbackups:\n", "\nbackup_couch: true\nbackup_blobdb: true\nbackups:\n");
+    stage.edit(
+        "environment/public.yml",
+        "\nbackups:\n",
+        "\nbackup_couch: true\nbackup_blobdb: true\nbackups:\n",
+    );
     let inventory = "[commcare]\ndb1 pg_backup_from=db2\ndb2\n[pg_backup]\ndb1\ndb2\n[couchdb2]\ndb1\n[shared_dir_host]\ndb1\n";
     fs::write(stage.path("environment/inventory.ini"), inventory).expect("written");
     fs::create_dir_all(stage.on_host("/opt/data/couchdb2")).expect("made");
@@ -225,14 +229,24 @@ fn logins_reach_the_jobs_that_need_them_and_nothing_else() {
         let path = format!("sandbox/hosts/{host}/etc/reconcile/commcare-example/{name}.json");
         let text = fs::read_to_string(stage.path(&path)).expect("a job file");
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        json["secrets"].as_object().map(|secrets| secrets.keys().cloned().collect::<Vec<_>>()).unwrap_or_default()
+        json["secrets"]
+            .as_object()
+            .map(|secrets| secrets.keys().cloned().collect::<Vec<_>>())
+            .unwrap_or_default()
     };
     let of = |host: &str, name: &str, word: &str| {
         file(host, name).into_iter().filter(|name| name.contains(word)).collect::<Vec<_>>()
     };
     assert_eq!(
         file("db1", "postgresql"),
-        ["access_key", "backup_password", "backup_username", "replication_password", "replication_username", "secret_key"]
+        [
+            "access_key",
+            "backup_password",
+            "backup_username",
+            "replication_password",
+            "replication_username",
+            "secret_key"
+        ]
     );
     assert_eq!(of("db2", "postgresql", "username"), [""; 0], "its own server knows the job's user");
     assert_eq!(file("db1", "couchdb"), ["couch_password", "couch_username"]);

@@ -56,7 +56,8 @@ pub fn map(name: &str, nodes: &[&str]) -> Value {
 impl Couch {
     /// One of this version, restored from `before` on a node that is called `node`.
     pub fn start(version: &str, node: &str, before: &str) -> Couch {
-        let maps = ["_users", "commcarehq", "commcarehq/apps+x"].map(|name| (name.to_owned(), map(name, &[before])));
+        let maps =
+            ["_users", "commcarehq", "commcarehq/apps+x"].map(|name| (name.to_owned(), map(name, &[before])));
         let known = [before, node].map(|name| (name.to_owned(), json!({"_id": name, "_rev": "1-967a"})));
         let state = State {
             version: version.to_owned(),
@@ -178,7 +179,10 @@ impl State {
             return error(500, "error", "not yet");
         }
         if path == "/" {
-            return (200, json!({"couchdb": "Welcome", "version": self.version, "vendor": {"name": "a stand-in"}}));
+            return (
+                200,
+                json!({"couchdb": "Welcome", "version": self.version, "vendor": {"name": "a stand-in"}}),
+            );
         }
         if let Some((user, word)) = self.login
             && login != Some(&BASE64_STANDARD.encode(format!("{user}:{word}")))
@@ -225,12 +229,13 @@ impl State {
         let Some(documents) = self.databases.get_mut(database) else {
             return error(404, "not_found", "Database does not exist.");
         };
-        let present = documents.get(name).map(|document| document["_rev"].as_str().unwrap_or_default().to_owned());
+        let present =
+            documents.get(name).map(|document| document["_rev"].as_str().unwrap_or_default().to_owned());
         let given = match method {
             "PUT" => body["_rev"].as_str().map(str::to_owned),
-            _ => query.strip_prefix("rev=").map(|rev| {
-                percent_encoding::percent_decode_str(rev).decode_utf8_lossy().into_owned()
-            }),
+            _ => query
+                .strip_prefix("rev=")
+                .map(|rev| percent_encoding::percent_decode_str(rev).decode_utf8_lossy().into_owned()),
         };
         match method {
             "GET" if name == "_all_docs" => {

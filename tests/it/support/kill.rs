@@ -15,7 +15,8 @@ impl Killer {
         let folder = tempfile::tempdir().expect("a folder");
         let library = folder.path().join("kill.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/kill.c");
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
         match built {
             Ok(output) if output.status.success() => Some(Killer { _folder: folder, library }),
             Ok(output) => panic!("kill.c: {}", String::from_utf8_lossy(&output.stderr)),
@@ -28,9 +29,6 @@ impl Killer {
 
     /// Lets a program die before it changes something below `directory` for the `nth` time.
     pub fn arm(&self, command: &mut Command, directory: &Path, nth: u32) {
-        command
-            .env("LD_PRELOAD", &self.library)
-            .env("KILL_BELOW", directory)
-            .env("KILL_AT", nth.to_string());
+        command.env("LD_PRELOAD", &self.library).env("KILL_BELOW", directory).env("KILL_AT", nth.to_string());
     }
 }

@@ -208,7 +208,14 @@ pub fn standby_of(primary: &Postgres, hba: &str) -> Option<(Postgres, u16)> {
         give(folder.path());
         let data = folder.path().join("data");
         let copied = as_postgres(&bin.join("pg_basebackup"))
-            .args(["-h", primary.folder.path().to_str().expect("utf-8"), "-p", &PORT.to_string(), "-U", "postgres"])
+            .args([
+                "-h",
+                primary.folder.path().to_str().expect("utf-8"),
+                "-p",
+                &PORT.to_string(),
+                "-U",
+                "postgres",
+            ])
             .args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D"])
             .arg(&data)
             .output()

@@ -28,7 +28,12 @@ struct Listens {
 /// Where it answers by what its files below `root` say; by its defaults where there are none, or nobody may read them.
 pub fn of(root: &Path) -> Address {
     let mut listens = Listens::default();
-    for file in DIRECTORIES.iter().map(|path| root.join(path)).find(|path| path.is_dir()).map(files).unwrap_or_default()
+    for file in DIRECTORIES
+        .iter()
+        .map(|path| root.join(path))
+        .find(|path| path.is_dir())
+        .map(files)
+        .unwrap_or_default()
     {
         let is_small = fs::metadata(&file).is_ok_and(|file| file.is_file() && file.len() <= LIMIT);
         if let (true, Ok(text)) = (is_small, fs::read_to_string(&file)) {
@@ -76,7 +81,9 @@ fn read(text: &str, listens: &mut Listens) {
             section = name.0.trim().to_owned();
             continue;
         }
-        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with([';', '#'])) else { continue };
+        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with([';', '#'])) else {
+            continue;
+        };
         // What follows a blank and a semicolon is a comment.
         let value = value.split_once(" ;").map_or(value, |(value, _)| value).trim();
         match (section.as_str(), key.trim()) {
@@ -101,7 +108,8 @@ mod tests {
         assert_eq!(url(root.path()), usual);
         let etc = root.path().join("opt/couchdb/etc");
         fs::create_dir_all(etc.join("local.d")).expect("made");
-        fs::write(etc.join("default.ini"), "[chttpd]\nport = 5984\nbind_address = 127.0.0.1\n").expect("written");
+        fs::write(etc.join("default.ini"), "[chttpd]\nport = 5984\nbind_address = 127.0.0.1\n")
+            .expect("written");
         fs::write(etc.join("local.ini"), "[admins]\nport = canary\n[chttpd]\n;port = 1\n").expect("written");
         fs::write(
             etc.join("local.d/extras.ini"),
@@ -109,7 +117,10 @@ mod tests {
         )
         .expect("written");
         fs::write(etc.join("local.d/extras.ini.bak"), "[chttpd]\nport = 9\n").expect("written");
-        assert_eq!(url(root.path()), ("http://127.0.0.1:15984".to_owned(), "http://10.0.0.2:15986".to_owned()));
+        assert_eq!(
+            url(root.path()),
+            ("http://127.0.0.1:15984".to_owned(), "http://10.0.0.2:15986".to_owned())
+        );
         assert_eq!((host(Some("::")), host(Some("fe80::1"))), ("[::1]".to_owned(), "[fe80::1]".to_owned()));
     }
 }

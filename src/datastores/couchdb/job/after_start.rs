@@ -79,7 +79,10 @@ pub async fn settle(
         1 => others.first().map(|of| (*of).clone()),
         _ => {
             let names: Vec<&str> = others.iter().map(|of| of.as_str()).collect();
-            return Err(refused(format!("the maps of shards name several other nodes: {}", names.join(", "))));
+            return Err(refused(format!(
+                "the maps of shards name several other nodes: {}",
+                names.join(", ")
+            )));
         }
     };
     members.are_alone_but_for(before.as_ref())?;
@@ -134,11 +137,7 @@ struct Couch {
 
 impl Couch {
     /// Waits until it answers: it may only just have been started.
-    async fn reach(
-        address: &Address,
-        login: Option<&Login>,
-        patience: Duration,
-    ) -> Result<Couch, DumpError> {
+    async fn reach(address: &Address, login: Option<&Login>, patience: Duration) -> Result<Couch, DumpError> {
         let server = |url: &str| -> Result<JsonServer, DumpError> {
             let server = JsonServer::new(url).map_err(told)?;
             Ok(server.login(login.cloned()).limits(LIMIT, ANSWER))
@@ -155,18 +154,23 @@ impl Couch {
             tokio::time::sleep(PAUSE).await;
         };
         let answer = expect(&address.url, answer)?;
-        let version = answer.get("version").and_then(Value::as_str).filter(|_| answer.get("couchdb").is_some());
+        let version =
+            answer.get("version").and_then(Value::as_str).filter(|_| answer.get("couchdb").is_some());
         let Some(version) = version else {
             return Err(DumpError::new(format!("what answers at {} is no CouchDB", address.url))
                 .help("say where it answers: --url http://HOST:PORT"));
         };
         let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default();
         match major {
-            0 | 1 => Err(DumpError::new(format!("CouchDB {version} has no shards: there is nothing to correct"))),
+            0 | 1 => {
+                Err(DumpError::new(format!("CouchDB {version} has no shards: there is nothing to correct")))
+            }
             2 => {
                 let node = address.node_url.as_deref().ok_or_else(|| {
-                    DumpError::new(format!("CouchDB {version} keeps its maps behind the port of the node, which is not known"))
-                        .help("say where that is: --node-url http://127.0.0.1:5986")
+                    DumpError::new(format!(
+                        "CouchDB {version} keeps its maps behind the port of the node, which is not known"
+                    ))
+                    .help("say where that is: --node-url http://127.0.0.1:5986")
                 })?;
                 Ok(Couch { server: front, node: server(node)?, prefix: "" })
             }
@@ -185,12 +189,17 @@ impl Couch {
         let (connected, known) = (list("all_nodes"), list("cluster_nodes"));
         // Not every CouchDB 2 says so by itself.
         let own = self.server.ask(Method::GET, "/_node/_local", None).await.map_err(told)?;
-        let own = own.body.get("name").and_then(Value::as_str).filter(|_| own.is_success()).map(str::to_owned);
+        let own =
+            own.body.get("name").and_then(Value::as_str).filter(|_| own.is_success()).map(str::to_owned);
         let mut both = connected.intersection(&known);
         let node = match (own, both.next(), both.next()) {
             (Some(own), ..) => own,
             (None, Some(only), None) => only.clone(),
-            _ => return Err(refused("CouchDB does not say which node it is, or it is one of a cluster".to_owned())),
+            _ => {
+                return Err(refused(
+                    "CouchDB does not say which node it is, or it is one of a cluster".to_owned(),
+                ));
+            }
         };
         Ok(Members { node, connected, known })
     }
@@ -267,8 +276,12 @@ fn changing(name: &str, why: &str) -> DumpError {
 
 fn told(error: HttpError) -> DumpError {
     let help = match &error {
-        HttpError::Redirect { .. } | HttpError::Address(_) => "say where it answers itself: --url http://HOST:PORT",
-        _ => "see that CouchDB runs, and say where it answers: --url http://HOST:PORT; what is corrected stays",
+        HttpError::Redirect { .. } | HttpError::Address(_) => {
+            "say where it answers itself: --url http://HOST:PORT"
+        }
+        _ => {
+            "see that CouchDB runs, and say where it answers: --url http://HOST:PORT; what is corrected stays"
+        }
     };
     DumpError::new(error.to_string()).help(help)
 }

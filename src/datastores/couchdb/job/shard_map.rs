@@ -111,7 +111,13 @@ mod tests {
         let mut half = map(&["couchdb@a"]);
         half["by_range"]["00000000-7fffffff"] = json!(["couchdb@c"]);
         assert!(matches!(node(&half), Err(MapError::Several(_))));
-        for nothing in [json!(null), json!([]), json!({}), json!({"by_node": {}}), json!({"by_node": {}, "by_range": {}})] {
+        for nothing in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"by_node": {}}),
+            json!({"by_node": {}, "by_range": {}}),
+        ] {
             assert!(matches!(node(&nothing), Err(MapError::Unknown(_))), "{nothing}");
         }
     }

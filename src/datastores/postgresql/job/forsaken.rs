@@ -29,7 +29,8 @@ pub(super) fn prefix() -> String {
 pub fn end_forsaken() {
     for directory in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = directory.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok());
+        let process =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok());
         if process.is_none_or(|process: u32| machine::runs(process, None)) {
             continue;
         }

@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn nobody_else_may_read_it_and_odd_passwords_are_whole() {
         let folder = tempfile::tempdir().expect("a folder");
-        let login = |user: &str, word: &str| Login { username: Secret::new(user), password: Secret::new(word) };
+        let login =
+            |user: &str, word: &str| Login { username: Secret::new(user), password: Secret::new(word) };
         let (one, two) = (login("backup", "a:b\\c d"), login("replication", "plain"));
         let path = write(folder.path(), &[&one, &two]).expect("written");
         let text = std::fs::read_to_string(&path).expect("there");

@@ -126,7 +126,8 @@ impl Connection {
     /// What to do where the server does not let somebody in; `None` where it is about something else.
     pub(super) fn help_with_login(&self, said: &str) -> Option<String> {
         let is_refused = ["authentication failed", "no password supplied", "does not exist"];
-        let is_role = said.contains("role \"") || said.contains("authentication") || said.contains("password");
+        let is_role =
+            said.contains("role \"") || said.contains("authentication") || said.contains("password");
         match &self.role {
             Some(_) if said.contains("no pg_hba.conf entry") => Some(format!(
                 "let this host and role in, in pg_hba.conf at {}: the role of postgres_users.backup at the database postgres, that \
@@ -147,7 +148,8 @@ impl Connection {
         let help = match error.stderr() {
             _ if let Some(help) = with_login => help,
             text if text.contains("role \"") && text.contains("does not exist") => {
-                "run the job as the user that the server knows, usually `sudo -u postgres reconcile run ..`".to_owned()
+                "run the job as the user that the server knows, usually `sudo -u postgres reconcile run ..`"
+                    .to_owned()
             }
             text if text.contains("authentication") || text.contains("no password supplied") => {
                 "the job logs in by peer on the local socket; for another host put postgres_users.backup and \

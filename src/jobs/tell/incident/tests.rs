@@ -128,7 +128,12 @@ fn a_condemned_backup_is_told_once_and_so_is_its_end() {
     // First there was no proof in time, and then the backup was none.
     let late = with_proofs(&good, false);
     assert_eq!(
-        told(&[Event::Checked(&late), Event::Verified(&bad), Event::Verified(&good), Event::Checked(&proven)]),
+        told(&[
+            Event::Checked(&late),
+            Event::Verified(&bad),
+            Event::Verified(&good),
+            Event::Checked(&proven)
+        ]),
         ["proofs began", "proofs joined", "proofs ended", "-"]
     );
 }
