@@ -12,8 +12,8 @@ use super::stop::Stop;
 
 /// How often it is looked at where the backup itself does not grow: others write too.
 const PAUSE: Duration = Duration::from_secs(1);
-/// After how many bytes of the backup it is looked at again.
-const STEP: u64 = 16 << 20;
+/// After how many bytes of the backup it is looked at again: half of what is left above the floor, within these.
+const STEPS: [u64; 2] = [64 << 10, 16 << 20];
 
 /// The least that stays free, and the most that is asked for: some of PostgreSQL's WAL.
 const LEAST: u64 = 256 << 20;
@@ -36,6 +36,11 @@ impl Space {
     /// Whether there is less than that.
     pub fn is_short(self) -> bool {
         self.free < self.floor()
+    }
+
+    /// How much may be written before it is looked at again.
+    fn step(self) -> u64 {
+        (self.free.saturating_sub(self.floor()) / 2).clamp(STEPS[0], STEPS[1])
     }
 }
 
@@ -129,10 +134,11 @@ pub struct Watched<W> {
 impl<W: Write> Write for Watched<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.left == 0 {
-            if let Some(shortage) = self.room.shortage(&self.place) {
-                return Err(io::Error::other(shortage));
+            let space = self.room.of(&self.place);
+            if let Some(space) = space.filter(|space| space.is_short()) {
+                return Err(io::Error::other(Shortage { place: self.place.clone(), space }));
             }
-            self.left = STEP;
+            self.left = space.map_or(STEPS[1], Space::step);
         }
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         let written = self.inner.write(&bytes[..most])?;
@@ -187,7 +193,7 @@ mod tests {
             }
         };
         let shortage = error.get_ref().and_then(|why| why.downcast_ref::<Shortage>()).expect("a shortage");
-        assert!(shortage.space.free < 256 << 20 && shortage.space.free >= (256 << 20) - 2 * STEP);
+        assert!(shortage.space.free < 256 << 20 && shortage.space.free >= (256 << 20) - STEPS[0]);
         assert!(shortage.to_string().contains("256.0 MiB must stay"), "{shortage}");
     }
 

@@ -94,6 +94,7 @@ where
     result
 }
 
+/// What happens to a run stands in the log from its beginning to its end: under cron nobody sees it otherwise.
 fn note(context: &Context, occasion: &Occasion, level: Level, what: &str) {
     log::line(context, occasion.tier(), level, &format!("{}: {what}", context.title(occasion)));
 }

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 use crate::datastores::blobdb::settings::Blobdb;
 use crate::datastores::couchdb::settings::Couchdb;
+use crate::datastores::elasticsearch::settings::Elasticsearch;
 use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
@@ -57,6 +58,7 @@ pub struct Settings {
     pub postgresql: Postgresql,
     pub couchdb: Couchdb,
     pub blobdb: Blobdb,
+    pub elasticsearch: Elasticsearch,
     pub files: Vec<Files>,
     pub inventory: Inventory,
     pub vault: Vault,
@@ -265,6 +267,8 @@ pub struct Logins {
     pub replication: Option<Login>,
     /// `COUCH_USERNAME` and `COUCH_PASSWORD`.
     pub couch: Option<Login>,
+    /// `elasticsearch`: where it asks who is there.
+    pub elasticsearch: Option<Login>,
 }
 
 /// User and password at the mail server.
@@ -286,8 +290,8 @@ impl Secrets {
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
         let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
-        let Logins { backup, replication, couch } = &self.logins;
-        let logins = [backup, replication, couch].into_iter().flatten();
+        let Logins { backup, replication, couch, elasticsearch } = &self.logins;
+        let logins = [backup, replication, couch, elasticsearch].into_iter().flatten();
         let logins = logins.flat_map(|login| [&login.username, &login.password]);
         keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure).chain(logins)
     }

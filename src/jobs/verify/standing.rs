@@ -103,6 +103,12 @@ impl Standing {
         }
     }
 
+    /// The backups whose evidence stays when they go: the last proven, and the one that was condemned since.
+    pub fn names(&self) -> Vec<String> {
+        let proven = self.proven.iter().map(|one| one.name.clone());
+        proven.chain(self.condemned.iter().map(|one| one.name.clone())).collect()
+    }
+
     /// Whether nothing is wrong with the proofs that there are.
     pub fn is_good(&self) -> bool {
         self.condemned.is_none() && self.unmade.is_none()
@@ -126,7 +132,9 @@ impl Standing {
 /// What the evidence here says of the job's datastore.
 pub fn of(context: &Context, unmade: Option<&Failed>) -> Standing {
     let mut evidence = evidence::all(&context.directory()).unwrap_or_default();
-    evidence.retain(|one| one.concerns(&context.job.environment, &context.job.datastore));
+    // What a person labelled no schedule promised.
+    evidence
+        .retain(|one| one.tier.is_some() && one.concerns(&context.job.environment, &context.job.datastore));
     Standing::of(&evidence, unmade)
 }
 

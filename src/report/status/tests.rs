@@ -1,7 +1,7 @@
 //! What the table looks like: wide and narrow, all well and not, with colour and without.
 
 use super::*;
-use crate::freshness::{Freshness, Newest};
+use crate::freshness::{Freshness, Newest, PlaceFreshness, State, TierFreshness};
 use crate::jobs::tell::Watch;
 use crate::jobs::verify::{Condemned, Proven, Standing};
 use crate::vocab::Tier;
@@ -46,6 +46,7 @@ fn report(host: &str, datastore: &str, tiers: Vec<TierFreshness>) -> CheckReport
         bucket: Some("dimagi-production-backups".parse().expect("a name")),
         freshness: Freshness { tiers, objectives: Vec::new() },
         old_entries: Vec::new(),
+        lost: Vec::new(),
         verified: Some(proven.at),
         proofs: Standing { proven: Some(proven), ..Standing::default() },
         last_failure: None,

@@ -57,7 +57,7 @@ impl History {
         let (memory, news) = after(&self.memory, event, now);
         self.memory = memory;
         for (about, news) in news {
-            assert_eq!(about, About::Backups);
+            assert_eq!(about, About::Backups, "nothing is verified here");
             match news {
                 News::Began(_) => assert!(!std::mem::replace(&mut self.open, true), "told twice"),
                 News::Joined(_, joined) => panic!("that backups are late is one matter: {joined:?}"),
@@ -136,6 +136,7 @@ impl History {
             bucket: None,
             freshness: judge(&facts),
             old_entries: Vec::new(),
+            lost: Vec::new(),
             verified: None,
             proofs: Default::default(),
             last_failure: None,

@@ -94,3 +94,18 @@ async fn somebody_else_who_fills_the_disk_stops_the_backup() {
     assert!(error.message.contains("100.0 MiB free, and 1.0 GiB must stay"), "{error}");
     assert_eq!(host.files(), ["last-failure.json"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_all_the_same_is_free_again_afterwards() {
+    let mut host = Host::new(Method::Plain);
+    let Some(_volume) = Volume::mount(&host.context.directory(), 16) else { return };
+    // A volume that nobody says anything about.
+    host.context.room = Room::new(|_| None);
+    let error = jobs::backup_with(&host.context, Tier::Daily, Made::open(40 * MIB, End::Whole))
+        .await
+        .expect_err("there is no room");
+    assert!(error.stage == Stage::Dump && error.message.contains("No space left on device"), "{error}");
+    let free = Room::default().of(&host.context.directory()).expect("room").free;
+    assert!(free > 14 * MIB, "nothing partial is left: {free}");
+    assert_eq!(host.files(), ["last-failure.json"]);
+}

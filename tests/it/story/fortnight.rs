@@ -96,7 +96,7 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
         assert_eq!(backups["proofs"]["proven"]["at"], "2026-11-29T04:30:00Z", "{backups:#}");
     }
     stage.reconcile("list postgresql").exits(0).says(&["2026-12-05 01:00", "newest"]);
-    stage.reconcile("list couchdb").exits(0).says(&["couchdb_daily"]);
+    stage.reconcile("list couchdb").exits(0).says(&["2026-12-05 01:00", "daily"]);
 
     // What happened stands in the log, each run under a name of its own, which its manifest has too.
     let log = fs::read_to_string(stage.on_host("/var/log/reconcile.log")).expect("a log");
