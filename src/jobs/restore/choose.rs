@@ -29,6 +29,14 @@ pub enum Wanted {
 }
 
 impl Wanted {
+    /// What is proven where nobody names a backup: the newest of the schedules.
+    pub(in crate::jobs) fn to_prove(&self) -> &Wanted {
+        match self {
+            Wanted::Newest => &Wanted::NewestScheduled,
+            other => other,
+        }
+    }
+
     /// As the command line says it; a name goes before an instant.
     pub fn of(name: Option<&str>, before: Option<DateTime<Utc>>) -> Wanted {
         match (name, before) {
@@ -117,8 +125,7 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
         }
     }
     let what = match wanted {
-        Wanted::Newest => "there is no backup to restore".to_owned(),
-        Wanted::NewestScheduled => "there is no backup of a schedule".to_owned(),
+        Wanted::Newest | Wanted::NewestScheduled => "there is no backup to restore".to_owned(),
         Wanted::Named(name) => format!("there is no backup {name}"),
         Wanted::Before(instant) => {
             format!("there is no backup that was whole before {}", instant.format("%Y-%m-%d %H:%M:%S UTC"))

@@ -17,7 +17,7 @@ pub async fn acceptable(
     wanted: &Wanted,
 ) -> Result<Option<Evidence>, JobError> {
     let place = directory::find(context)?;
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let chosen = Box::pin(choose(context, earlier, wanted.to_prove())).await?;
     let found = Evidence::read(&place, &chosen.name).filter(|found| {
         let same_bytes = chosen.known.sha256.as_ref().is_none_or(|known| *known == found.sha256);
         found.is_acceptable()
@@ -49,7 +49,7 @@ pub async fn accept(
         )
         .help("see the reasons; restore or prove another backup"));
     }
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let chosen = Box::pin(choose(context, earlier, wanted.to_prove())).await?;
     let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
     if !is_shown || Evidence::read(&place, &shown.name).as_ref() != Some(shown) {
         return Err(JobError::new(Stage::Prove, format!("{} is not what was shown any more", shown.name))

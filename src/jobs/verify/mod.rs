@@ -66,11 +66,7 @@ pub async fn verify(
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     let began = context.clock.now();
-    let wanted = match wanted {
-        Wanted::Newest => &Wanted::NewestScheduled,
-        other => other,
-    };
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let chosen = Box::pin(choose(context, earlier, wanted.to_prove())).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
         .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
