@@ -39,7 +39,11 @@ pub fn read(context: &Context) -> Option<Kept> {
     let place = context.directory();
     kept(&place.join(file(context))).or_else(|| {
         let mut proofs = evidence::all(&place).ok()?;
-        proofs.retain(|one| one.is_proof() && one.concerns(&context.job.environment, &context.job.datastore));
+        proofs.retain(|one| {
+            one.is_proof()
+                && one.label.is_none()
+                && one.concerns(&context.job.environment, &context.job.datastore)
+        });
         proofs.sort_by_key(|one| one.ended);
         proofs.iter().fold(None, |kept, proof| Some(raised(kept.as_ref(), proof)))
     })
@@ -64,6 +68,7 @@ pub fn measure_of(context: &Context, kept: Option<&Kept>, taken: Option<DateTime
     let mut before = evidence::all(&context.directory()).ok()?;
     before.retain(|one| {
         one.is_proof()
+            && one.label.is_none()
             && one.concerns(&context.job.environment, &context.job.datastore)
             && one.taken.zip(taken).is_some_and(|(of, taken)| of < taken)
     });

@@ -118,13 +118,14 @@ pub async fn verify(
             (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
         }
     }
-    // What a person labelled may be of long ago: nothing is measured by it.
-    if evidence.is_proof() && evidence.label.is_none() {
+    if evidence.is_proof() {
         // What was accepted of these very bytes stays known.
         let before = Evidence::read(&place, &evidence.name);
         evidence.accepted =
             before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
-        if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+        // What a person labelled may be of long ago: nothing is measured by it.
+        let counts = evidence.label.is_none();
+        if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
             keep(context, &measure::raised(kept.as_ref(), &evidence))?;
         }
     }
