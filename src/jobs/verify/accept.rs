@@ -1,14 +1,14 @@
 //! A loss that somebody answers for: the only thing that lowers the measure.
 
 use super::evidence::{Accepted, Evidence};
-use super::{keep, measure, note, record};
+use super::{chosen, keep, measure, note, record};
 use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::directory;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::list::Earlier;
 use crate::jobs::lock;
-use crate::jobs::restore::{Wanted, choose};
+use crate::jobs::restore::Wanted;
 
 /// The backup that is wanted, and what was last found in it, where that is a loss which somebody may accept.
 pub async fn acceptable(
@@ -17,7 +17,7 @@ pub async fn acceptable(
     wanted: &Wanted,
 ) -> Result<Option<Evidence>, JobError> {
     let place = directory::find(context)?;
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let chosen = Box::pin(chosen(context, earlier, wanted)).await?;
     let found = Evidence::read(&place, &chosen.name).filter(|found| {
         let same_bytes = chosen.known.sha256.as_ref().is_none_or(|known| *known == found.sha256);
         found.is_acceptable()
@@ -49,7 +49,7 @@ pub async fn accept(
         )
         .help("see the reasons; restore or prove another backup"));
     }
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let chosen = Box::pin(chosen(context, earlier, wanted)).await?;
     let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
     if !is_shown || Evidence::read(&place, &shown.name).as_ref() != Some(shown) {
         return Err(JobError::new(Stage::Prove, format!("{} is not what was shown any more", shown.name))
@@ -63,7 +63,8 @@ pub async fn accept(
         ..shown.clone()
     };
     let kept = measure::read(context);
-    if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+    let counts = evidence.label.is_none();
+    if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
         keep(context, &measure::accept(&evidence, &accepted))?;
     }
     record(&place, &chosen, &evidence).await?;

@@ -63,11 +63,7 @@ pub async fn verify(
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
     let began = context.clock.now();
-    let wanted = match wanted {
-        Wanted::Newest => &Wanted::NewestScheduled,
-        other => other,
-    };
-    let chosen = Box::pin(choose(context, earlier, wanted)).await?;
+    let chosen = Box::pin(chosen(context, earlier, wanted)).await?;
     let around = scratch
         .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
         .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
@@ -132,6 +128,15 @@ pub async fn verify(
     record(&place, &chosen, &evidence).await?;
     note(context, &evidence);
     Ok(evidence)
+}
+
+/// The backup that is wanted: without more words the newest of the schedules.
+async fn chosen(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> Result<Chosen, JobError> {
+    let wanted = match wanted {
+        Wanted::Newest => &Wanted::NewestScheduled,
+        other => other,
+    };
+    Box::pin(choose(context, earlier, wanted)).await
 }
 
 fn note(context: &Context, evidence: &Evidence) {
