@@ -164,7 +164,7 @@ fn plant(tree: &Path) -> u64 {
         while (content.len() as u64) < size {
             match number % 2 {
                 0 => content.extend(random().to_le_bytes()),
-                _ => write!(content, "{{\"case_id\": \"{:x}\", \"owner\": {}}}\n", random(), random() % 97)
+                _ => writeln!(content, "{{\"case_id\": \"{:x}\", \"owner\": {}}}", random(), random() % 97)
                     .expect("written"),
             }
         }

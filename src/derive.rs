@@ -3,7 +3,6 @@
 //! Place on the data's path: between settings and plan. Must never look at reality: the same settings give the same
 //! ids and resources, on whatever day and machine.
 
-mod awaiting;
 mod identities;
 pub mod permissions;
 mod watching;
@@ -33,10 +32,6 @@ pub fn desired(settings: &Settings) -> Desired {
     derivation.hold_unsupported();
     for datastore in settings.backed_up() {
         derivation.backed_up(datastore);
-    }
-    let is_carried_out = |name: &str| settings.backed_up().any(|one| one.backed().datastore.as_str() == name);
-    for summary in settings.datastores().iter().filter(|summary| !is_carried_out(&summary.name)) {
-        derivation.awaiting(summary);
     }
     derivation.declared_buckets();
     derivation.identities();
@@ -97,6 +92,17 @@ impl Derivation<'_> {
         for piece in pieces {
             self.piece(piece, &backed.datastore, backed.switch.clone());
         }
+    }
+
+    /// Nobody runs what is switched on.
+    fn no_host(&mut self, datastore: &Datastore, switch: Option<&Place>, hosts_from: &str) {
+        let since = switch.map(|place| format!(" since {place}")).unwrap_or_default();
+        self.held.push(HeldBefore {
+            id: Id::cloud(Kind::Datastore, datastore.as_str()),
+            code: HeldCode::NoHost,
+            why: format!("on{since}, but no host is in {hosts_from}: nothing is backed up"),
+            datastore: Some(datastore.clone()),
+        });
     }
 
     fn terms<'a>(&'a self, regions: &'a BTreeMap<BucketName, RegionName>) -> JobTerms<'a> {
@@ -299,6 +305,11 @@ fn login_digests(vault: &Vault) -> BTreeMap<String, SecretDigest> {
         (job_file::SECRET_BACKUP_USERNAME, job_file::SECRET_BACKUP_PASSWORD, &logins.backup),
         (job_file::SECRET_REPLICATION_USERNAME, job_file::SECRET_REPLICATION_PASSWORD, &logins.replication),
         (job_file::SECRET_COUCH_USERNAME, job_file::SECRET_COUCH_PASSWORD, &logins.couch),
+        (
+            job_file::SECRET_ELASTICSEARCH_USERNAME,
+            job_file::SECRET_ELASTICSEARCH_PASSWORD,
+            &logins.elasticsearch,
+        ),
     ];
     let pairs = named.into_iter().filter_map(|(username, password, login)| {
         let login = login.as_ref()?;

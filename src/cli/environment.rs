@@ -67,7 +67,11 @@ pub async fn connect(global: &Global, place: &Place, settings: &Settings) -> Liv
     let environment = settings.environment.clone();
     let world = LiveWorld::connect(environment, aws.await, hosts, secrets, parallel, place.clock()).await;
     let previous = settings.backups.declared.previous_names.iter().map(|one| one.name.clone());
-    world.with_job_key(job_key).with_previous(previous)
+    let elasticsearch = match &settings.vault {
+        Vault::Open { secrets, .. } => secrets.logins.elasticsearch.clone(),
+        Vault::Absent | Vault::Locked { .. } => None,
+    };
+    world.with_job_key(job_key).with_elasticsearch(elasticsearch).with_previous(previous)
 }
 
 /// Looks at reality and compares: the plan with everything that it would lose.

@@ -120,6 +120,7 @@ fn way(name: &HostName, host: &InventoryHost, known_hosts: Option<&PathBuf>) -> 
 fn folder(sandbox: &Sandbox, name: &HostName) -> Reach {
     // Whoever plays in the sandbox is its cron.
     let mut folder = Folder::new(sandbox.host_dir(name), Some(sandbox.tripwire())).dated_by(sandbox.clock());
+    folder = folder.served_by(sandbox.elasticsearch(name).network());
     if let Ok(program) = std::env::current_exe() {
         folder = folder.played_by(Player {
             program,

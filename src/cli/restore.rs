@@ -12,8 +12,8 @@ use super::run::block_on;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output, prompt};
 use crate::datastores::couchdb::job::Address;
-use crate::jobs::Context;
-use crate::jobs::restore::{self, Ready, Url};
+use crate::jobs::restore::{self, Url};
+use crate::jobs::{Context, snapshot};
 use crate::report;
 use crate::vocab::{Datastore, Login, Secret};
 
@@ -26,7 +26,8 @@ pub struct Restore {
     #[command(flatten)]
     pub which: Which,
 
-    /// Restore into this directory, which is empty or not there yet, and leave the present data alone
+    /// Restore into this directory, which is empty or not there yet, and leave the present data alone; of Elasticsearch: what
+    /// stands before the names of the restored indices
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
 
@@ -83,6 +84,9 @@ impl Restore {
         if self.after_start {
             return Box::pin(self.settle(place, context, out)).await;
         }
+        if snapshot::is_of(&context) {
+            return self.snapshot(place, &context, datastore, out).await;
+        }
         let earlier = Box::pin(host.earlier(job_file, datastore)).await?;
         let to = match &self.to {
             Some(to) => Some(std::path::absolute(to).map_err(|error| Failure::usage(error.to_string()))?),
@@ -94,7 +98,7 @@ impl Restore {
             out.result(&report::restore::ready(&ready, datastore, &context.job.host));
         }
         if ready.in_place {
-            self.agreed(&ready)?;
+            self.agreed(&ready.chosen.name, &ready.home.display().to_string())?;
         }
         let restored = Box::pin(ready.carry_out(&context)).await?;
         match out.format() {
@@ -131,8 +135,7 @@ impl Restore {
     }
 
     /// The present data is replaced only by somebody who says by which backup.
-    fn agreed(&self, ready: &Ready) -> Result<(), Failure> {
-        let name = &ready.chosen.name;
+    fn agreed(&self, name: &str, what: &str) -> Result<(), Failure> {
         let refused = |why: String| Failure::Refused {
             message: format!("{why}: nothing was touched"),
             help: Some(format!("add --confirm {name}, or --to DIR to restore it elsewhere")),
@@ -147,7 +150,7 @@ impl Restore {
             return Err(refused("there is no terminal to ask on".to_owned()));
         }
         let mut stderr = std::io::stderr().lock();
-        let asked = format!("\nTo replace {}, type the backup's name: ", ready.home.display());
+        let asked = format!("\nTo replace {what}, type the backup's name: ");
         let _ = stderr.write_all(asked.as_bytes()).and_then(|()| stderr.flush());
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);
@@ -155,6 +158,37 @@ impl Restore {
             true => Ok(()),
             false => Err(refused("the name was not typed".to_owned())),
         }
+    }
+
+    /// Indices of Elasticsearch, over those that are there or beside them.
+    async fn snapshot(
+        &self,
+        place: &Place,
+        context: &Context,
+        datastore: &Datastore,
+        out: &mut Output,
+    ) -> Result<Exit, Failure> {
+        let wanted = self.which.wanted();
+        let prefix = match self.to.as_deref().map(|to| to.to_str()) {
+            Some(None) => {
+                return Err(Failure::usage("--to: what stands before names of indices is plain text"));
+            }
+            prefix => prefix.flatten(),
+        };
+        let ready = Box::pin(snapshot::prepare(context, &wanted, prefix)).await?;
+        if out.format() == Format::Text {
+            out.result(&place.banner());
+            out.result(&report::snapshot::ready(&ready, datastore, &context.job.host));
+        }
+        if ready.in_place() {
+            self.agreed(&ready.name, "what these indices hold")?;
+        }
+        let restored = Box::pin(ready.carry_out(context)).await?;
+        match out.format() {
+            Format::Json => out.json(&report::snapshot::restored_json(&restored)),
+            _ => out.result(&report::snapshot::restored(&restored)),
+        }
+        Ok(Exit::Ok)
     }
 
     async fn of_url(&self, place: &Place, out: &mut Output) -> Result<Exit, Failure> {

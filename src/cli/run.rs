@@ -7,8 +7,7 @@ use super::place::Place;
 use super::stop::Stop;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Format, Global, Output};
-use crate::jobs;
-use crate::jobs::Context;
+use crate::jobs::{self, Context, snapshot};
 use crate::report;
 use crate::vocab::{JobCommand, JobKind, Label, Occasion, Tier};
 
@@ -102,6 +101,9 @@ impl Run {
             Box::pin(host.context(self.command.job_file.as_deref(), &self.command.datastore)).await?;
         let occasion = self.occasion(&context)?;
         Stop::of_job(context.stop.clone());
+        if snapshot::is_of(&context) {
+            return self.snapshot(host, &context, &occasion, global, out).await;
+        }
         let result = Box::pin(jobs::backup(&context, occasion)).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
@@ -130,6 +132,36 @@ impl Run {
             ))),
             None => Ok(Occasion::Label { label, keep_until: self.keep_until }),
         }
+    }
+
+    /// A store makes its snapshot itself.
+    async fn snapshot(
+        &self,
+        host: &Surroundings,
+        context: &Context,
+        occasion: &Occasion,
+        global: &Global,
+        out: &mut Output,
+    ) -> Result<Exit, Failure> {
+        let Occasion::Tier(tier) = occasion else {
+            return Err(Failure::usage(format!(
+                "{} makes snapshots, which have no labels here; `run backup {}` makes one of the schedule's",
+                self.command.datastore, self.command.datastore
+            )));
+        };
+        let result = Box::pin(snapshot::snapshot(context, *tier)).await;
+        match (result, global.output) {
+            (Ok(report), Format::Json) => out.json(&report::snapshot::snapshot_json(&report)),
+            (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
+            (Ok(report), _) => out.result(&report::snapshot::snapshot(&report)),
+            (Err(error), format) => {
+                if format == Format::Json {
+                    out.json(&report::jobs::failure_json(&error));
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(Exit::Ok)
     }
 }
 

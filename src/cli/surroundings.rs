@@ -19,6 +19,7 @@ use crate::datastores::tree::job::Elsewhere;
 use crate::jobs::job_file::{self, AccessKey, Loaded};
 use crate::jobs::log::{About, Level, Log};
 use crate::jobs::room::Room;
+use crate::jobs::snapshot::ElasticsearchReach;
 use crate::jobs::{self, Channels, Context, Earlier, JobError, Store};
 use crate::settings::{Secrets, Settings, Vault};
 use crate::vocab::{AccountId, BucketName, Datastore, HostName, NameError, RegionName};
@@ -43,6 +44,7 @@ pub struct Surroundings {
     /// The clients' settings without keys or endpoint, and the clock.
     pub aws: AwsSettings,
     pub postgresql: Connection,
+    pub elasticsearch: ElasticsearchReach,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
     /// Whether there is a PostgreSQL to ask: a sandbox may play none.
@@ -64,6 +66,7 @@ impl Surroundings {
                 root: PathBuf::from("/"),
                 aws: place.aws(),
                 postgresql: Connection::default(),
+                elasticsearch: ElasticsearchReach::default(),
                 elsewhere: Elsewhere::Ssh { config: None },
                 has_server: true,
                 log: Log::machine(),
@@ -77,6 +80,10 @@ impl Surroundings {
                     hostname: host.to_string(),
                     root: sandbox.host_dir(host),
                     elsewhere: Elsewhere::Folders(sandbox.hosts_dir()),
+                    elasticsearch: ElasticsearchReach {
+                        network: Some(sandbox.elasticsearch(host).network()),
+                        ..ElasticsearchReach::default()
+                    },
                     aws: place.aws(),
                     has_server: server.is_some(),
                     postgresql: server.map_or_else(Connection::default, |server| Connection {
@@ -126,6 +133,10 @@ impl Surroundings {
             None => None,
         };
         Ok(Context {
+            elasticsearch: ElasticsearchReach {
+                login: logins.elasticsearch.clone(),
+                ..self.elasticsearch.clone()
+            },
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             log: self.log.clone(),
             channels: Channels { secrets: alerts, outbox: self.outbox.clone(), sendmail: None },
@@ -153,6 +164,7 @@ impl Surroundings {
             store,
             postgresql: self.postgresql.clone(),
             couchdb: couchdb::Server::default(),
+            elasticsearch: self.elasticsearch.clone(),
             elsewhere: self.elsewhere.clone(),
             stop: jobs::Stop::of_process(),
             patience: jobs::PATIENCE,

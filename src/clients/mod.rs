@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod aws_error;
+pub mod elasticsearch;
 pub mod host;
 pub mod http;
 pub mod journal;
@@ -12,3 +13,4 @@ pub mod machine;
 pub mod mail;
 pub mod ping;
 pub mod process;
+pub mod service;

@@ -4,12 +4,13 @@
 
 pub mod archive;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::dump::{Dump, DumpError, Scratch};
 use super::job_file::Source;
 use super::postgresql::job::Connection;
-use super::restore::{Parcel, Restore};
+use super::restore::{Built, Parcel, Restore, Services};
 use super::tree::job::{Elsewhere, TreeRestore};
 use super::{couchdb, postgresql, tree};
 
@@ -44,6 +45,7 @@ pub fn open(source: &Source, around: &Around, scratch: Scratch) -> Result<Box<dy
     match source {
         Source::Postgresql(source) => postgresql::job::open(source, &around.postgresql, scratch),
         Source::Couchdb(source) => couchdb::job::open(source, around),
+        Source::Elasticsearch(_) => Err(no_stream()),
         Source::Tree(source) => tree::job::open(source, around),
     }
 }
@@ -55,13 +57,20 @@ pub fn try_out(source: &Source, around: &Around) -> Result<String, DumpError> {
             postgresql::job::try_out(source, &around.postgresql, &around.inside(&around.directory))
         }
         Source::Couchdb(source) => couchdb::job::try_out(source, around),
+        Source::Elasticsearch(_) => Err(no_stream()),
         Source::Tree(source) => tree::job::try_out(source, around),
     }
+}
+
+/// Elasticsearch makes its snapshots itself, and no stream comes of it.
+fn no_stream() -> DumpError {
+    DumpError::new("Elasticsearch makes its snapshots itself: there is nothing to read")
 }
 
 /// How `source` takes a backup back.
 pub fn restore(source: &Source, around: &Around, parcel: Parcel) -> Box<dyn Restore> {
     match source {
+        Source::Elasticsearch(_) => Box::new(NoFiles),
         Source::Postgresql(_) => {
             Box::new(postgresql::job::PostgresqlRestore::new(parcel, &around.postgresql))
         }
@@ -85,6 +94,32 @@ pub async fn after_start(source: &Source, around: &Around) -> Option<Result<Stri
         Source::Couchdb(_) => {
             Some(Box::pin(couchdb::job::after_start(around)).await.map(|done| done.words()))
         }
-        Source::Postgresql(_) | Source::Tree(_) => None,
+        Source::Postgresql(_) | Source::Tree(_) | Source::Elasticsearch(_) => None,
+    }
+}
+
+/// What has no files of its own on this host.
+struct NoFiles;
+
+impl Restore for NoFiles {
+    fn home(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn in_use(&self, _: &Path) -> Option<String> {
+        None
+    }
+
+    fn services(&self, _: &Path) -> Services {
+        Services::default()
+    }
+
+    fn build(
+        &mut self,
+        _: &mut (dyn Read + Send),
+        _: &Path,
+        _: &Path,
+    ) -> Result<(Vec<Built>, Vec<String>), DumpError> {
+        Err(no_stream())
     }
 }

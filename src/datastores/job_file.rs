@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::couchdb::settings::CouchdbSource;
+use super::elasticsearch::settings::ElasticsearchSource;
 use super::postgresql::settings::PostgresqlSource;
 use super::prove::SqlCheck;
 use super::tree::settings::TreeSource;
@@ -39,6 +40,9 @@ pub const SECRET_REPLICATION_PASSWORD: &str = "replication_password";
 /// Members of `secrets`: CouchDB's administrator, who names the node anew after a restore.
 pub const SECRET_COUCH_USERNAME: &str = "couch_username";
 pub const SECRET_COUCH_PASSWORD: &str = "couch_password";
+/// Members of `secrets`: as whom Elasticsearch is asked.
+pub const SECRET_ELASTICSEARCH_USERNAME: &str = "elasticsearch_username";
+pub const SECRET_ELASTICSEARCH_PASSWORD: &str = "elasticsearch_password";
 
 /// What a job needs to know. Member names below `keep` are judged by the plan: less is destructive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +182,7 @@ pub struct Services {
 pub enum Source {
     Postgresql(PostgresqlSource),
     Couchdb(CouchdbSource),
+    Elasticsearch(ElasticsearchSource),
     Tree(TreeSource),
 }
 
@@ -186,6 +191,7 @@ impl Source {
     pub fn method(&self) -> &'static str {
         match self {
             Source::Postgresql(source) => source.method.name(),
+            Source::Elasticsearch(_) => "snapshot",
             Source::Couchdb(_) | Source::Tree(_) => "tree",
         }
     }
@@ -200,6 +206,7 @@ impl Source {
                 SECRET_REPLICATION_PASSWORD,
             ],
             Source::Couchdb(_) => &[SECRET_COUCH_USERNAME, SECRET_COUCH_PASSWORD],
+            Source::Elasticsearch(_) => &[SECRET_ELASTICSEARCH_USERNAME, SECRET_ELASTICSEARCH_PASSWORD],
             Source::Postgresql(_) | Source::Tree(_) => &[],
         }
     }

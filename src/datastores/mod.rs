@@ -8,6 +8,7 @@ pub mod backed;
 pub mod blobdb;
 pub mod couchdb;
 pub mod dump;
+pub mod elasticsearch;
 pub mod files;
 pub mod job;
 pub mod job_file;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::backed::Backed;
 use self::blobdb::settings::Blobdb;
 use self::couchdb::settings::Couchdb;
+use self::elasticsearch::settings::Elasticsearch;
 use self::files::settings::Files;
 use self::postgresql::settings::Postgresql;
 use crate::resources::{Resource, host_file};
@@ -34,6 +36,7 @@ pub enum BackedUp<'a> {
     Postgresql(&'a Postgresql),
     Couchdb(&'a Couchdb),
     Blobdb(&'a Blobdb),
+    Elasticsearch(&'a Elasticsearch),
     Files(&'a Files),
 }
 
@@ -44,6 +47,7 @@ impl<'a> BackedUp<'a> {
             BackedUp::Postgresql(own) => &own.backed,
             BackedUp::Couchdb(own) => &own.backed,
             BackedUp::Blobdb(own) => &own.backed,
+            BackedUp::Elasticsearch(own) => &own.backed,
             BackedUp::Files(own) => &own.backed,
         }
     }
@@ -54,6 +58,7 @@ impl<'a> BackedUp<'a> {
             BackedUp::Postgresql(own) => postgresql::desired::pieces(own, terms),
             BackedUp::Couchdb(own) => couchdb::desired::pieces(own, terms),
             BackedUp::Blobdb(own) => blobdb::desired::pieces(own, terms),
+            BackedUp::Elasticsearch(own) => elasticsearch::desired::pieces(own, terms),
             BackedUp::Files(own) => files::desired::pieces(own, terms),
         }
     }

@@ -206,6 +206,8 @@ pub enum Matter {
     Small,
     /// A backup is hidden in the bucket.
     Hidden,
+    /// What was whole is gone, or leads elsewhere.
+    Lost,
     /// A clock is wrong.
     Clock,
     /// No proof in time.

@@ -74,6 +74,10 @@ impl Matter {
             Matter::Hidden => {
                 "find out who wrote the marker; the backup is still in the bucket, and comes back without it"
             }
+            Matter::Lost => {
+                "find out who took it away or changed where the repository leads; if it was you, the next backup settles it, \
+                 and removing NAME.snapshot.json in the job's directory at once"
+            }
             Matter::Clock => "set the clock of the host; the backup counts once its time has come",
             Matter::Unproven => "prove one with `reconcile verify`",
             Matter::Condemned => {

@@ -11,6 +11,7 @@ use super::Stop;
 use super::job_file::AlertSecrets;
 use super::log::Log;
 use super::room::Room;
+use super::snapshot::ElasticsearchReach;
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::job::{Around, below};
 use crate::datastores::job_file::JobFile;
@@ -34,6 +35,8 @@ pub struct Context {
     pub store: Option<Store>,
     pub postgresql: Connection,
     pub couchdb: couchdb::Server,
+    /// How the clusters of Elasticsearch are reached.
+    pub elasticsearch: ElasticsearchReach,
     /// How other hosts are reached.
     pub elsewhere: Elsewhere,
     /// Whether somebody says that the job is to end.

@@ -15,6 +15,8 @@ pub enum Stage {
     Lock,
     Space,
     Dump,
+    /// A store makes its snapshot.
+    Snapshot,
     Seal,
     Upload,
     ReadBack,
@@ -39,6 +41,7 @@ impl fmt::Display for Stage {
             Stage::Lock => "lock",
             Stage::Space => "space",
             Stage::Dump => "dump",
+            Stage::Snapshot => "snapshot",
             Stage::Seal => "seal",
             Stage::Upload => "upload",
             Stage::ReadBack => "read back",

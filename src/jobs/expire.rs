@@ -66,8 +66,7 @@ pub fn fates(directory: &Path, series: &Series, context: &Context) -> io::Result
 pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<Expired>> {
     let mut gone = Vec::new();
     // When a backup was last proven, and that one was condemned since, is told however long they are gone.
-    let Standing { proven, condemned, .. } = Standing::of(&verify::all(directory)?, None);
-    let told = [proven.map(|one| one.name), condemned.map(|one| one.name)];
+    let told = Standing::of(&verify::all(directory)?, None).names();
     for (backup, fate) in fates(directory, series, context)? {
         let Fate::Removed { since } = fate else { continue };
         let file = directory.join(&backup.file);
@@ -78,7 +77,7 @@ pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<V
         }
         // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
         directory::remove(&noted)?;
-        if !told.iter().flatten().any(|name| *name == backup.file) {
+        if !told.contains(&backup.file) {
             directory::remove(&directory.join(Evidence::file(&backup.file)))?;
         }
         directory::remove(&file)?;

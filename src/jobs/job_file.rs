@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 use super::error::{JobError, Stage};
 use crate::datastores::job_file::{
     JobFile, OLDEST, SECRET_ACCESS_KEY, SECRET_BACKUP_PASSWORD, SECRET_BACKUP_USERNAME,
-    SECRET_COUCH_PASSWORD, SECRET_COUCH_USERNAME, SECRET_PING_FAILURE, SECRET_PING_SUCCESS,
-    SECRET_REPLICATION_PASSWORD, SECRET_REPLICATION_USERNAME, SECRET_SECRET_KEY, SECRET_SMTP_PASSWORD,
-    SECRET_SMTP_USERNAME, VERSION,
+    SECRET_COUCH_PASSWORD, SECRET_COUCH_USERNAME, SECRET_ELASTICSEARCH_PASSWORD,
+    SECRET_ELASTICSEARCH_USERNAME, SECRET_PING_FAILURE, SECRET_PING_SUCCESS, SECRET_REPLICATION_PASSWORD,
+    SECRET_REPLICATION_USERNAME, SECRET_SECRET_KEY, SECRET_SMTP_PASSWORD, SECRET_SMTP_USERNAME, VERSION,
 };
 use crate::vocab::{Login, Secret};
 
@@ -40,6 +40,8 @@ pub struct Logins {
     /// PostgreSQL on another host: to read its files.
     pub replication: Option<Login>,
     pub couch: Option<Login>,
+    /// `None` where it asks nobody.
+    pub elasticsearch: Option<Login>,
 }
 
 /// What alerts need and nobody may see.
@@ -140,6 +142,7 @@ fn logins(secrets: Option<&Value>) -> Result<Logins, String> {
     Ok(Logins {
         backup: login(SECRET_BACKUP_USERNAME, SECRET_BACKUP_PASSWORD)?,
         replication: login(SECRET_REPLICATION_USERNAME, SECRET_REPLICATION_PASSWORD)?,
+        elasticsearch: login(SECRET_ELASTICSEARCH_USERNAME, SECRET_ELASTICSEARCH_PASSWORD)?,
         couch: login(SECRET_COUCH_USERNAME, SECRET_COUCH_PASSWORD)?,
     })
 }

@@ -10,7 +10,7 @@ use super::context::{Context, Store};
 use super::error::{JobError, Stage};
 use super::failure::{self, LastFailure};
 use super::remote::{self, Hidden, Object};
-use super::{directory, expire};
+use super::{directory, expire, snapshot};
 use crate::datastores::names::Series;
 use crate::retention::local::{Because, Fate};
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Label, Tier};
@@ -22,6 +22,9 @@ pub struct Listing {
     pub host: HostName,
     pub directory: String,
     pub bucket: Option<BucketName>,
+    /// The repository of a store that makes its snapshots itself, and where it leads, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     pub backups: Vec<Row>,
     /// The last job that failed, where none has succeeded since.
     pub last_failure: Option<LastFailure>,
@@ -64,6 +67,9 @@ pub struct Row {
     pub earlier_name: Option<Environment>,
     /// Whether every copy that was wanted was proven; `None` where the manifest that would say so is gone.
     pub proven: Option<bool>,
+    /// What a snapshot is that is not whole: `PARTIAL`, `FAILED`, `IN_PROGRESS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// Whether it was restored and found good; `None` where nobody tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<bool>,
@@ -137,6 +143,9 @@ pub async fn list(context: &Context, earlier: &[Earlier]) -> Result<Listing, Job
 
 /// The same, with what each bucket holds besides.
 pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(Listing, Vec<Looked>), JobError> {
+    if snapshot::is_of(context) {
+        return Box::pin(snapshot::listing(context)).await.map(|listing| (listing, Vec::new()));
+    }
     let place = directory::find(context)?;
     let names = &context.job.previous.names;
     let all: Vec<(Option<&Environment>, Series)> = std::iter::once((None, context.series()))
@@ -209,6 +218,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
             }),
             earlier_name: name.cloned(),
             remote: copy,
+            state: None,
         });
     }
     backups.extend(remote.into_iter().map(|object| Row {
@@ -222,6 +232,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         earlier_name: object.earlier_name,
         remote: Some(object.copy),
         proven: None,
+        state: None,
         restored: None,
     }));
     backups.sort_by(|a, b| (b.taken, &b.name).cmp(&(a.taken, &a.name)));
@@ -231,6 +242,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         host: context.job.host.clone(),
         directory: context.job.directory.clone(),
         bucket,
+        repository: None,
         backups,
         last_failure: failure::last(context),
         hidden,

@@ -27,6 +27,7 @@ pub mod restore;
 pub mod room;
 mod sequence;
 mod slice;
+pub mod snapshot;
 mod stop;
 mod stream;
 pub mod tell;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::error::{JobError, Stage};
-use super::{directory, upload};
+use super::{directory, snapshot, upload};
 use crate::datastores::job;
 use crate::datastores::job_file::Source;
 use crate::datastores::names::{Content, Name};
@@ -29,7 +29,11 @@ pub struct Check {
 pub async fn preflight(context: &Context, tier: Tier, has_server: bool) -> Vec<Check> {
     let mut checks = vec![check("directory", writable(context)), check("room", room(context))];
     if has_server || !matches!(context.job.source, Source::Postgresql(_)) {
-        checks.push(check("source", source(context).await));
+        let source = match snapshot::is_of(context) {
+            true => Box::pin(snapshot::try_out(context)).await,
+            false => source(context).await,
+        };
+        checks.push(check("source", source));
     }
     if context.job.upload.is_some() {
         checks.push(check("bucket", Box::pin(bucket(context, tier)).await));

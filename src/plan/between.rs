@@ -83,6 +83,9 @@ impl Comparison<'_> {
     }
 
     fn compare(&mut self, id: &Id, wanted: &Wanted) {
+        if let Some(why) = self.cannot_ask(id) {
+            return self.hold(id, HeldCode::NotReady, why);
+        }
         let absent = Sighting::Unknown("it was not looked at".to_owned());
         let (action, present) = match self.observed.sightings.get(id).unwrap_or(&absent) {
             Sighting::Ours(resource) => (Action::Update, Some(resource)),

@@ -70,6 +70,15 @@ impl Comparison<'_> {
         wanted.fitted(&self.desired.offers, architecture)
     }
 
+    /// Why nobody can ask on a host how a thing is.
+    pub(super) fn cannot_ask(&self, id: &Id) -> Option<&'static str> {
+        let facts = id.host().and_then(|host| self.facts(host))?;
+        let lacks = id.kind() == Kind::SnapshotRepository && facts.curl == Some(false);
+        lacks.then_some(
+            "the program `curl` is not on this host, and Elasticsearch there is asked with it: install it, then plan again",
+        )
+    }
+
     /// What a thing lacks on its host: a cron entry that nothing would run, or whose job lacks something, promises backups
     /// that never come.
     pub(super) fn not_ready(&self, id: &Id, wanted: &Wanted) -> Option<String> {
@@ -96,6 +105,10 @@ fn users(resource: &Resource) -> Vec<&OsUser> {
         Resource::HostDirectory(directory) => vec![&directory.owner],
         Resource::HostFile(file) => vec![&file.owner],
         Resource::Crontab(crontab) => crontab.entries.values().map(|entry| &entry.user).collect(),
-        Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) | Resource::Program(_) => Vec::new(),
+        Resource::Bucket(_)
+        | Resource::Role(_)
+        | Resource::User(_)
+        | Resource::Program(_)
+        | Resource::SnapshotRepository(_) => Vec::new(),
     }
 }

@@ -106,6 +106,7 @@ fn words(facts: &HostFacts) -> Vec<String> {
         clock_ahead,
         identity: _,
         users: _,
+        curl: _,
         postgresql,
         space,
     } = facts;

@@ -11,7 +11,9 @@ use crate::jobs::{
 /// Every backup, newest first, one line each; with `verbose` a second line says its name and the version in the bucket.
 pub fn listing(listing: &Listing, verbose: bool) -> String {
     let mut text = format!("{BOLD}{} on {}{BOLD:#}: {}", listing.datastore, listing.host, listing.directory);
-    if let Some(bucket) = &listing.bucket {
+    if let Some(repository) = &listing.repository {
+        text.push_str(&format!("\n    and the repository {}", one_line(repository)));
+    } else if let Some(bucket) = &listing.bucket {
         text.push_str(&format!("\n    and s3://{bucket}"));
     }
     text.push_str("\n\n");
@@ -88,6 +90,8 @@ fn until(row: &Row) -> String {
 
 fn shown(row: &Row) -> String {
     let proven = match (row.proven, row.restored) {
+        // What is not whole says what it is.
+        (Some(false), _) if row.state.is_some() => row.state.as_deref().unwrap_or_default(),
         (Some(false), _) => "NO",
         (_, Some(true)) => "restored",
         (Some(true), _) => "yes",
@@ -263,6 +267,7 @@ mod tests {
             remote,
             earlier_name: None,
             proven,
+            state: None,
             restored: None,
         };
         let here = |keep, when: Option<&str>| Some(Here { keep, when: when.map(instant) });
@@ -271,6 +276,7 @@ mod tests {
             host: "db1".parse().expect("name"),
             directory: "/opt/data/backups/postgresql".to_owned(),
             bucket: Some("dimagi-production-postgres-backups".parse().expect("name")),
+            repository: None,
             backups: vec![
                 row("2026-11-21T00:14:00Z", here(Keep::Until, Some("2026-11-24T00:14:00Z")), None, Some(false)),
                 row("2026-11-20T00:14:00Z", here(Keep::NewestProven, None), Some(copy(true)), Some(true)),

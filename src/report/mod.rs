@@ -21,6 +21,7 @@ pub mod reference;
 pub mod restore;
 pub mod sarif;
 pub mod settings;
+pub mod snapshot;
 pub mod status;
 pub mod text;
 pub mod times;

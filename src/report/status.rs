@@ -110,6 +110,10 @@ fn wrong(hosts: &[Host]) -> String {
             say(ALARM, &wrong);
             matters.push(matter);
         }
+        for lost in &report.lost {
+            say(ALARM, lost);
+            matters.push(Matter::Lost);
+        }
         for entry in &report.old_entries {
             say(ALARM, &format!("an old cron entry is back and makes the same backups: {entry}"));
             matters.push(Matter::OldEntries);

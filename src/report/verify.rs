@@ -31,7 +31,9 @@ pub fn evidence(evidence: &Evidence) -> String {
     text.push_str(&format!("    took    {}\n", duration(seconds)));
     let things = evidence.counts.values().map(|things| things.len()).sum::<usize>();
     let rows = evidence.counts.values().flat_map(|things| things.values()).sum::<u64>();
-    if things > 0 {
+    if things > 0 && evidence.datastore.as_str() == "elasticsearch" {
+        text.push_str(&format!("    holds   {things} indices, {rows} documents\n"));
+    } else if things > 0 {
         let databases = counted(evidence.counts.len(), "database");
         text.push_str(&format!("    holds   {databases}, {}, {rows} rows\n", counted(things, "table")));
     }

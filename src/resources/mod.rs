@@ -15,6 +15,7 @@ pub mod host_file;
 pub mod identity;
 pub mod program;
 pub mod role;
+pub mod snapshot_repository;
 pub mod user;
 
 use crate::vocab::{Kind, Risk, Value};
@@ -27,6 +28,7 @@ pub use host_directory::HostDirectory;
 pub use host_file::HostFile;
 pub use program::Program;
 pub use role::Role;
+pub use snapshot_repository::SnapshotRepository;
 pub use user::User;
 
 /// One managed thing.
@@ -36,6 +38,7 @@ pub enum Resource {
     Role(Box<Role>),
     User(Box<User>),
     Program(Program),
+    SnapshotRepository(SnapshotRepository),
     HostDirectory(HostDirectory),
     HostFile(HostFile),
     Crontab(Crontab),
@@ -80,6 +83,7 @@ impl Resource {
             Resource::Role(_) => Kind::Role,
             Resource::User(_) => Kind::User,
             Resource::Program(_) => Kind::Program,
+            Resource::SnapshotRepository(_) => Kind::SnapshotRepository,
             Resource::HostDirectory(_) => Kind::HostDirectory,
             Resource::HostFile(_) => Kind::HostFile,
             Resource::Crontab(_) => Kind::Crontab,
@@ -93,6 +97,7 @@ impl Resource {
             Resource::Role(role) => role.fields(),
             Resource::User(user) => user.fields(),
             Resource::Program(program) => program.fields(),
+            Resource::SnapshotRepository(repository) => repository.fields(),
             Resource::HostDirectory(directory) => directory.fields(),
             Resource::HostFile(file) => file.fields(),
             Resource::Crontab(crontab) => crontab.fields(),
@@ -116,6 +121,13 @@ impl Resource {
             }
             (Resource::Program(wanted), Some(Resource::Program(present))) if wanted.sha256.is_none() => {
                 Resource::Program(Program { sha256: present.sha256.clone(), ..wanted.clone() })
+            }
+            (Resource::SnapshotRepository(wanted), present) => {
+                let present = match present {
+                    Some(Resource::SnapshotRepository(present)) => Some(present),
+                    _ => None,
+                };
+                Resource::SnapshotRepository(wanted.over(present))
             }
             // Other kinds on hosts manage every field that they have.
             (
@@ -225,6 +237,7 @@ pub fn risk(kind: Kind, field: &str, from: &Value, to: &Value) -> Judgement {
         Kind::Role => role::risk(field, from, to),
         Kind::User => user::risk(field, from, to),
         Kind::Program => program::risk(field, from, to),
+        Kind::SnapshotRepository => snapshot_repository::risk(field, from, to),
         Kind::HostDirectory => host_directory::risk(field, from, to),
         Kind::HostFile => host_file::risk(field, from, to),
         Kind::Crontab => crontab::risk(field, from, to),

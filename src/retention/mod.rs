@@ -5,6 +5,7 @@
 
 pub mod calendar;
 pub mod local;
+pub mod snapshots;
 pub mod versions;
 
 use chrono::{DateTime, Utc};

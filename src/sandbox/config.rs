@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
+use super::elasticsearch::Knobs;
 use super::fault::Fault;
 use super::guard::Origin;
 use super::iam::{Account, Kind};
@@ -55,6 +56,8 @@ pub struct SandboxConfig {
     pub foreign_buckets: BTreeMap<BucketName, AccountId>,
     /// The server that stands in for those of the hosts.
     pub postgresql: Option<PostgresqlServer>,
+    /// How the Elasticsearch of every host behaves.
+    pub elasticsearch: Knobs,
     /// The hosts' time zone, in which cron fires.
     #[serde(deserialize_with = "time_zone")]
     pub time_zone: Tz,

@@ -8,12 +8,13 @@
 //!     DIR/s3/           the buckets; see `store::disk`
 //!     DIR/iam/          users, roles and policies; see `iam::directory`
 //!     DIR/kms/          keys; see `kms::directory`
-//!     DIR/hosts/NAME/   the root of a host's files
+//!     DIR/hosts/NAME/   the root of a host's files; what its Elasticsearch remembers among them: see `elasticsearch`
 
 mod caller;
 mod checksum;
 mod config;
 mod connector;
+pub mod elasticsearch;
 mod fault;
 mod framing;
 mod guard;
@@ -51,6 +52,7 @@ use crate::clients::host::Tripwire;
 use crate::vocab::{Clock, HostName, RegionName};
 use caller::Callers;
 use connector::{Cloud, Connector};
+use elasticsearch::{Elasticsearch, HasBucket};
 use iam::{Account, Directory, Iam};
 use kms::Kms;
 use s3::S3;
@@ -206,6 +208,14 @@ impl Sandbox {
     /// The directory that is a host's `/`. It need not exist yet.
     pub fn host_dir(&self, host: &HostName) -> PathBuf {
         self.hosts_dir().join(host.as_str())
+    }
+
+    /// The Elasticsearch that answers on a host, with its state in the host's folder.
+    pub fn elasticsearch(&self, host: &HostName) -> Elasticsearch {
+        let store = self.cloud.s3.store.clone();
+        let has_bucket: HasBucket = Arc::new(move |name| matches!(store.bucket(name), Ok(Some(_))));
+        let file = self.host_dir(host).join(elasticsearch::FILE);
+        Elasticsearch::at(file, self.clock.clone(), self.config.elasticsearch.clone(), Some(has_bucket))
     }
 
     /// The folder of all hosts, each by its name.

@@ -12,11 +12,12 @@ use crate::datastores::BackedUp;
 use crate::datastores::backed::Backed;
 use crate::datastores::blobdb::{self, settings::Blobdb};
 use crate::datastores::couchdb::settings::{Couchdb, CouchdbSource};
+use crate::datastores::elasticsearch::settings::{Elasticsearch, ElasticsearchSource, SnapshotStore};
 use crate::datastores::files::settings::{Files, KEEP_DAYS, keep, tier};
 use crate::datastores::job_file::KeepLocal;
 use crate::datastores::postgresql::settings::{Method, Postgresql};
 use crate::datastores::tree::settings::TreeSource;
-use crate::datastores::{couchdb, files, postgresql};
+use crate::datastores::{couchdb, elasticsearch, files, postgresql};
 use crate::vocab::{Datastore, HostName, OsUser, Place, Schedule, Tier};
 
 /// What the datastores are read from.
@@ -26,6 +27,8 @@ pub(super) struct Inputs<'a> {
     pub inventory: &'a Inventory,
     pub source: &'a Source,
     pub places: &'a Places,
+    /// An S3-compatible store in place of AWS's.
+    pub endpoint: Option<&'a str>,
 }
 
 /// Every one of them.
@@ -33,6 +36,7 @@ pub(super) struct Read {
     pub postgresql: Postgresql,
     pub couchdb: Couchdb,
     pub blobdb: Blobdb,
+    pub elasticsearch: Elasticsearch,
     pub files: Vec<Files>,
 }
 
@@ -45,6 +49,7 @@ pub(super) fn read(
         postgresql: inputs.postgresql(read_from)?,
         couchdb: inputs.couchdb()?,
         blobdb: inputs.blobdb()?,
+        elasticsearch: inputs.elasticsearch()?,
         files: inputs.declared.files.iter().filter_map(|own| inputs.files(own)).collect(),
     })
 }
@@ -56,6 +61,7 @@ impl Settings {
             BackedUp::Postgresql(&self.postgresql),
             BackedUp::Couchdb(&self.couchdb),
             BackedUp::Blobdb(&self.blobdb),
+            BackedUp::Elasticsearch(&self.elasticsearch),
         ];
         flat.into_iter().chain(self.files.iter().map(BackedUp::Files))
     }
@@ -148,6 +154,81 @@ impl Inputs<'_> {
         let backed = self.backed(&BLOBDB, user, self.flat.is("backup_blobdb"), direct)?;
         let path = self.tree("blobdb_dir_path", direct)?;
         Some(Blobdb { source: TreeSource { path, exclude: Vec::new(), host: None }, backed })
+    }
+
+    /// Snapshots are made by the store itself, so one host asks for all.
+    fn elasticsearch(&self) -> Option<Elasticsearch> {
+        let name = elasticsearch::desired::NAME;
+        let direct = self.declared.elasticsearch.as_ref();
+        let adopted = self.declared.adopt.get(name);
+        let (s3, local) = (self.flat.is("backup_es_s3"), self.flat.is("es_local_repo"));
+        let written = |key| self.flat.at(key).map(|At { source, key, .. }| source.place(key));
+        let switch = match direct {
+            Some(_) => Some(self.direct_place(name)),
+            None if s3 => written("backup_es_s3"),
+            None if local => written("es_local_repo"),
+            None => adopted.map(|adopted| adopted.place.clone()),
+        };
+        let (hosts, hosts_from) = match direct {
+            Some(direct) => (self.inventory.members(&direct.hosts), "backups.elasticsearch.hosts"),
+            None => (self.inventory.hosts_of("elasticsearch"), "[elasticsearch]"),
+        };
+        let hosts: Vec<HostName> = hosts.into_iter().take(1).collect();
+        let repository = direct.and_then(|direct| direct.repository.clone());
+        let repository = repository.or_else(|| Some(self.flat.text("es_repository_name")?.to_owned()))?;
+        let own_bucket = direct.map(|direct| direct.bucket.clone());
+        let bucket = own_bucket.or_else(|| self.flat.parsed("es_snapshot_bucket"));
+        let store = match &bucket {
+            Some(bucket) if direct.is_some() || s3 => {
+                let endpoint = self.endpoint.map(str::to_owned);
+                Some(SnapshotStore::S3 { bucket: bucket.clone(), endpoint })
+            }
+            // As commcare-cloud's script registers it: below the first directory of `path.repo`.
+            _ if local => Some(SnapshotStore::Fs { location: repository.clone() }),
+            // Ours to make, wherever somebody registered it.
+            _ => None,
+        };
+        let days = direct.and_then(|direct| direct.keep_days);
+        let days = days.or_else(|| self.flat.count("elasticsearch_backup_days"))?;
+        let hour = (self.flat.count("nadir_hour")? + 4) % 24;
+        let schedule = match direct.and_then(|direct| direct.schedule.clone()) {
+            Some(schedule) => schedule,
+            None => format!("0 {hour} * * *").parse().ok()?,
+        };
+        let root = self.flat.text("encrypted_root")?;
+        let at = match direct.and_then(|direct| direct.url.clone()) {
+            Some(url) => vec![url],
+            None => self.where_it_listens(hosts.first()),
+        };
+        let backed = Backed {
+            datastore: name.parse().ok()?,
+            on: direct.is_some() || s3 || local || adopted.is_some(),
+            switch,
+            hosts,
+            hosts_from: hosts_from.to_owned(),
+            user: "root".parse().ok()?,
+            directory: format!("{root}/backups/{name}"),
+            // There are no others than daily ones.
+            keep: KeepLocal { days, weeks: 1, hours: 1 },
+            schedules: BTreeMap::from([(Tier::Daily, schedule)]),
+            bucket,
+            s3: direct.is_some() || s3,
+        };
+        Some(Elasticsearch { source: ElasticsearchSource { at, repository, store }, backed })
+    }
+
+    /// On the host itself; commcare-cloud has it listen on the host's own address alone, by the inventory's name for it.
+    fn where_it_listens(&self, host: Option<&HostName>) -> Vec<String> {
+        let address =
+            host.and_then(|host| self.inventory.hosts.get(host)).and_then(|host| host.address.as_ref());
+        let mut names = vec!["127.0.0.1".to_owned()];
+        for name in address.into_iter().chain(host) {
+            let name = if name.as_str().contains(':') { format!("[{name}]") } else { name.to_string() };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.into_iter().map(|name| format!("http://{name}:9200")).collect()
     }
 
     /// The directory that is backed up.

@@ -56,7 +56,7 @@ pub struct BackupsFile {
     pub files: Option<Vec<Files>>,
     /// Services of dokku-postgres and their own backup schedule
     pub dokku: Option<Vec<Dokku>>,
-    /// How backups are proven, by datastore: postgresql, couchdb, blobdb, files-NAME
+    /// How backups are proven, by datastore: postgresql, couchdb, blobdb, elasticsearch, files-NAME
     pub verify: BTreeMap<String, Proof>,
     /// How whoever uses the data is stopped and started by a restore, by datastore; without it a person does
     pub services: BTreeMap<String, Service>,
@@ -249,16 +249,11 @@ impl BackupsFile {
             postgresql: _,
             couchdb: _,
             blobdb: _,
-            elasticsearch,
+            elasticsearch: _,
         } = self;
         let members = [
             ("databases", databases.is_some(), "Amazon RDS is not managed by this version yet"),
             ("dokku", dokku.is_some(), "dokku's backups are not managed by this version yet"),
-            (
-                "elasticsearch",
-                elasticsearch.is_some(),
-                "Elasticsearch backups are not carried out by this version yet",
-            ),
         ];
         members.into_iter().filter(|(_, is_there, _)| *is_there).map(|(key, _, why)| (key, why)).collect()
     }

@@ -249,6 +249,8 @@ pub struct Direct {
 pub struct DirectElasticsearch {
     pub hosts: Vec<String>,
     pub bucket: BucketName,
+    /// Where it listens.
+    pub url: Option<String>,
     pub repository: Option<String>,
     pub keep_days: Option<u32>,
     pub schedule: Option<Schedule>,

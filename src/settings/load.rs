@@ -98,21 +98,22 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let mut problems = Vec::new();
     let mut read_from =
         |hosts: &[HostName]| inventory::read_from(&inventory.inventory, hosts, &variables, &mut problems);
+    let is_new = backups_entry.is_some() && backups.declared.adopt.is_empty();
+    let storage = storage(&flat, is_new);
     let inputs = backed::Inputs {
         flat: &flat,
         declared: &backups.declared,
         inventory: &inventory.inventory,
         source: &public_source,
         places: &places,
+        endpoint: storage.endpoint.as_deref(),
     };
     let read = backed::read(&inputs, &mut read_from);
     found.problems.list.append(&mut problems);
-    let is_new = backups_entry.is_some() && backups.declared.adopt.is_empty();
-    let storage = storage(&flat, is_new);
     let (Some((environment, environment_written)), Some(read)) = (named, read) else {
         return Err(found.sorted());
     };
-    let backed::Read { postgresql, couchdb, blobdb, files } = read;
+    let backed::Read { postgresql, couchdb, blobdb, elasticsearch, files } = read;
     let mut settings = Settings {
         environment,
         environment_written,
@@ -122,6 +123,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         postgresql,
         couchdb,
         blobdb,
+        elasticsearch,
         files,
         inventory: inventory.inventory,
         vault,

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 use crate::datastores::blobdb::settings::Blobdb;
 use crate::datastores::couchdb::settings::Couchdb;
+use crate::datastores::elasticsearch::settings::Elasticsearch;
 use crate::datastores::files::settings::Files;
 use crate::datastores::job_file::Compression;
 use crate::datastores::postgresql::settings::Postgresql;
@@ -57,6 +58,7 @@ pub struct Settings {
     pub postgresql: Postgresql,
     pub couchdb: Couchdb,
     pub blobdb: Blobdb,
+    pub elasticsearch: Elasticsearch,
     pub files: Vec<Files>,
     pub inventory: Inventory,
     pub vault: Vault,
@@ -228,6 +230,7 @@ impl InventoryHost {
 }
 
 /// The encrypted half of an environment.
+#[allow(clippy::large_enum_variant, reason = "there is one in a run, and it is looked into by patterns")]
 #[derive(Debug)]
 pub enum Vault {
     /// No vault file.
@@ -265,6 +268,8 @@ pub struct Logins {
     pub replication: Option<Login>,
     /// `COUCH_USERNAME` and `COUCH_PASSWORD`.
     pub couch: Option<Login>,
+    /// `elasticsearch`: where it asks who is there.
+    pub elasticsearch: Option<Login>,
 }
 
 /// User and password at the mail server.
@@ -286,8 +291,8 @@ impl Secrets {
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
         let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
-        let Logins { backup, replication, couch } = &self.logins;
-        let logins = [backup, replication, couch].into_iter().flatten();
+        let Logins { backup, replication, couch, elasticsearch } = &self.logins;
+        let logins = [backup, replication, couch, elasticsearch].into_iter().flatten();
         let logins = logins.flat_map(|login| [&login.username, &login.password]);
         keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure).chain(logins)
     }

@@ -231,6 +231,10 @@ impl Finder<'_> {
                 self.besides.logins.replication = found;
             }
         }
+        if self.besides.logins.elasticsearch.is_none() {
+            let found = login(self, &["elasticsearch", "username"], &["elasticsearch", "password"]);
+            self.besides.logins.elasticsearch = found;
+        }
         if self.besides.logins.couch.is_none() {
             self.besides.logins.couch = login(self, &["COUCH_USERNAME"], &["COUCH_PASSWORD"]);
         }

@@ -1,7 +1,7 @@
 //! What each datastore's settings come to, in one shape for all of them: for `show settings`, so that a person sees
 //! what would run where, also of datastores that this version does not carry out.
 
-use super::{Origin, Settings};
+use super::Settings;
 use crate::datastores::backed::Backed;
 use crate::datastores::tree::settings::TreeSource;
 use crate::vocab::{HostName, Place, Tier};
@@ -86,69 +86,21 @@ impl Settings {
         flat.into_iter().chain(files).collect()
     }
 
-    /// Snapshots are made by the store itself, so one host asks for all.
+    /// Its directory holds what is known of snapshots, and none of them.
     fn summary_of_elasticsearch(&self) -> DatastoreSummary {
-        let days = self.count("elasticsearch_backup_days");
-        let hour = (self.count("nadir_hour") + 4) % 24;
-        let schedule = format!("0 {hour} * * *");
-        let name = ELASTICSEARCH;
-        let is_on = self.is_on("backup_es_s3") || self.is_on("es_local_repo");
         DatastoreSummary {
-            name: name.to_owned(),
-            enabled: is_on || self.adopted(name).is_some(),
-            switch: self
-                .switch(name, if self.is_on("backup_es_s3") { "backup_es_s3" } else { "es_local_repo" }),
-            hosts_from: "[elasticsearch]".to_owned(),
-            hosts: self.inventory.hosts_of("elasticsearch").into_iter().take(1).collect(),
-            method: None,
-            user: "root".to_owned(),
             dir: None,
             source_dir: Some(self.text("elasticsearch_data_dir")),
-            s3: self.is_on("backup_es_s3"),
-            bucket: Some(self.text("es_snapshot_bucket")),
-            days,
             weeks: None,
             hours: None,
-            hourly: false,
-            tiers: vec![TierSummary { tier: Tier::Daily, schedule, keep: kept(Tier::Daily, days, 0, 0) }],
-        }
-    }
-
-    /// Where it says that a datastore is ours whatever its flat switch says.
-    fn adopted(&self, name: &str) -> Option<Place> {
-        self.backups.declared.adopt.get(name).map(|adopted| adopted.place.clone())
-    }
-
-    /// Where a datastore is switched on.
-    fn switch(&self, name: &str, key: &str) -> Option<Place> {
-        match self.is_on(key) {
-            true => self.place(key),
-            false => self.adopted(name).or_else(|| self.place(key)),
-        }
-    }
-
-    fn is_on(&self, key: &str) -> bool {
-        self.flat.get(key).is_some_and(|one| one.value == true.into())
-    }
-
-    fn place(&self, key: &str) -> Option<Place> {
-        match &self.flat.get(key)?.from {
-            Origin::Written(place) => Some(place.clone()),
-            Origin::Default => None,
+            ..summary(&self.elasticsearch.backed)
         }
     }
 
     fn text(&self, key: &str) -> String {
         self.flat.get(key).and_then(|one| one.value.as_text()).unwrap_or_default().to_owned()
     }
-
-    fn count(&self, key: &str) -> u32 {
-        let number = self.flat.get(key).and_then(|one| one.value.as_number());
-        number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
-    }
 }
-
-const ELASTICSEARCH: &str = "elasticsearch";
 
 /// What datastores have in common.
 fn summary(own: &Backed) -> DatastoreSummary {

@@ -136,6 +136,8 @@ pub struct HostFacts {
     pub users: Option<BTreeSet<String>>,
     /// Versions of PostgreSQL's programs, by program.
     pub postgresql: Option<BTreeMap<String, Vec<String>>>,
+    /// Whether there is a `curl`, by which services of the host are asked.
+    pub curl: Option<bool>,
     /// Room where backups lie, in bytes, by directory.
     pub space: BTreeMap<String, Room>,
 }
@@ -170,6 +172,7 @@ impl HostFacts {
             identity: None,
             users: None,
             postgresql: None,
+            curl: None,
             space: BTreeMap::new(),
         }
     }

@@ -16,6 +16,8 @@ pub enum Kind {
     Role,
     User,
     Program,
+    /// Where a cluster keeps its snapshots.
+    SnapshotRepository,
     HostDirectory,
     HostFile,
     Crontab,
@@ -26,11 +28,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Bucket,
         Kind::Role,
         Kind::User,
         Kind::Program,
+        Kind::SnapshotRepository,
         Kind::HostDirectory,
         Kind::HostFile,
         Kind::Crontab,
@@ -45,6 +48,7 @@ impl Kind {
             Kind::Role => "role",
             Kind::User => "user",
             Kind::Program => "program",
+            Kind::SnapshotRepository => "snapshot_repository",
             Kind::HostDirectory => "host_directory",
             Kind::HostFile => "host_file",
             Kind::Crontab => "crontab",
@@ -56,7 +60,10 @@ impl Kind {
 
     /// Whether things of this kind live on a host, so that their id carries its name.
     pub fn on_host(self) -> bool {
-        matches!(self, Kind::Program | Kind::HostDirectory | Kind::HostFile | Kind::Crontab)
+        matches!(
+            self,
+            Kind::Program | Kind::SnapshotRepository | Kind::HostDirectory | Kind::HostFile | Kind::Crontab
+        )
     }
 }
 

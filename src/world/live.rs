@@ -24,6 +24,7 @@ use crate::clients::host::ProgramFile;
 use crate::plan::{Action, Answer, Change, Question};
 use crate::resources::Resource;
 use crate::state::{Caller, Observed, Scope, Sighting};
+use crate::vocab::Login;
 use crate::vocab::{Clock, Environment, HostName, Id, Kind, Secret, SecretDigest};
 
 pub use hosts::{HostStep, Hosts, Reach, Watcher};
@@ -40,6 +41,8 @@ pub struct LiveWorld {
     secrets: BTreeMap<SecretDigest, Secret>,
     /// The access key that jobs upload with, where the vault has one.
     job_keys: Option<Keys>,
+    /// As whom Elasticsearch is asked, where it asks who is there.
+    elasticsearch: Option<Login>,
     /// Earlier names of the environment: their marks are ours to replace.
     previous: BTreeSet<Environment>,
     /// Programs for hosts, by SHA-256.
@@ -70,6 +73,7 @@ impl LiveWorld {
             hosts,
             secrets: secrets.into_iter().map(|secret| (secret.digest(), secret)).collect(),
             job_keys: None,
+            elasticsearch: None,
             previous: BTreeSet::new(),
             programs: BTreeMap::new(),
             watcher: None,
@@ -82,6 +86,11 @@ impl LiveWorld {
     /// The same world, which knows the access key that jobs upload with.
     pub fn with_job_key(self, keys: Option<Keys>) -> LiveWorld {
         LiveWorld { job_keys: keys, ..self }
+    }
+
+    /// The same world, which knows user and password of Elasticsearch.
+    pub fn with_elasticsearch(self, login: Option<Login>) -> LiveWorld {
+        LiveWorld { elasticsearch: login, ..self }
     }
 
     /// The same world, whose environment had other names before.
@@ -150,6 +159,7 @@ impl WorldRead for LiveWorld {
             }
             Resource::Role(_) | Resource::User(_) => Box::pin(self.sight_identity(id, like)).await,
             Resource::Program(_)
+            | Resource::SnapshotRepository(_)
             | Resource::HostDirectory(_)
             | Resource::HostFile(_)
             | Resource::Crontab(_) => Box::pin(self.sight_on_host(id, like)).await,

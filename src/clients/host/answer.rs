@@ -60,10 +60,12 @@ fn fact(view: &mut View, word: &str, rest: &str) {
         "localtime" => facts.localtime = text(),
         "timezone" => facts.timezone = text(),
         "cron.d" => facts.has_cron_d = true,
+        "curl" => facts.has_curl = true,
         "cron" => {
             let name = words.next().unwrap_or_default().to_owned();
             facts.crons.push((name, words.next().unwrap_or_default().to_owned()));
         }
+        "asked" => super::asks::note(&mut view.raw, rest),
         "owned" => _ = view.named_after_users.insert(rest.to_owned()),
         "user" => facts.users.extend(text()),
         "postgresql" => {

@@ -11,6 +11,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -26,6 +27,8 @@ pub struct Folder {
     tripwire: Option<Tripwire>,
     player: Option<Player>,
     clock: Option<Clock>,
+    /// What plays its network.
+    pub(super) services: Option<SharedHttpConnector>,
 }
 
 /// What plays this program on a host of the sandbox: the program itself, told where it is to think it runs.
@@ -46,12 +49,17 @@ impl fmt::Debug for Folder {
 impl Folder {
     /// The host that the folder `root` plays.
     pub fn new(root: PathBuf, tripwire: Option<Tripwire>) -> Self {
-        Folder { root, tripwire, player: None, clock: None }
+        Folder { root, tripwire, player: None, clock: None, services: None }
     }
 
     /// The same host, whose files are dated by this clock.
     pub fn dated_by(self, clock: Clock) -> Self {
         Folder { clock: Some(clock), ..self }
+    }
+
+    /// The same host, whose services this network reaches.
+    pub fn served_by(self, network: SharedHttpConnector) -> Self {
+        Folder { services: Some(network), ..self }
     }
 
     /// The same host, on which this program can be run.

@@ -7,6 +7,7 @@
 //! put what a file holds into an argument: other users of the machine see those.
 
 mod answer;
+mod asks;
 mod folder;
 mod script;
 mod shell;
@@ -108,7 +109,13 @@ impl Host {
     /// Everything that is asked, in one round trip. The error says for people why the host does not answer.
     pub async fn look(&self, question: &Question) -> Result<View, String> {
         match self {
-            Host::Folder(folder) => folder.look(question).map_err(|error| error.to_string()),
+            Host::Folder(folder) => {
+                let mut view = folder.look(question).map_err(|error| error.to_string())?;
+                for (key, ask) in &question.asks {
+                    view.asked.insert(key.clone(), Box::pin(folder.ask(ask)).await);
+                }
+                Ok(view)
+            }
             Host::Shell(shell) => shell.look(question).await,
         }
     }

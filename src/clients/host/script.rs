@@ -9,11 +9,15 @@ pub(super) const ENTER: &str = include_str!("scripts/enter.sh");
 pub(super) const SERVE: &str = include_str!("scripts/serve.sh");
 const LOOK: &str = include_str!("scripts/look.sh");
 const CHANGE: &str = include_str!("scripts/change.sh");
+pub(super) const ASK: &str = include_str!("scripts/ask.sh");
 const TAKE: &str = include_str!("scripts/take.sh");
 
 /// The question as a script.
 pub(super) fn look(question: &Question) -> Result<String, HostError> {
-    let mut script = LOOK.to_owned();
+    let mut script = match question.asks.is_empty() {
+        true => LOOK.to_owned(),
+        false => format!("{LOOK}\n{ASK}"),
+    };
     let mut call = |function: &str, words: &mut dyn Iterator<Item = &str>| -> Result<(), HostError> {
         let words: Vec<&str> = words.collect();
         if !words.is_empty() {
@@ -36,6 +40,9 @@ pub(super) fn look(question: &Question) -> Result<String, HostError> {
     call("space", &mut question.space.iter().map(String::as_str))?;
     for directory in &question.sizes {
         call("sizes", &mut std::iter::once(directory.as_str()))?;
+    }
+    for (key, ask) in &question.asks {
+        call("ask", &mut super::asks::words(key, ask).iter().map(String::as_str))?;
     }
     let inside: Vec<String> = question
         .directories

@@ -20,7 +20,9 @@ use zeroize::Zeroizing;
 
 use super::script::{self, ENTER, SERVE};
 use super::ssh::{Ssh, is_crowded};
-use super::{Access, HostError, ProgramFile, Question, Ran, Swapped, View, answer, error, plain, with_help};
+use super::{
+    Access, HostError, ProgramFile, Question, Ran, Swapped, View, answer, asks, error, plain, with_help,
+};
 use crate::vocab::Secret;
 
 /// Which machine it is.
@@ -101,8 +103,11 @@ impl Shell {
 
     pub(super) async fn look(&self, question: &Question) -> Result<View, String> {
         let script = script::look(question).map_err(|error| error.to_string())?;
-        let (output, _) = self.exchange(&script, None, LIMIT).await?;
-        answer::view(&output)
+        let has_login = question.asks.values().any(|ask| ask.login.is_some());
+        let (output, _) = self.exchange(&script, asks::secret(has_login), LIMIT).await?;
+        let mut view = answer::view(&output)?;
+        view.asked = asks::all(&question.asks, &std::mem::take(&mut view.raw));
+        Ok(view)
     }
 
     pub(super) async fn write(&self, path: &str, bytes: &[u8], access: &Access) -> Result<(), HostError> {

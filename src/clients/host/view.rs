@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asks::{Asked, Raw};
 use super::{Access, EntryKind, HostError, error};
+use crate::clients::service::Ask;
 
 /// Everything that is to be known of a host; answered by one round trip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Question {
     pub program: Option<String>,
     /// Directories, there or yet to be made: how much room they have.
     pub space: BTreeSet<String>,
+    /// Questions to services there, by words without blanks.
+    pub asks: BTreeMap<String, Ask>,
     /// Whether the machine itself is asked about.
     pub facts: bool,
 }
@@ -55,6 +59,10 @@ pub struct View {
     pub sizes: BTreeMap<String, (u64, i64)>,
     /// Files of [`Question::named_after_users`] whose user there is, by path.
     pub named_after_users: BTreeSet<String>,
+    /// What services answered to [`Question::asks`].
+    pub asked: Asked,
+    /// The same as it came.
+    pub(super) raw: Raw,
     pub facts: Facts,
 }
 
@@ -80,6 +88,8 @@ pub struct Facts {
     /// Where `/etc/localtime` leads, and what `/etc/timezone` says.
     pub localtime: Option<String>,
     pub timezone: Option<String>,
+    /// Whether there is a `curl`.
+    pub has_curl: bool,
     /// Whether there is an `/etc/cron.d`.
     pub has_cron_d: bool,
     /// The daemons that run, by name, with their programs.

@@ -4,7 +4,7 @@
 //! leaves behind for old eyes, [`status_file`]'s.
 
 mod bucket;
-mod old;
+pub(super) mod old;
 pub mod status_file;
 
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ use super::context::Context;
 use super::directory::{self, Local};
 use super::failure::{self, LastFailure};
 use super::list::Earlier;
-use super::lock;
 use super::manifest::Manifest;
 use super::tell::Watch;
 use super::tell::memory::{Done, Memory};
 use super::verify::{Standing, standing};
+use super::{lock, snapshot};
 use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen};
 use crate::retention::local::Policy;
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
@@ -50,6 +50,9 @@ pub struct CheckReport {
     pub freshness: Freshness,
     /// Entries of older tools that make the same backups again, in words.
     pub old_entries: Vec<String>,
+    /// What was made and is not there any more, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
     /// When a backup was last restored and found good.
     pub verified: Option<DateTime<Utc>>,
     /// How it stands with the proofs; programs that know nothing of it say nothing.
@@ -63,7 +66,10 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether everything that could be seen is as it should be.
     pub fn is_good(&self) -> bool {
-        self.freshness.findings().is_empty() && self.old_entries.is_empty() && self.proofs.is_good()
+        self.freshness.findings().is_empty()
+            && self.old_entries.is_empty()
+            && self.lost.is_empty()
+            && self.proofs.is_good()
     }
 
     /// Whether everything could be seen.
@@ -80,6 +86,9 @@ impl CheckReport {
 /// Looks at everything, on the host itself: what was made under earlier names and lies in `earlier` buckets counts too. What
 /// cannot be seen is a part of the answer.
 pub async fn look(context: &Context, earlier: &[Earlier]) -> CheckReport {
+    if snapshot::is_of(context) {
+        return Box::pin(snapshot::look(context)).await;
+    }
     let local = directory::find(context).map_err(|error| error.message).and_then(|place| {
         backups(context, &place).map_err(|error| {
             let place = place.display();
@@ -145,6 +154,7 @@ async fn judged(
         bucket: context.job.upload.as_ref().map(|upload| upload.bucket.clone()),
         freshness: freshness::judge(&facts),
         old_entries: old::entries(context),
+        lost: Vec::new(),
         verified,
         proofs,
         last_failure: failure::last(context),
@@ -154,7 +164,7 @@ async fn judged(
 
 /// Since when each schedule holds: as it is remembered, or since the job file was written, whichever is longer ago. A
 /// job file that is only written again must not excuse a run that is missing.
-fn promises(
+pub(super) fn promises(
     context: &Context,
     memory: &Memory,
     seen: &[Seen],
@@ -171,7 +181,7 @@ fn promises(
     context.job.schedules.iter().map(promise).collect()
 }
 
-fn goals(context: &Context) -> Goals {
+pub(super) fn goals(context: &Context) -> Goals {
     let objectives = context.job.objectives;
     Goals {
         recovery_point: objectives.recovery_point.and_then(TimeDelta::try_seconds),

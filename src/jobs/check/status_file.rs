@@ -54,6 +54,9 @@ pub fn text(report: &CheckReport) -> String {
     for (_, wrong) in report.proofs.wrong() {
         text.push_str(&format!("[ALERT] {}\n", one_line(&wrong)));
     }
+    for lost in &report.lost {
+        text.push_str(&format!("[ALERT] {}\n", one_line(lost)));
+    }
     for entry in &report.old_entries {
         text.push_str(&format!("[ALERT] an old cron entry is back: {}\n", one_line(entry)));
     }

@@ -167,7 +167,7 @@ impl Ready {
                 changed(&shown, &why)
             })?;
             if let Some(services) = &declared {
-                run(&services.stop).inspect_err(|_| remove(&built))?;
+                run_service(&services.stop).inspect_err(|_| remove(&built))?;
             }
             if in_place && let Some(who) = restore.in_use(&home) {
                 remove(&built);
@@ -176,7 +176,7 @@ impl Ready {
             }
             let kept = exchange::exchange(&built, now);
             // Whoever was stopped goes on, on the one data or the other.
-            let started = declared.as_ref().map(|services| run(&services.start));
+            let started = declared.as_ref().map(|services| run_service(&services.start));
             let kept = kept?;
             started.transpose()?;
             Ok::<_, JobError>((kept, notes, seen, compared))
@@ -242,7 +242,7 @@ fn changed(place: &str, why: &str) -> JobError {
 const SERVICE_LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs a command that the settings declare.
-fn run(command: &str) -> Result<(), JobError> {
+pub(super) fn run_service(command: &str) -> Result<(), JobError> {
     let ran = Program::new("/bin/sh").args(["-c", command]).output(SERVICE_LIMIT);
     ran.map(|_| ()).map_err(|error| {
         JobError::new(Stage::Exchange, format!("`{command}`, which the settings declare, did not work: {error}"))

@@ -207,6 +207,8 @@ fn is_unsettled(before: &Incident, report: &CheckReport) -> bool {
 /// Everything that a check found wrong with the backups, in words.
 fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
     let mut found = of_findings(report, false);
+    let lost = |text: &String| Found { matter: Matter::Lost, tier: None, text: text.clone() };
+    found.extend(report.lost.iter().map(lost));
     found.extend(report.old_entries.iter().map(|entry| Found {
         matter: Matter::OldEntries,
         tier: None,

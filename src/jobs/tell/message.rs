@@ -85,6 +85,7 @@ fn headline(incident: &Incident, first: Option<&Found>) -> String {
         (Matter::Condemned, Some(tier)) => format!("the {tier} backup is NOT PROVEN"),
         (Matter::Condemned, None) => "a backup is NOT PROVEN".to_owned(),
         (Matter::Unverified, _) => "the verification could not be made".to_owned(),
+        (Matter::Lost, _) => "a backup is gone".to_owned(),
         (Matter::OldEntries, _) => "an old cron entry is back".to_owned(),
         (Matter::Unseen, _) => "the copies cannot be seen".to_owned(),
     };

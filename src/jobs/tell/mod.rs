@@ -84,6 +84,11 @@ pub async fn succeeded(context: &Context, tier: Tier, manifest: &Manifest) {
         bytes: manifest.bytes,
         format: format_of(manifest),
     };
+    made(context, tier, done).await;
+}
+
+/// A backup was made, of whatever form.
+pub async fn made(context: &Context, tier: Tier, done: Done) {
     tell(context, &Event::Succeeded { tier, done }).await;
 }
 

@@ -27,7 +27,7 @@ use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
-use super::{lock, log, remote};
+use super::{lock, log, remote, snapshot};
 use crate::datastores::couchdb::job as couchdb;
 use crate::datastores::dump::DumpError;
 use crate::datastores::job::{Around, below};
@@ -59,6 +59,9 @@ pub async fn verify(
     wanted: &Wanted,
     scratch: Option<PathBuf>,
 ) -> Result<Evidence, JobError> {
+    if snapshot::is_of(context) {
+        return Box::pin(snapshot::verify(context, wanted)).await;
+    }
     let place = directory::find(context)?;
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let _lock = lock::take(context, &place, lock::VERIFY, title, None)?;
@@ -73,8 +76,6 @@ pub async fn verify(
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
 
-    let kept = measure::read(context);
-    let measure = measure::measure_of(context, kept.as_ref(), chosen.ended);
     let mut evidence = Evidence {
         format: Evidence::FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -98,11 +99,8 @@ pub async fn verify(
     match outcome {
         Err(reason) => evidence.reasons.push(reason),
         Ok((findings, sha256)) => {
-            let verdict = judge(&findings.counts, measure.as_ref());
             evidence.sha256 = sha256;
-            let losses = verdict.reasons.iter().filter(|reason| reason.is_loss());
-            evidence.losses = losses.map(ToString::to_string).collect();
-            evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
+            weigh(context, &mut evidence, findings.counts);
             evidence
                 .reasons
                 .extend(findings.broken.map(|broken| format!("its structure is broken: {broken}")));
@@ -110,21 +108,11 @@ pub async fn verify(
                 check.wrong.as_ref().map(|wrong| format!("the check `{}` does not hold: {wrong}", check.sql))
             });
             evidence.reasons.extend(failed);
-            evidence.notes.extend(verdict.notes.iter().map(ToString::to_string).chain(findings.notes));
-            (evidence.counts, evidence.checks) = (findings.counts, findings.checks);
+            evidence.notes.extend(findings.notes);
+            evidence.checks = findings.checks;
         }
     }
-    if evidence.is_proof() {
-        // What was accepted of these very bytes stays known.
-        let before = Evidence::read(&place, &evidence.name);
-        evidence.accepted =
-            before.filter(|before| before.is_same(&evidence)).and_then(|before| before.accepted);
-        // What a person labelled may be of long ago: nothing is measured by it.
-        let counts = evidence.label.is_none();
-        if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
-            keep(context, &measure::raised(kept.as_ref(), &evidence))?;
-        }
-    }
+    raise(context, &place, &mut evidence)?;
     record(&place, &chosen, &evidence).await?;
     note(context, &evidence);
     Ok(evidence)
@@ -139,7 +127,35 @@ async fn chosen(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> Resu
     Box::pin(choose(context, earlier, wanted)).await
 }
 
-fn note(context: &Context, evidence: &Evidence) {
+/// Judges what a backup holds, beside what those before it held.
+pub(super) fn weigh(context: &Context, evidence: &mut Evidence, counts: Counts) {
+    let measure = measure::measure_of(context, measure::read(context).as_ref(), evidence.taken);
+    let verdict = judge(&counts, measure.as_ref());
+    let losses = verdict.reasons.iter().filter(|reason| reason.is_loss());
+    evidence.losses = losses.map(ToString::to_string).collect();
+    evidence.reasons.extend(verdict.reasons.iter().map(ToString::to_string));
+    evidence.notes.extend(verdict.notes.iter().map(ToString::to_string));
+    evidence.counts = counts;
+}
+
+/// What is proven is the measure of the next.
+pub(super) fn raise(context: &Context, place: &Path, evidence: &mut Evidence) -> Result<(), JobError> {
+    if !evidence.is_proof() {
+        return Ok(());
+    }
+    // What was accepted of these very bytes stays known.
+    let before = Evidence::read(place, &evidence.name);
+    evidence.accepted = before.filter(|before| before.is_same(evidence)).and_then(|before| before.accepted);
+    let kept = measure::read(context);
+    // What a person labelled may be of long ago: nothing is measured by it.
+    let counts = evidence.label.is_none();
+    if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+        keep(context, &measure::raised(kept.as_ref(), evidence))?;
+    }
+    Ok(())
+}
+
+pub(super) fn note(context: &Context, evidence: &Evidence) {
     let title = format!("verify {} of {}", context.job.datastore, context.job.environment);
     let Evidence { name, tier, reasons, .. } = evidence;
     match &evidence.accepted {
@@ -155,7 +171,7 @@ fn note(context: &Context, evidence: &Evidence) {
     }
 }
 
-fn unwritten(why: String) -> JobError {
+pub(super) fn unwritten(why: String) -> JobError {
     JobError::new(Stage::Record, format!("the evidence cannot be written: {why}"))
         .help("what was found is in the error or the report above; run it again when that is mended")
 }
@@ -262,6 +278,7 @@ impl Work {
                 let findings = self.ask(&data).map_err(told)?;
                 Ok((findings, sha256))
             }
+            Source::Elasticsearch(_) => Err("snapshots are proven where they are".to_owned()),
             Source::Couchdb(source) => self.tree(&couchdb::restore(source, &self.around), &shown),
             Source::Tree(source) => {
                 let tree = TreeRestore { path: source.path.clone(), home: None, marker: None };

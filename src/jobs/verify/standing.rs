@@ -103,6 +103,12 @@ impl Standing {
         }
     }
 
+    /// The backups whose evidence stays when they go: the last proven, and the one that was condemned since.
+    pub fn names(&self) -> Vec<String> {
+        let proven = self.proven.iter().map(|one| one.name.clone());
+        proven.chain(self.condemned.iter().map(|one| one.name.clone())).collect()
+    }
+
     /// Whether nothing is wrong with the proofs that there are.
     pub fn is_good(&self) -> bool {
         self.condemned.is_none() && self.unmade.is_none()

@@ -164,6 +164,7 @@ pub enum Kind {
     Late,
     Small,
     Hidden,
+    Lost,
     Clock,
     /// No backup was restored and checked in time
     Unproven,
@@ -306,6 +307,7 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
             Matter::Late => Kind::Late,
             Matter::Small => Kind::Small,
             Matter::Hidden => Kind::Hidden,
+            Matter::Lost => Kind::Lost,
             Matter::Clock => Kind::Clock,
             Matter::Unproven => Kind::Unproven,
             Matter::OldEntries => Kind::OldEntries,
@@ -320,8 +322,9 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
     let found = found.iter().map(|finding: &Finding<'_>| problem(finding.matter(), finding.to_string()));
     let old = report.old_entries.iter();
     let old = old.map(|entry| problem(Matter::OldEntries, entry.clone()));
+    let lost = report.lost.iter().map(|lost| problem(Matter::Lost, lost.clone()));
     let proofs = report.proofs.wrong().into_iter().map(|(matter, text)| problem(matter, text));
-    found.chain(old).chain(proofs).collect()
+    found.chain(lost).chain(old).chain(proofs).collect()
 }
 
 fn alerts(report: &CheckReport) -> Alerts {

@@ -46,6 +46,7 @@ fn report(host: &str, datastore: &str, tiers: Vec<TierFreshness>) -> CheckReport
         bucket: Some("dimagi-production-backups".parse().expect("a name")),
         freshness: Freshness { tiers, objectives: Vec::new() },
         old_entries: Vec::new(),
+        lost: Vec::new(),
         verified: Some(proven.at),
         proofs: Standing { proven: Some(proven), ..Standing::default() },
         last_failure: None,

@@ -283,6 +283,9 @@ pub struct DirectElasticsearch {
     /// The bucket of the snapshots
     #[schemars(example = &"example-org-es-snapshots")]
     pub bucket: String,
+    /// Where Elasticsearch listens, as its host reaches it; default: port 9200 of 127.0.0.1, else of the host's own address
+    #[schemars(example = &"https://es1.example.org:9200", regex(pattern = r"^https?://[A-Za-z0-9._\[\]:-]+/?$"))]
+    pub url: Option<String>,
     /// The name of the snapshot repository; default: ENV_es_snapshot
     #[schemars(example = &"production_es_snapshot", regex(pattern = r"^[A-Za-z0-9._-]{1,200}$"))]
     pub repository: Option<String>,

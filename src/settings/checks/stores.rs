@@ -129,6 +129,8 @@ impl Context<'_> {
         let names = self.settings.datastores().into_iter().zip(NAMES);
         let mut stores: Vec<Store> = names
             .zip(directs.into_iter().map(Option::as_ref).chain([None]))
+            // What is declared directly comes below.
+            .filter(|((_, names), _)| names.name != "elasticsearch" || declared.elasticsearch.is_none())
             .filter_map(|((summary, names), direct)| self.store(summary, names, direct))
             .collect();
         stores.extend(self.elasticsearch());

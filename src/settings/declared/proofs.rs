@@ -56,12 +56,13 @@ pub(super) fn services(reader: &mut Reader<'_>, file: &BackupsFile) -> BTreeMap<
 /// A datastore that hosts back up.
 fn datastore(reader: &mut Reader<'_>, list: &'static str, name: &str) -> Option<Datastore> {
     let datastore = reader.name::<Datastore>(table::BAD_NAME, &[list, name], name)?;
-    let is_known = ["postgresql", "couchdb", "blobdb"].contains(&name) || name.starts_with("files-");
+    let is_known =
+        ["postgresql", "couchdb", "blobdb", "elasticsearch"].contains(&name) || name.starts_with("files-");
     if is_known {
         return Some(datastore);
     }
     let message = format!("`{}` is no datastore that hosts back up", shown(name));
     reader.problem(table::BAD_NAME, &[list, name], message).label =
-        Some("postgresql, couchdb, blobdb, files-NAME".to_owned());
+        Some("postgresql, couchdb, blobdb, elasticsearch, files-NAME".to_owned());
     None
 }

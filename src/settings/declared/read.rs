@@ -295,6 +295,7 @@ fn elasticsearch(
     Some(DirectElasticsearch {
         hosts,
         bucket: bucket?,
+        url: file.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         repository: file.repository.clone(),
         keep_days: file.keep_days,
         schedule,

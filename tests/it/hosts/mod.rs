@@ -2,6 +2,7 @@
 
 mod broken;
 mod commcare;
+mod elasticsearch;
 mod fleet;
 mod many;
 mod reach;

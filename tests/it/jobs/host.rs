@@ -78,6 +78,7 @@ impl Host {
             store: None,
             postgresql: Connection::default(),
             couchdb: Default::default(),
+            elasticsearch: Default::default(),
             elsewhere: Elsewhere::Ssh { config: None },
             stop: Default::default(),
             patience: reconcile::jobs::PATIENCE,

@@ -7,6 +7,7 @@ mod cli;
 mod couchdb;
 mod dump;
 mod dump_faults;
+mod elasticsearch;
 mod faults;
 mod histories;
 mod host;

@@ -136,6 +136,7 @@ impl History {
             bucket: None,
             freshness: judge(&facts),
             old_entries: Vec::new(),
+            lost: Vec::new(),
             verified: None,
             proofs: Default::default(),
             last_failure: None,

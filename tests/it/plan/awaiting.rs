@@ -1,4 +1,4 @@
-//! Datastores of the flat keys: what is prepared for each, and what is held because this version cannot run its job.
+//! Datastores of the flat keys: what is prepared for each, and what is held because nobody runs it.
 
 use reconcile::derive;
 use reconcile::resources::Resource;
@@ -22,7 +22,7 @@ fn held(desired: &Desired) -> Vec<(String, HeldCode)> {
 }
 
 #[test]
-fn all_that_a_job_needs_is_prepared_and_what_cannot_run_is_held() {
+fn all_that_a_job_needs_is_prepared() {
     let public = "deploy_env: prod\naws_region: eu-west-2\nbackup_couch: yes\ncouch_s3: yes\nbackup_blobdb: yes\n\
                   blobdb_user: cchq\nbackup_es_s3: yes\n";
     let desired = desired(public, INVENTORY);
@@ -33,22 +33,33 @@ fn all_that_a_job_needs_is_prepared_and_what_cannot_run_is_held() {
             "bucket/dimagi-prod-es-snapshots",
             "program/c1/reconcile",
             "program/c2/reconcile",
+            "program/e1/reconcile",
             "program/web/reconcile",
+            "snapshot_repository/e1/prod_es_snapshot",
             "host_directory/c1/couchdb",
             "host_directory/c1/job-files",
             "host_directory/c2/couchdb",
             "host_directory/c2/job-files",
+            "host_directory/e1/elasticsearch",
+            "host_directory/e1/job-files",
             "host_directory/web/blobdb",
             "host_directory/web/job-files",
             "host_file/c1/couchdb",
             "host_file/c2/couchdb",
+            "host_file/e1/elasticsearch",
             "host_file/web/blobdb",
             "crontab/c1/couchdb",
             "crontab/c2/couchdb",
+            "crontab/e1/elasticsearch",
             "crontab/web/blobdb",
         ]
     );
-    assert_eq!(held(&desired), [("crontab/e1/elasticsearch".to_owned(), HeldCode::NotReady)]);
+    assert_eq!(held(&desired), []);
+    // A snapshot that has nowhere to go is no backup: its entry waits for the repository, and that for its bucket.
+    let needs = |id: &str| &desired.resources[&id.parse::<Id>().expect("an id")].needs;
+    let (repository, bucket) = ("snapshot_repository/e1/prod_es_snapshot", "bucket/dimagi-prod-es-snapshots");
+    assert!(needs("crontab/e1/elasticsearch").contains(&repository.parse().expect("an id")));
+    assert!(needs(repository).contains(&bucket.parse().expect("an id")));
     let id: Id = "host_directory/web/blobdb".parse().expect("an id");
     let Resource::HostDirectory(directory) = &desired.resources[&id].resource else {
         panic!("no directory");

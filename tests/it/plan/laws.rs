@@ -13,7 +13,7 @@ use reconcile::resources::identity::{Grants, InlinePolicy, Others, Source, Stake
 use reconcile::resources::program::Offers;
 use reconcile::resources::role::Trust;
 use reconcile::resources::{
-    Bucket, Crontab, HostDirectory, HostFile, Program, Resource, Role, User, crontab,
+    Bucket, Crontab, HostDirectory, HostFile, Program, Resource, Role, SnapshotRepository, User, crontab,
 };
 use reconcile::state::{
     Desired, HostFacts, HostSighting, Observed, Owner, Presence, Selection, Sighting, Wanted,
@@ -452,8 +452,52 @@ fn offers() -> Offers {
     Offers { played: Some("aa".to_owned()), ..Offers::default() }
 }
 
+/// A repository that settings could ask for.
+pub(super) fn wanted_repository() -> impl Strategy<Value = SnapshotRepository> {
+    let at = vec!["http://127.0.0.1:9200".to_owned()];
+    let s3 = (
+        prop_oneof![Just("bucket-a"), Just("bucket-b")],
+        prop::option::of(Just("s3.example.org".to_owned())),
+    );
+    let wanted =
+        move |kind: &str, bucket: Option<&str>, endpoint, location: Option<&str>| SnapshotRepository {
+            at: at.clone(),
+            kind: kind.to_owned(),
+            bucket: bucket.map(str::to_owned),
+            base_path: None,
+            endpoint,
+            location: location.map(str::to_owned),
+            read_only: Some(false),
+        };
+    let other = wanted.clone();
+    prop_oneof![
+        s3.prop_map(move |(bucket, endpoint)| wanted("s3", Some(bucket), endpoint, None)),
+        prop_oneof![Just("one"), Just("two")].prop_map(move |location| other(
+            "fs",
+            None,
+            None,
+            Some(location)
+        )),
+    ]
+}
+
+/// One that somebody registered.
+fn present_repository() -> impl Strategy<Value = SnapshotRepository> {
+    (wanted_repository(), prop::option::of(Just("below".to_owned())), any::<bool>()).prop_map(
+        |(repository, base_path, read_only)| SnapshotRepository {
+            base_path: base_path.filter(|_| repository.kind == "s3"),
+            read_only: Some(read_only),
+            ..repository
+        },
+    )
+}
+
 prop_compose! {
     fn on_host(host: &'static str)(
+        repository in (
+            prop::option::of(wanted_repository()),
+            host_sighting(present_repository().prop_map(Resource::SnapshotRepository)).boxed(),
+        ),
         want in prop::option::of((directory(), job_file(), crontab_of(false))),
         is_program in host_sighting(program().prop_map(Resource::Program)).boxed(),
         is_directory in host_sighting(directory().prop_map(Resource::HostDirectory)),
@@ -480,8 +524,13 @@ prop_compose! {
             want_all.push((ids[2].clone(), wanted(Resource::HostFile(file), &[])));
             want_all.push((ids[3].clone(), wanted(Resource::Crontab(crontab), &[&ids[0], &ids[1], &ids[2]])));
         }
+        let snapshots = host_id(Kind::SnapshotRepository, host, "snapshots");
+        if let Some(repository) = repository.0 {
+            want_all.push((snapshots.clone(), wanted(Resource::SnapshotRepository(repository), &[])));
+        }
         let [program, directory, file, crontab] = ids;
         let mut is = vec![(program, is_program), (directory, is_directory), (file, is_file), (crontab, is_crontab)];
+        is.push((snapshots, repository.1));
         if let Some((stray, old)) = is_stray {
             let stray = Crontab { old: old.unwrap_or_default(), ..stray };
             is.push((host_id(Kind::Crontab, host, "gone"), Sighting::Ours(Resource::Crontab(stray))));
@@ -789,6 +838,13 @@ fn shorter(before: &Resource, after: &Resource) -> Option<String> {
                     _ => Some(prefix),
                 }
             })
+        }
+        // What leads elsewhere finds nothing of what it held.
+        (Resource::SnapshotRepository(before), Resource::SnapshotRepository(after)) => {
+            let place = |one: &SnapshotRepository| {
+                (one.kind.clone(), one.bucket.clone(), one.base_path.clone(), one.location.clone())
+            };
+            (place(before) != place(after)).then(|| "the repository leads elsewhere".to_owned())
         }
         (Resource::HostFile(before), Resource::HostFile(after)) => {
             let number = |file: &HostFile, name: &str| match &file.body {

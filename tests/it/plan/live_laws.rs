@@ -16,7 +16,8 @@ use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, WorldWrite, apply};
 use sha2::{Digest, Sha256};
 
 use super::laws::{
-    crontab_of, directory, environment, host_id, job_file, wait_io, wanted_bucket, wanted_role, wanted_user,
+    crontab_of, directory, environment, host_id, job_file, wait_io, wanted_bucket, wanted_repository,
+    wanted_role, wanted_user,
 };
 
 fn settings(cases: u32) -> ProptestConfig {
@@ -37,7 +38,8 @@ pub(super) fn sandbox() -> Sandbox {
 pub(super) async fn live(sandbox: &Sandbox) -> LiveWorld {
     let facts = HostFacts::played(chrono_tz::UTC);
     let name: reconcile::vocab::HostName = "db1".parse().expect("valid");
-    let host = Host::Folder(Folder::new(sandbox.host_dir(&name), Some(sandbox.tripwire())));
+    let folder = Folder::new(sandbox.host_dir(&name), Some(sandbox.tripwire()));
+    let host = Host::Folder(folder.served_by(sandbox.elasticsearch(&name).network()));
     let hosts = Hosts::from([(name, Reach::Played(host, Box::new(facts)))]);
     let aws = Aws::load(sandbox.aws_settings()).await;
     LiveWorld::connect(environment(), aws, hosts, [], 8, sandbox.clock()).await.with_programs([program()])
@@ -56,6 +58,7 @@ prop_compose! {
         role in prop::option::of(wanted_role()),
         user in prop::option::of(wanted_user()),
         on_host in prop::option::of((directory(), job_file(), crontab_of(false))),
+        repository in prop::option::of(wanted_repository()),
     ) -> Desired {
         let wanted = |resource, needs: &[&Id]| Wanted {
             resource,
@@ -81,6 +84,17 @@ prop_compose! {
         let role = role.map(|role| (Id::cloud(Kind::Role, "writer"), Resource::Role(Box::new(role))));
         let user = user.map(|user| (Id::cloud(Kind::User, "writer"), Resource::User(Box::new(user))));
         resources.extend(role.into_iter().chain(user).map(|(id, resource)| (id, wanted(resource, &[]))));
+        // A repository needs its bucket.
+        let repository = repository.filter(|one| {
+            let bucket = one.bucket.as_ref().map(|bucket| Id::cloud(Kind::Bucket, bucket.as_str()));
+            bucket.is_none_or(|bucket| resources.contains_key(&bucket))
+        });
+        if let Some(repository) = repository {
+            let bucket = repository.bucket.as_ref().map(|bucket| Id::cloud(Kind::Bucket, bucket.as_str()));
+            let needs: Vec<&Id> = bucket.iter().collect();
+            let id = host_id(Kind::SnapshotRepository, "db1", "snapshots");
+            resources.insert(id, wanted(Resource::SnapshotRepository(repository), &needs));
+        }
         if let Some((backups, file, crontab)) = on_host {
             let job_files = reconcile::resources::HostDirectory {
                 path: "/etc/reconcile/production".to_owned(),
@@ -157,6 +171,7 @@ proptest! {
         wait_io(async {
             let sandbox = sandbox();
             let world = live(&sandbox).await;
+            // Each thing by itself, but for what a cluster needs to write.
             for (id, wanted) in &desired.resources {
                 let mut wanted = wanted.clone();
                 if let Resource::Program(program) = &mut wanted.resource {

@@ -6,6 +6,7 @@ mod backup;
 mod crashes;
 mod disaster;
 mod documents;
+mod elasticsearch;
 mod fortnight;
 mod identities;
 mod permissions;

@@ -8,6 +8,7 @@ facts() {
   echo "localtime $(readlink -f /etc/localtime)"
   { read -r zone < /etc/timezone; } 2>/dev/null && echo "timezone $zone"
   [ -d /etc/cron.d ] && echo cron.d
+  command -v curl >/dev/null && echo curl
   [ -e /run/systemd/generator/cron.target.wants ] && echo 'cron systemd-cron'
   for process in /proc/[0-9]*; do
     { read -r name < "$process/comm"; } 2>/dev/null || continue

@@ -49,6 +49,7 @@ fn report(states: &[(Tier, State)]) -> CheckReport {
         directory: "/b".to_owned(),
         bucket: None,
         freshness: Freshness { tiers: states.iter().map(tier).collect(), objectives: Vec::new() },
+        lost: Vec::new(),
         old_entries: Vec::new(),
         verified: None,
         proofs: Standing::default(),

@@ -21,7 +21,7 @@ pub(super) fn needed_by(like: &Resource, question: &mut Question) {
             question.users.extend(crontab.entries.values().map(|entry| entry.user.to_string()));
             question.postgresql.extend(PROGRAMS.map(str::to_owned));
         }
-        Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => {}
+        Resource::SnapshotRepository(_) | Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => {}
     }
 }
 
@@ -41,6 +41,7 @@ pub(super) fn of(facts: &Facts, begun: DateTime<Utc>, ended: DateTime<Utc>) -> H
         identity: identity(facts),
         users: Some(facts.users.clone()),
         postgresql: Some(facts.postgresql.clone()),
+        curl: Some(facts.has_curl),
         space: facts
             .space
             .iter()

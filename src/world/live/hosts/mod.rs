@@ -17,7 +17,9 @@ use super::{LiveWorld, all, host_of};
 use crate::clients::host::{Contents, Host, HostError, Question, View};
 use crate::plan::Change;
 use crate::resources::crontab::old::{self, OldLine};
-use crate::resources::{Crontab, Found, Resource, crontab, host_directory, host_file, program};
+use crate::resources::{
+    Crontab, Found, Resource, crontab, host_directory, host_file, program, snapshot_repository,
+};
 use crate::state::{HostFacts, HostSighting, JobFailure, Observed, Owner, Scope, Sighting};
 use crate::vocab::{Datastore, Environment, HostName, Id, Kind};
 
@@ -134,9 +136,18 @@ impl LiveWorld {
         for (id, like) in wanted {
             question.paths.extend(self.paths(id, like));
             question.paths.extend(failure_path(like));
+            self.ask_for(id, like, &mut question);
             facts::needed_by(like, &mut question);
         }
         question
+    }
+
+    /// What is not a file is asked for.
+    fn ask_for(&self, id: &Id, like: &Resource, question: &mut Question) {
+        if let Resource::SnapshotRepository(like) = like {
+            let ask = snapshot_repository::live::ask(id.name(), like, self.elasticsearch.as_ref());
+            question.asks.insert(id.to_string(), ask);
+        }
     }
 
     /// Where a thing lies.
@@ -147,6 +158,7 @@ impl LiveWorld {
             Resource::Crontab(_) => Some(crontab::live::path(&self.environment, id)),
             // Its checksum is asked for instead.
             Resource::Program(_) => None,
+            Resource::SnapshotRepository(_) => None,
             Resource::Bucket(_) | Resource::Role(_) | Resource::User(_) => None,
         }
     }
@@ -242,6 +254,7 @@ impl LiveWorld {
         let look = async {
             let mut question = Question::default();
             question.paths.extend(self.paths(id, like));
+            self.ask_for(id, like, &mut question);
             match like {
                 Resource::Program(_) => facts::needed_by(like, &mut question),
                 Resource::Crontab(_) => old::live::ask(&mut question),
@@ -266,6 +279,12 @@ impl LiveWorld {
                 program::live::Found::Ours(program) => Sighting::Ours(Resource::Program(program)),
                 program::live::Found::Other(_) => Sighting::Foreign(Owner::Unmarked),
             },
+            Resource::SnapshotRepository(like) => {
+                match snapshot_repository::live::read(view, &id.to_string(), id.name(), like)? {
+                    Some(repository) => Sighting::Ours(Resource::SnapshotRepository(repository)),
+                    None => Sighting::Absent,
+                }
+            }
             // A directory cannot carry a mark: present is ours.
             Resource::HostDirectory(like) => match host_directory::live::read(view, like)? {
                 Some(directory) => Sighting::Ours(Resource::HostDirectory(directory)),
@@ -322,6 +341,10 @@ impl LiveWorld {
                 let file = wanted.sha256.as_ref().and_then(|sha256| self.programs.get(sha256));
                 let file = file.ok_or("the program to be copied is not at hand any more; plan again")?;
                 program::live::write(host, file).await.map_err(told)
+            }
+            Some(Resource::SnapshotRepository(wanted)) => {
+                let login = self.elasticsearch.as_ref();
+                Box::pin(snapshot_repository::live::write(host, id.name(), wanted, login)).await
             }
             Some(Resource::HostDirectory(wanted)) => {
                 host_directory::live::write(host, wanted).await.map_err(told)
