@@ -1,7 +1,7 @@
 //! A loss that somebody answers for: the only thing that lowers the measure.
 
 use super::evidence::{Accepted, Evidence};
-use super::{keep, measure, note, record};
+use super::{evidence, keep, measure, note, record, unwritten};
 use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::directory;
@@ -9,6 +9,7 @@ use crate::jobs::error::{JobError, Stage};
 use crate::jobs::list::Earlier;
 use crate::jobs::lock;
 use crate::jobs::restore::{Wanted, choose};
+use crate::jobs::snapshot;
 
 /// The backup that is wanted, and what was last found in it, where that is a loss which somebody may accept.
 pub async fn acceptable(
@@ -17,6 +18,9 @@ pub async fn acceptable(
     wanted: &Wanted,
 ) -> Result<Option<Evidence>, JobError> {
     let place = directory::find(context)?;
+    if snapshot::is_of(context) {
+        return Ok(of_snapshot(context, wanted).filter(Evidence::is_acceptable));
+    }
     let chosen = Box::pin(choose(context, earlier, wanted.to_prove())).await?;
     let found = Evidence::read(&place, &chosen.name).filter(|found| {
         let same_bytes = chosen.known.sha256.as_ref().is_none_or(|known| *known == found.sha256);
@@ -49,8 +53,14 @@ pub async fn accept(
         )
         .help("see the reasons; restore or prove another backup"));
     }
-    let chosen = Box::pin(choose(context, earlier, wanted.to_prove())).await?;
-    let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
+    let (chosen, is_shown) = match snapshot::is_of(context) {
+        true => (None, of_snapshot(context, wanted).is_some_and(|found| found.name == shown.name)),
+        false => {
+            let chosen = Box::pin(choose(context, earlier, wanted.to_prove())).await?;
+            let is_shown = chosen.name == shown.name && chosen.ended == shown.taken;
+            (Some(chosen), is_shown)
+        }
+    };
     if !is_shown || Evidence::read(&place, &shown.name).as_ref() != Some(shown) {
         return Err(JobError::new(Stage::Prove, format!("{} is not what was shown any more", shown.name))
             .help("verify it again, and look at what is found now"));
@@ -63,10 +73,27 @@ pub async fn accept(
         ..shown.clone()
     };
     let kept = measure::read(context);
-    if !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+    let counts = evidence.label.is_none();
+    if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
         keep(context, &measure::accept(&evidence, &accepted))?;
     }
-    record(&place, &chosen, &evidence).await?;
+    match &chosen {
+        Some(chosen) => record(&place, chosen, &evidence).await?,
+        None => {
+            let written = evidence.write(&place);
+            written.map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
+        }
+    }
     note(context, &evidence);
     Ok(evidence)
+}
+
+/// What was last found in a snapshot: of that name, else in whichever was looked at last. Its bytes are in the repository alone.
+fn of_snapshot(context: &Context, wanted: &Wanted) -> Option<Evidence> {
+    let mut found = evidence::all(&context.directory()).ok()?;
+    found.retain(|one| one.concerns(&context.job.environment, &context.job.datastore));
+    found.into_iter().find(|one| match wanted {
+        Wanted::Named(name) => one.name == *name,
+        _ => true,
+    })
 }

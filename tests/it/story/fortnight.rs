@@ -102,7 +102,7 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
     let log = fs::read_to_string(stage.on_host("/var/log/reconcile.log")).expect("a log");
     let runs = runs(&log);
     let whole = |lines: &&Vec<String>| {
-        lines.len() == 2 && lines[0].ends_with("began") && lines[1].contains(": done: ")
+        lines[0].ends_with("began") && lines.last().is_some_and(|line| line.contains(": done: "))
     };
     assert_eq!(runs.values().filter(whole).count(), 14 * 3, "{log}");
     assert_eq!(runs.values().flatten().filter(|line| line.ends_with("is proven")).count(), 2 * 3, "{log}");
@@ -110,7 +110,7 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
     let manifest = fs::read_to_string(stage.on_host(newest)).expect("a manifest");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
     let lines = &runs[manifest["run"].as_str().expect("a run")];
-    assert!(lines[1].contains("couchdb_daily_2026_12_05.tar.gz"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("done: couchdb_daily_2026_12_05.tar.gz")), "{lines:?}");
 
     // Proven by hand, and back again.
     let scratch = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("a folder");
