@@ -123,7 +123,7 @@ async fn a_proof_that_could_not_be_made_is_told() {
         "{}",
         letters[0].subject()
     );
-    assert!(letters[0].text.contains("there is no backup of a schedule"), "{}", letters[0].text);
+    assert!(letters[0].text.contains("there is no backup to restore"), "{}", letters[0].text);
     assert!(check::look(&host.context, &[]).await.proofs.words_of_unmade().is_some());
     assert!(night(&host).await.is_proof());
     assert!(subjects(&server)[0].contains("proven again"));
