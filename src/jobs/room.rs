@@ -64,12 +64,12 @@ impl Room {
         Some(Shortage { place: place.to_owned(), space })
     }
 
-    /// Says stop once there is too little, and ends.
-    pub async fn guard(&self, place: &Path, stop: &Stop) {
+    /// Says stop once there is too little, and why.
+    pub async fn guard(&self, place: &Path, stop: &Stop) -> Shortage {
         loop {
             if let Some(shortage) = self.shortage(place) {
                 stop.say(shortage.to_string());
-                return;
+                return shortage;
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -102,7 +102,8 @@ fn note(context: &Context, occasion: &Occasion, level: Level, what: &str) {
 /// What fails after the job was told to end fails because of that.
 fn stopped(context: &Context, error: JobError) -> JobError {
     match context.stop.why() {
-        Some(why) if !error.is_refusal() => JobError::new(
+        // That there is too little room says more than that the job was told so.
+        Some(why) if !error.is_refusal() && error.stage != Stage::Space => JobError::new(
             error.stage,
             format!("the job was stopped: {why}; nothing partial is left, and earlier backups are untouched"),
         )
@@ -305,7 +306,10 @@ async fn write(
         written = &mut writing => return written?,
         // Its programs were told to end, and with them the dump does.
         () = progress.guard(&context.stop, context.patience) => {}
-        () = context.room.guard(&around, &context.stop) => {}
+        short = context.room.guard(&around, &context.stop) => {
+            // Whoever notices first, it is the room that was lacking.
+            return writing.await?.map_err(|_| too_little(&short));
+        }
     }
     writing.await?
 }
@@ -329,15 +333,15 @@ fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::R
 
 /// What a file that was not to grow further says.
 fn shortage(error: &std::io::Error) -> Option<JobError> {
-    let shortage = error.get_ref()?.downcast_ref::<Shortage>()?;
+    error.get_ref()?.downcast_ref::<Shortage>().map(too_little)
+}
+
+fn too_little(shortage: &Shortage) -> JobError {
     let message = format!(
         "{shortage}: the backup was broken off before the disk is full; earlier backups are untouched"
     );
-    Some(
-        JobError::new(Stage::Space, message).help(
-            "make room or enlarge the volume; older backups are removed only after a new one is proven",
-        ),
-    )
+    JobError::new(Stage::Space, message)
+        .help("make room or enlarge the volume; older backups are removed only after a new one is proven")
 }
 
 fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {
