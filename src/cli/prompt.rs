@@ -60,6 +60,26 @@ pub fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     line
 }
 
+/// Whether somebody named what is to be done, beforehand or now: asks for `name`, and answers why not.
+pub fn named(name: &str, confirmed: Option<&str>, asked: &str, other: &str) -> Result<(), String> {
+    if let Some(confirmed) = confirmed {
+        return match confirmed == name {
+            true => Ok(()),
+            false => Err(format!("{confirmed} was confirmed, and {name} {other}")),
+        };
+    }
+    if !can_ask() {
+        return Err("there is no terminal to ask on".to_owned());
+    }
+    say(&format!("\n{asked}, type the backup's name: "));
+    let mut answer = String::new();
+    let read = stdin().read_line(&mut answer);
+    match read.is_ok() && answer.trim() == name {
+        true => Ok(()),
+        false => Err("the name was not typed".to_owned()),
+    }
+}
+
 fn say(text: &str) {
     let mut stderr = stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());

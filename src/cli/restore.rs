@@ -1,7 +1,6 @@
 //! `reconcile restore`: takes a backup back, here or into a directory; shows what it will do and asks for the backup's
 //! name before anything is replaced.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -140,24 +139,8 @@ impl Restore {
             message: format!("{why}: nothing was touched"),
             help: Some(format!("add --confirm {name}, or --to DIR to restore it elsewhere")),
         };
-        if let Some(confirmed) = &self.confirm {
-            return match confirmed == name {
-                true => Ok(()),
-                false => Err(refused(format!("{confirmed} was confirmed, and {name} would be restored"))),
-            };
-        }
-        if !std::io::stdin().is_terminal() {
-            return Err(refused("there is no terminal to ask on".to_owned()));
-        }
-        let mut stderr = std::io::stderr().lock();
-        let asked = format!("\nTo replace {what}, type the backup's name: ");
-        let _ = stderr.write_all(asked.as_bytes()).and_then(|()| stderr.flush());
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        match read.is_ok() && answer.trim() == name {
-            true => Ok(()),
-            false => Err(refused("the name was not typed".to_owned())),
-        }
+        let asked = format!("To replace {what}");
+        prompt::named(name, self.confirm.as_deref(), &asked, "would be restored").map_err(refused)
     }
 
     /// Indices of Elasticsearch, over those that are there or beside them.

@@ -2,7 +2,6 @@
 //!
 //! With `--accept` a person answers for what it has lost: shown first, agreed to by the backup's name, recorded with theirs.
 
-use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -106,24 +105,8 @@ impl Verify {
         let refused = |why: String| {
             Failure::refused(format!("{why}: nothing was accepted"), format!("add --confirm {name}"))
         };
-        if let Some(confirmed) = &self.confirm {
-            return match confirmed == name {
-                true => Ok(()),
-                false => Err(refused(format!("{confirmed} was confirmed, and {name} was found"))),
-            };
-        }
-        if !prompt::can_ask() {
-            return Err(refused("there is no terminal to ask on".to_owned()));
-        }
-        let mut stderr = std::io::stderr().lock();
-        let asked = "\nTo accept what it has lost, type the backup's name: ";
-        let _ = stderr.write_all(asked.as_bytes()).and_then(|()| stderr.flush());
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        match read.is_ok() && answer.trim() == name {
-            true => Ok(()),
-            false => Err(refused("the name was not typed".to_owned())),
-        }
+        prompt::named(name, self.confirm.as_deref(), "To accept what it has lost", "was found")
+            .map_err(refused)
     }
 }
 

@@ -132,39 +132,64 @@ async fn judged(
         places.insert(Place::Remote, why);
         seen.extend(remote.into_iter().flatten());
     }
-    let proofs = standing::of(context, memory.unmade.as_ref());
-    let verified = proofs.proven.as_ref().map(|proven| proven.at);
-    let facts = Facts {
-        now,
-        zone: context.zone,
-        promises: promises(context, &memory, &seen, now),
+    let looked = Looked {
         places,
         seen,
-        running: lock::running(context),
-        goals: goals(context),
-        verified,
-    };
-    CheckReport {
-        environment: context.job.environment.clone(),
-        host: context.job.host.clone(),
-        datastore: context.job.datastore.clone(),
-        at: now,
-        zone: context.zone.name().to_owned(),
-        directory: context.job.directory.clone(),
-        bucket: context.job.upload.as_ref().map(|upload| upload.bucket.clone()),
-        freshness: freshness::judge(&facts),
-        old_entries: old::entries(context),
         lost: Vec::new(),
-        verified,
-        proofs,
-        last_failure: failure::last(context),
-        watch: Watch::of(context, &memory),
+        bucket: context.job.upload.as_ref().map(|upload| upload.bucket.clone()),
+    };
+    looked.judged(context, &memory)
+}
+
+/// What somebody looked at, of whatever form the backups are.
+pub(super) struct Looked {
+    /// Where they must be, and why a place could not be seen.
+    pub places: BTreeMap<Place, Option<String>>,
+    pub seen: Vec<Seen>,
+    /// What was made and is not there any more, in words.
+    pub lost: Vec<String>,
+    pub bucket: Option<BucketName>,
+}
+
+impl Looked {
+    /// What it comes to, with everything that is remembered.
+    pub fn judged(self, context: &Context, memory: &Memory) -> CheckReport {
+        let Looked { places, seen, lost, bucket } = self;
+        let now = context.clock.now();
+        let proofs = standing::of(context, memory.unmade.as_ref());
+        let verified = proofs.proven.as_ref().map(|proven| proven.at);
+        let facts = Facts {
+            now,
+            zone: context.zone,
+            promises: promises(context, memory, &seen, now),
+            places,
+            seen,
+            running: lock::running(context),
+            goals: goals(context),
+            verified,
+        };
+        CheckReport {
+            environment: context.job.environment.clone(),
+            host: context.job.host.clone(),
+            datastore: context.job.datastore.clone(),
+            at: now,
+            zone: context.zone.name().to_owned(),
+            directory: context.job.directory.clone(),
+            bucket,
+            freshness: freshness::judge(&facts),
+            old_entries: old::entries(context),
+            lost,
+            verified,
+            proofs,
+            last_failure: failure::last(context),
+            watch: Watch::of(context, memory),
+        }
     }
 }
 
 /// Since when each schedule holds: as it is remembered, or since the job file was written, whichever is longer ago. A
 /// job file that is only written again must not excuse a run that is missing.
-pub(super) fn promises(
+fn promises(
     context: &Context,
     memory: &Memory,
     seen: &[Seen],
@@ -181,7 +206,7 @@ pub(super) fn promises(
     context.job.schedules.iter().map(promise).collect()
 }
 
-pub(super) fn goals(context: &Context) -> Goals {
+fn goals(context: &Context) -> Goals {
     let objectives = context.job.objectives;
     Goals {
         recovery_point: objectives.recovery_point.and_then(TimeDelta::try_seconds),

@@ -6,20 +6,17 @@ use super::cluster::Cluster;
 use super::list::{bucket, taken};
 use super::manifest;
 use crate::clients::elasticsearch::{Snapshot, State};
-use crate::freshness::{self, Facts, Place, Seen};
-use crate::jobs::check::{CheckReport, goals, old, promises};
+use crate::freshness::{Place, Seen};
+use crate::jobs::check::{self, CheckReport};
 use crate::jobs::context::Context;
-use crate::jobs::tell::Watch;
+use crate::jobs::directory;
 use crate::jobs::tell::memory::Memory;
-use crate::jobs::verify::standing;
-use crate::jobs::{directory, failure, lock};
 use crate::retention::snapshots;
 use crate::vocab::Tier;
 
 /// What was found, and what could not be seen.
 pub async fn look(context: &Context) -> CheckReport {
     let memory = Memory::read(context);
-    let now = context.clock.now();
     let looked = Box::pin(repository(context)).await;
     let bucket = Cluster::of(context).ok().and_then(|cluster| bucket(&cluster));
     let place = if bucket.is_some() { Place::Remote } else { Place::Here };
@@ -35,34 +32,7 @@ pub async fn look(context: &Context) -> CheckReport {
         // Then nothing is remembered of it either.
         places.insert(Place::Here, Some(error.message));
     }
-    let proofs = standing::of(context, memory.unmade.as_ref());
-    let verified = proofs.proven.as_ref().map(|proven| proven.at);
-    let facts = Facts {
-        now,
-        zone: context.zone,
-        promises: promises(context, &memory, &seen, now),
-        places,
-        seen,
-        running: lock::running(context),
-        goals: goals(context),
-        verified,
-    };
-    CheckReport {
-        environment: context.job.environment.clone(),
-        host: context.job.host.clone(),
-        datastore: context.job.datastore.clone(),
-        at: now,
-        zone: context.zone.name().to_owned(),
-        directory: context.job.directory.clone(),
-        bucket,
-        freshness: freshness::judge(&facts),
-        old_entries: old::entries(context),
-        lost,
-        verified,
-        proofs,
-        last_failure: failure::last(context),
-        watch: Watch::of(context, &memory),
-    }
+    check::Looked { places, seen, lost, bucket }.judged(context, &memory)
 }
 
 struct Looked {
