@@ -13,4 +13,3 @@ pub mod machine;
 pub mod mail;
 pub mod ping;
 pub mod process;
-pub mod service;

@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use http::Uri;
 
+use super::http::{Ask, Method, Unanswered, network, over};
 use crate::vocab::Secret;
 
 /// How long a ping may take, answer included.
@@ -30,24 +28,22 @@ pub enum PingError {
 
 /// Asks for the URL once. Only an answer of success counts; a redirect does not, for it would take the secret elsewhere.
 pub async fn ping(url: &Secret) -> Result<(), PingError> {
-    let address = url.expose();
-    if !["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)) {
-        return Err(PingError::Url);
+    let ask = ask(url).ok_or(PingError::Url)?;
+    match Box::pin(over(&network(), &ask)).await {
+        Ok(said) if said.is_success() => Ok(()),
+        Ok(said) => Err(PingError::Refused(said.status)),
+        Err(Unanswered::Redirect { status, .. }) => Err(PingError::Refused(status)),
+        Err(Unanswered::TimedOut { .. }) => Err(PingError::TimedOut),
+        Err(Unanswered::Address(_)) => Err(PingError::Url),
+        Err(_) => Err(PingError::Unreachable),
     }
-    let request = HttpRequest::get(address).map_err(|_| PingError::Url)?;
-    let connector = Connector::builder()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .sleep_impl(TokioSleep::new())
-        .build();
-    let answer = tokio::time::timeout(LIMIT, Box::pin(connector.call(request)));
-    let answer = answer.await.map_err(|_| PingError::TimedOut)?;
-    match answer
-        .map_err(|error| if error.is_timeout() { PingError::TimedOut } else { PingError::Unreachable })
-    {
-        Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(PingError::Refused(answer.status().as_u16())),
-        Err(error) => Err(error),
-    }
+}
+
+fn ask(url: &Secret) -> Option<Ask> {
+    let url: Uri = url.expose().parse().ok()?;
+    let at = format!("{}://{}", url.scheme_str()?, url.authority()?);
+    let path = url.path_and_query()?.to_string();
+    Some(Ask { method: Method::GET, at: vec![at], path, body: None, login: None, limit: LIMIT })
 }
 
 #[cfg(test)]

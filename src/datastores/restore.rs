@@ -46,6 +46,12 @@ pub trait Restore: Send {
     /// How whoever uses the data at `home` is stopped and started.
     fn services(&self, home: &Path) -> Services;
 
+    /// How what was restored into `home`, which is not its own place, can be looked at beside the living data and without
+    /// disturbing it; `None` where that takes no more than reading files.
+    fn beside(&self, _home: &Path) -> Option<String> {
+        None
+    }
+
     /// Builds, in the empty directory `staging`, what is to be at `home`, out of the backup's bytes; the last of what it
     /// answers is what is at `home` itself. Also what a person must know.
     fn build(

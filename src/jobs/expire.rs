@@ -1,5 +1,5 @@
-//! Removing local backups whose time is over. `retention::local` decides; this only carries it out, and only the
-//! sequence calls it, after the new backup is proven and under the lock.
+//! Removing local backups whose time is over, and the reasons why each goes or stays. `retention::local` decides; this only
+//! carries it out, and only the sequence calls it, after the new backup is proven and under the lock.
 
 use std::fmt;
 use std::io;
@@ -11,13 +11,50 @@ use serde::Serialize;
 use super::beside::Beside;
 use super::context::Context;
 use super::directory::{self, Local};
+use super::list::Here;
 use super::manifest::Manifest;
 use super::verify::{self, Evidence, Standing};
 use crate::datastores::names::Series;
 use crate::retention::local::{self, Backup, Fate};
 use crate::vocab::Label;
 
-/// A local backup that was removed, and why.
+/// What became of the backups of a job, each with its reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Those that stay, oldest first.
+    pub kept: Vec<Stays>,
+    /// Those whose time was over.
+    pub removed: Vec<Expired>,
+}
+
+impl Swept {
+    /// The names of those that are gone.
+    pub fn gone(&self) -> Vec<&str> {
+        self.removed.iter().map(|gone| gone.name.as_str()).collect()
+    }
+
+    /// A sentence for each of them.
+    pub fn reasons(&self) -> impl Iterator<Item = String> {
+        self.removed.iter().map(Expired::to_string).chain(self.kept.iter().map(Stays::to_string))
+    }
+}
+
+/// A backup that was kept, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stays {
+    pub name: String,
+    #[serde(flatten)]
+    pub why: Here,
+}
+
+/// One sentence without a full stop.
+impl fmt::Display for Stays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kept {}: {}", self.name, self.why)
+    }
+}
+
+/// A backup that was removed, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Expired {
     pub name: String,
@@ -62,13 +99,16 @@ pub fn fates(directory: &Path, series: &Series, context: &Context) -> io::Result
     Ok(found.into_iter().zip(fates).collect())
 }
 
-/// Removes what is due, and answers with what is gone.
-pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<Expired>> {
-    let mut gone = Vec::new();
+/// Removes what is due, and answers with what became of each.
+pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Swept> {
+    let mut swept = Swept::default();
     // When a backup was last proven, and that one was condemned since, is told however long they are gone.
     let told = Standing::of(&verify::all(directory)?, None).names();
     for (backup, fate) in fates(directory, series, context)? {
-        let Fate::Removed { since } = fate else { continue };
+        let Fate::Removed { since } = fate else {
+            swept.kept.push(Stays { name: backup.file, why: fate.into() });
+            continue;
+        };
         let file = directory.join(&backup.file);
         let noted = directory.join(Manifest::file(&backup.file));
         if backup.name.label().is_some() {
@@ -82,15 +122,15 @@ pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<V
         }
         directory::remove(&file)?;
         let remote = backup.manifest.and_then(|manifest| manifest.remote).filter(|remote| remote.proven);
-        gone.push(Expired {
+        swept.removed.push(Expired {
             label: backup.name.label().cloned(),
             remote: remote.map(|remote| format!("s3://{}/{}", remote.bucket, remote.key)),
             name: backup.file,
             since,
         });
     }
-    if !gone.is_empty() {
+    if !swept.removed.is_empty() {
         directory::sync(directory)?;
     }
-    Ok(gone)
+    Ok(swept)
 }

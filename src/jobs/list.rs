@@ -2,6 +2,7 @@
 //! one row wherever it lies. Reads only, and takes no lock.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,27 @@ pub struct Here {
     pub keep: Keep,
     /// For `until` the instant from which it may go, for `due` since when it may.
     pub when: Option<DateTime<Utc>>,
+}
+
+/// Why, as a clause.
+impl fmt::Display for Here {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let until = |when: Option<DateTime<Utc>>| when.map(|when| when.format("%Y-%m-%d %H:%M UTC"));
+        match (self.keep, until(self.when)) {
+            (Keep::Until, Some(until)) => write!(f, "the policy keeps it until {until}"),
+            (Keep::Until, None) => f.write_str("the policy keeps it for ever"),
+            (Keep::Labelled, Some(until)) => write!(f, "whoever labelled it keeps it until {until}"),
+            (Keep::Labelled, None) => f.write_str("whoever labelled it keeps it until a person removes it"),
+            (Keep::NewestProven, _) => f.write_str("it is the newest proven one"),
+            (Keep::NewestOfTier, _) => f.write_str("nothing is proven, and it is the newest of its kind"),
+            (Keep::FromTheFuture, _) => {
+                f.write_str("its time lies in the future: a clock was wrong when it was made, or is now")
+            }
+            (Keep::Due, Some(since)) => write!(f, "its time was over {since}"),
+            (Keep::Due, None) => f.write_str("its time is over"),
+            (Keep::EarlierName, _) => f.write_str("it has an earlier name of the environment"),
+        }
+    }
 }
 
 /// Why a local copy stays, or that it no longer does.

@@ -37,7 +37,7 @@ pub mod verify;
 pub use check::CheckReport;
 pub use context::{Channels, Context, Store};
 pub use error::{JobError, Stage};
-pub use expire::Expired;
+pub use expire::{Expired, Stays, Swept};
 pub use failure::LastFailure;
 pub use list::{Copy, Earlier, Here, Keep, Listing, Row, list};
 pub use manifest::{Manifest, Remote};

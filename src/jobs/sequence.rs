@@ -21,7 +21,7 @@ use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
 use super::error::{JobError, Stage};
-use super::expire::{self, Expired};
+use super::expire::{self, Swept};
 use super::log::Level;
 use super::manifest::{Manifest, Remote};
 use super::room::Shortage;
@@ -40,10 +40,9 @@ pub struct BackupReport {
     pub manifest: Manifest,
     /// The file, as the job file's host names it.
     pub path: String,
-    /// Local backups whose time was over.
-    pub expired: Vec<String>,
-    /// The same with their reasons.
-    pub removed: Vec<Expired>,
+    /// What became of the local ones; nothing is said after one that a person labelled.
+    #[serde(flatten)]
+    pub swept: Swept,
     /// What went otherwise than the settings asked, while the backup is good.
     pub warnings: Vec<String>,
 }
@@ -69,8 +68,8 @@ where
     let result = Box::pin(attempt(context, occasion, open)).await.map_err(|error| stopped(context, error));
     match (&result, occasion) {
         (Ok(report), _) => {
-            for gone in &report.removed {
-                note(context, occasion, Level::Info, &gone.to_string());
+            for reason in report.swept.reasons() {
+                note(context, occasion, Level::Info, &reason);
             }
             note(context, occasion, Level::Info, &done(report));
         }
@@ -115,7 +114,7 @@ fn stopped(context: &Context, error: JobError) -> JobError {
 fn done(report: &BackupReport) -> String {
     let Manifest { name, bytes, remote, .. } = &report.manifest;
     let copy = remote.as_ref().map(|remote| format!(", and s3://{}/{}", remote.bucket, remote.key));
-    let gone = match report.expired.len() {
+    let gone = match report.swept.removed.len() {
         0 => String::new(),
         count => format!("; {count} older removed"),
     };
@@ -214,36 +213,35 @@ where
         let (place, series) = (place.clone(), series.clone());
         blocking(Stage::Copy, move || second.send(&place, &series)).await??;
     }
-    let removed = match occasion {
-        Occasion::Tier(_) => expired(context, place, &series, second).await?,
-        Occasion::Label { .. } => Vec::new(),
+    let swept = match occasion {
+        Occasion::Tier(_) => sweep(context, place, &series, second).await?,
+        Occasion::Label { .. } => Swept::default(),
     };
     let path = format!("{}/{}", context.job.directory.trim_end_matches('/'), manifest.name);
-    let expired = removed.iter().map(|gone| gone.name.clone()).collect();
-    Ok(BackupReport { manifest, path, expired, removed, warnings })
+    Ok(BackupReport { manifest, path, swept, warnings })
 }
 
 /// Removes what is over, here and in the second place.
-async fn expired(
+async fn sweep(
     context: &Context,
     place: PathBuf,
     series: &Series,
     second: Option<copy::Second>,
-) -> Result<Vec<Expired>, JobError> {
-    let removed = expire::run(&place, series, context).map_err(|error| {
+) -> Result<Swept, JobError> {
+    let swept = expire::run(&place, series, context).map_err(|error| {
         let message =
             format!("the new backup is good, but old ones in {} cannot be removed: {error}", place.display());
         JobError::new(Stage::Expire, message)
             .help("see who owns them: the job's user must be able to remove them")
     })?;
-    for gone in &removed {
-        tracing::info!("{gone}");
+    for reason in swept.reasons() {
+        tracing::info!("{reason}");
     }
     if let Some(second) = second {
         let (series, now) = (series.clone(), context.clock.now());
         blocking(Stage::Expire, move || second.expire(&place, &series, now)).await??;
     }
-    Ok(removed)
+    Ok(swept)
 }
 
 /// The right to have the upload completed; dropped unsaid, the upload is broken off.

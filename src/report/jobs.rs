@@ -160,7 +160,7 @@ pub fn backup(report: &BackupReport) -> String {
         text.push_str(&format!("    {}\n", stays(manifest)));
     }
     let (labelled, over): (Vec<&Expired>, Vec<&Expired>) =
-        report.removed.iter().partition(|gone| gone.label.is_some());
+        report.swept.removed.iter().partition(|gone| gone.label.is_some());
     if !over.is_empty() {
         let names: Vec<&str> = over.iter().map(|gone| gone.name.as_str()).collect();
         text.push_str(&format!("    removed {}: {}\n", counted(over.len(), "older one"), names.join(", ")));

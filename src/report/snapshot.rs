@@ -20,11 +20,11 @@ pub fn snapshot(report: &SnapshotReport) -> String {
         one_line(repository),
         one_line(&report.place)
     );
-    if !report.expired.is_empty() {
+    if !report.swept.removed.is_empty() {
         text.push_str(&format!(
             "    removed {}: {}\n",
-            counted(report.expired.len(), "older one"),
-            report.expired.join(", ")
+            counted(report.swept.removed.len(), "older one"),
+            report.swept.gone().join(", ")
         ));
     }
     for warning in &report.warnings {

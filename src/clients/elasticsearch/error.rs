@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::clients::service::{Said, Unanswered};
+use crate::clients::http::{Said, Unanswered};
 
 /// Why a call did not do what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,10 @@ impl From<Unanswered> for EsError {
     fn from(why: Unanswered) -> Self {
         let kind = match &why {
             Unanswered::Nowhere(_) => EsErrorKind::Nowhere,
-            Unanswered::Broken(_) | Unanswered::TimedOut { .. } => EsErrorKind::Unheard,
+            Unanswered::Broken(_) | Unanswered::TimedOut { .. } | Unanswered::TooLarge { .. } => {
+                EsErrorKind::Unheard
+            }
+            Unanswered::Redirect { .. } => EsErrorKind::Strange,
             Unanswered::Address(_) | Unanswered::NoCurl | Unanswered::Host(_) => EsErrorKind::Host,
         };
         let said = match kind {

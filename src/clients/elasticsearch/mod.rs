@@ -22,7 +22,7 @@ pub use error::{EsError, EsErrorKind};
 pub use read::{About, Health, Repository, Snapshot, State};
 
 use super::host::Host;
-use super::service::{self, Ask, Method, Said, Unanswered};
+use super::http::{self, Ask, Method, Said, Unanswered};
 use crate::vocab::Login;
 
 /// How long one answer may take. What lasts longer goes on without us.
@@ -99,7 +99,7 @@ pub fn repository_path(name: &str) -> String {
 /// What a repository is asked for with, where a host is looked at as a whole.
 pub fn repository_ask(at: &[String], login: Option<&Login>, name: &str) -> Ask {
     Ask {
-        method: Method::Get,
+        method: Method::GET,
         at: at.to_vec(),
         path: repository_path(name),
         body: None,
@@ -136,7 +136,7 @@ enum Again {
 impl Elasticsearch<'_> {
     async fn ask(&self, ask: &Ask) -> Result<Said, Unanswered> {
         match &self.way {
-            Way::Network(network) => service::over(network, ask).await,
+            Way::Network(network) => http::over(network, ask).await,
             Way::Host(host) => Box::pin(host.ask(ask)).await,
         }
     }
@@ -170,7 +170,7 @@ impl Elasticsearch<'_> {
     }
 
     async fn get(&self, path: String) -> Result<Value, EsError> {
-        self.call(Method::Get, path, None, Again::Safe, LIMIT).await
+        self.call(Method::GET, path, None, Again::Safe, LIMIT).await
     }
 
     /// Who answers.
@@ -191,13 +191,13 @@ impl Elasticsearch<'_> {
     pub async fn register(&self, name: &str, repository: &Repository) -> Result<(), EsError> {
         let body = json!({"type": repository.kind, "settings": repository.settings});
         let path = format!("{}?verify=true", repository_path(name));
-        self.call(Method::Put, path, Some(body), Again::Safe, LIMIT).await.map(|_| ())
+        self.call(Method::PUT, path, Some(body), Again::Safe, LIMIT).await.map(|_| ())
     }
 
     /// Has every node write to a repository; answers with their names.
     pub async fn verify(&self, name: &str) -> Result<Vec<String>, EsError> {
         let path = format!("{}/_verify", repository_path(name));
-        read::nodes(&self.call(Method::Post, path, None, Again::Safe, LIMIT).await?)
+        read::nodes(&self.call(Method::POST, path, None, Again::Safe, LIMIT).await?)
     }
 
     /// Every snapshot in a repository, whoever made it.
@@ -224,13 +224,13 @@ impl Elasticsearch<'_> {
     /// Begins a snapshot of everything, the cluster's own settings included. Never asked again where it may have begun.
     pub async fn create(&self, repository: &str, name: &str) -> Result<(), EsError> {
         let path = format!("{}/{}?wait_for_completion=false", repository_path(repository), part(name));
-        self.call(Method::Put, path, None, Again::No, LIMIT).await.map(|_| ())
+        self.call(Method::PUT, path, None, Again::No, LIMIT).await.map(|_| ())
     }
 
     /// Deletes a snapshot that may be gone already; one that is under way is broken off.
     pub async fn delete(&self, repository: &str, name: &str) -> Result<(), EsError> {
         let path = format!("{}/{}", repository_path(repository), part(name));
-        match self.call(Method::Delete, path, None, Again::Safe, DELETE_LIMIT).await {
+        match self.call(Method::DELETE, path, None, Again::Safe, DELETE_LIMIT).await {
             Err(error) if error.kind != EsErrorKind::SnapshotMissing => Err(error),
             _ => Ok(()),
         }
@@ -246,17 +246,17 @@ impl Elasticsearch<'_> {
     /// Closes an index: it takes and answers nothing, and its data stays.
     pub async fn close(&self, index: &str) -> Result<(), EsError> {
         let path = format!("/{}/_close", part(index));
-        self.call(Method::Post, path, None, Again::Safe, LIMIT).await.map(|_| ())
+        self.call(Method::POST, path, None, Again::Safe, LIMIT).await.map(|_| ())
     }
 
     pub async fn open(&self, index: &str) -> Result<(), EsError> {
         let path = format!("/{}/_open", part(index));
-        self.call(Method::Post, path, None, Again::Safe, LIMIT).await.map(|_| ())
+        self.call(Method::POST, path, None, Again::Safe, LIMIT).await.map(|_| ())
     }
 
     /// Deletes an index by its whole name; one that is gone already is as good.
     pub async fn delete_index(&self, index: &str) -> Result<(), EsError> {
-        match self.call(Method::Delete, format!("/{}", part(index)), None, Again::Safe, LIMIT).await {
+        match self.call(Method::DELETE, format!("/{}", part(index)), None, Again::Safe, LIMIT).await {
             Err(error) if error.kind != EsErrorKind::IndexMissing => Err(error),
             _ => Ok(()),
         }
@@ -284,7 +284,7 @@ impl Elasticsearch<'_> {
             body.insert("index_settings".to_owned(), json!({"index.number_of_replicas": 0}));
         }
         let path = format!("{}/{}/_restore", repository_path(repository), part(snapshot));
-        self.call(Method::Post, path, Some(Value::Object(body)), Again::No, LIMIT).await.map(|_| ())
+        self.call(Method::POST, path, Some(Value::Object(body)), Again::No, LIMIT).await.map(|_| ())
     }
 
     /// Whether the primaries of an index are there.

@@ -1,5 +1,5 @@
 //! Asking services on a host: by its own `curl` where it is a machine, over what plays its network where it is a folder. What
-//! is asked and what the answer means is [`service`](crate::clients::service)'s.
+//! is asked and what the answer means is [`http`](crate::clients::http)'s.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::shell::Shell;
 use super::{Folder, Host, script};
-use crate::clients::service::{self, Ask, CONNECT, Said, Unanswered};
+use crate::clients::http::{self, Ask, CONNECT, Said, Unanswered};
 
 /// What the shell and the machine may take besides.
 const SLACK: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ impl Host {
 impl Folder {
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Said, Unanswered> {
         match &self.services {
-            Some(network) => service::over(network, ask).await,
+            Some(network) => http::over(network, ask).await,
             None => Err(Unanswered::Nowhere(ask.at.join(" or "))),
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn secret(has_login: bool) -> Option<&'static [u8]> {
 
 /// The words of `ask` in `ask.sh` for one question.
 pub(super) fn words(key: &str, ask: &Ask) -> Vec<String> {
-    let configs = ask.at.iter().filter_map(|at| service::curl_config(ask, at));
+    let configs = ask.at.iter().filter_map(|at| http::config(ask, at));
     std::iter::once(key.to_owned()).chain(configs.map(|config| STANDARD.encode(config))).collect()
 }
 
@@ -95,11 +95,11 @@ pub(super) fn all(asks: &BTreeMap<String, Ask>, raw: &Raw) -> Asked {
 }
 
 fn ended(ask: &Ask, (skipped, said): &(usize, Vec<u8>)) -> Result<Said, Unanswered> {
-    let places: Vec<&String> = ask.at.iter().filter(|at| service::curl_config(ask, at).is_some()).collect();
+    let places: Vec<&String> = ask.at.iter().filter(|at| http::config(ask, at).is_some()).collect();
     if places.is_empty() {
-        return Err(Unanswered::Address(ask.at.join(" or ")));
+        return Err(http::address(&ask.at.join(" or ")));
     }
     let nowhere = || Unanswered::Nowhere(ask.at.join(" or "));
     let Some(at) = places.get(*skipped) else { return Err(nowhere()) };
-    service::curl_ended(ask, at, said).unwrap_or_else(|| Err(nowhere()))
+    http::ended(ask, at, said).unwrap_or_else(|| Err(nowhere()))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asks::{Asked, Raw};
 use super::{Access, EntryKind, HostError, error};
-use crate::clients::service::Ask;
+use crate::clients::http::Ask;
 
 /// Everything that is to be known of a host; answered by one round trip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -53,10 +53,7 @@ pub struct CheckReport {
     /// What was made and is not there any more, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
-    /// When a backup was last restored and found good.
-    pub verified: Option<DateTime<Utc>>,
-    /// How it stands with the proofs; programs that know nothing of it say nothing.
-    #[serde(default)]
+    /// How it stands with the proofs.
     pub proofs: Standing,
     pub last_failure: Option<LastFailure>,
     /// What is known of who is told.
@@ -70,6 +67,11 @@ impl CheckReport {
             && self.old_entries.is_empty()
             && self.lost.is_empty()
             && self.proofs.is_good()
+    }
+
+    /// When a backup was last restored and found good.
+    pub fn verified(&self) -> Option<DateTime<Utc>> {
+        self.proofs.proven.as_ref().map(|proven| proven.at)
     }
 
     /// Whether everything could be seen.
@@ -157,7 +159,6 @@ impl Looked {
         let Looked { places, seen, lost, bucket } = self;
         let now = context.clock.now();
         let proofs = standing::of(context, memory.unmade.as_ref());
-        let verified = proofs.proven.as_ref().map(|proven| proven.at);
         let facts = Facts {
             now,
             zone: context.zone,
@@ -166,7 +167,7 @@ impl Looked {
             seen,
             running: lock::running(context),
             goals: goals(context),
-            verified,
+            verified: proofs.proven.as_ref().map(|proven| proven.at),
         };
         CheckReport {
             environment: context.job.environment.clone(),
@@ -179,7 +180,6 @@ impl Looked {
             freshness: freshness::judge(&facts),
             old_entries: old::entries(context),
             lost,
-            verified,
             proofs,
             last_failure: failure::last(context),
             watch: Watch::of(context, memory),

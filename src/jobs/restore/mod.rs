@@ -64,7 +64,7 @@ pub struct Restored {
     /// Whether a checksum was known to compare with.
     pub compared: bool,
     pub notes: Vec<String>,
-    /// How whoever uses the data is started, where it was restored in its place.
+    /// How whoever uses the data is started: again, or elsewhere beside the living one.
     pub start: Option<String>,
     /// What is left to be done once it runs.
     pub then: Option<String>,
@@ -156,7 +156,7 @@ impl Ready {
         let mut restore = self.restore;
         let declared = self.declared.clone().filter(|_| in_place);
         // One thread from here on: what is built is put in its place by whoever built it.
-        let (kept, notes, seen, compared) = super::blocking(Stage::Restore, move || {
+        let (kept, notes, beside, seen, compared) = super::blocking(Stage::Restore, move || {
             let built =
                 |bytes: &mut (dyn Read + Send)| restore.build(bytes, &into, &home).map_err(Broken::from);
             let opened = open(&origin, &handle).map_err(Broken::from);
@@ -179,10 +179,14 @@ impl Ready {
             let started = declared.as_ref().map(|services| run_service(&services.start));
             let kept = kept?;
             started.transpose()?;
-            Ok::<_, JobError>((kept, notes, seen, compared))
+            Ok::<_, JobError>((kept, notes, restore.beside(&home), seen, compared))
         })
         .await??;
         drop(staging);
+        let start = match self.in_place {
+            true => self.services.start.filter(|_| by_hand),
+            false => beside,
+        };
         let kept: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();
         let mut notes = notes;
         let is_settled = job::is_settled_after_start(&context.job.source);
@@ -198,7 +202,7 @@ impl Ready {
             bytes: seen.bytes,
             compared,
             notes,
-            start: self.services.start.filter(|_| by_hand),
+            start,
             then: (is_settled && by_hand)
                 .then(|| format!("reconcile restore {} --after-start", context.job.datastore)),
         })

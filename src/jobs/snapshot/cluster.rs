@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use chrono::{DateTime, Utc};
 
 use crate::clients::elasticsearch::{About, Elasticsearch, EsError, EsErrorKind, Pace, Snapshot, State, Way};
-use crate::clients::service;
+use crate::clients::http;
 use crate::datastores::elasticsearch::desired::wanted;
 use crate::datastores::elasticsearch::names::Family;
 use crate::datastores::elasticsearch::settings::ElasticsearchSource;
@@ -17,8 +17,7 @@ use crate::jobs::verify::Evidence;
 use crate::resources::snapshot_repository::live::of;
 use crate::retention::local::Fate;
 use crate::retention::snapshots;
-use crate::vocab::Environment;
-use crate::vocab::Login;
+use crate::vocab::{Environment, Login};
 
 /// How clusters are reached from where a job runs.
 #[derive(Clone, Debug)]
@@ -54,7 +53,7 @@ impl<'a> Cluster<'a> {
             return Err(JobError::new(Stage::Prepare, "this job is of no Elasticsearch"));
         };
         let ElasticsearchReach { network, login, pace, patience } = context.elasticsearch.clone();
-        let way = Way::Network(network.unwrap_or_else(service::network));
+        let way = Way::Network(network.unwrap_or_else(http::network));
         Ok(Cluster {
             client: Elasticsearch { way, at: source.at.clone(), login, pace },
             source,

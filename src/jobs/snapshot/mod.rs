@@ -30,12 +30,14 @@ pub(super) use verify::verify;
 use super::beside::Beside;
 use super::context::Context;
 use super::error::{JobError, Stage};
+use super::expire::{Expired, Stays, Swept};
 use super::log::Level;
 use super::tell::memory::Done;
 use super::verify::{self as proving, Evidence, Standing};
 use super::{directory, failure, lock, log, tell};
 use crate::clients::elasticsearch::{EsErrorKind, Snapshot, State};
 use crate::datastores::job_file::Source;
+use crate::retention::local::Fate;
 use crate::retention::snapshots;
 use crate::vocab::Tier;
 use cluster::Cluster;
@@ -51,8 +53,9 @@ pub struct SnapshotReport {
     pub manifest: SnapshotManifest,
     /// Where the snapshots are, for people.
     pub place: String,
-    /// Snapshots whose time was over.
-    pub expired: Vec<String>,
+    /// What became of ours.
+    #[serde(flatten)]
+    pub swept: Swept,
     /// What went otherwise than it should, while the snapshot is good.
     pub warnings: Vec<String>,
 }
@@ -63,12 +66,15 @@ pub async fn snapshot(context: &Context, tier: Tier) -> Result<SnapshotReport, J
     let result = Box::pin(attempt(context, tier)).await;
     match &result {
         Ok(report) => {
+            for reason in report.swept.reasons() {
+                note(context, tier, Level::Info, &reason);
+            }
             let SnapshotManifest { name, began, ended, bytes, .. } = &report.manifest;
             note(
                 context,
                 tier,
                 Level::Info,
-                &format!("done: {name}, {} older removed", report.expired.len()),
+                &format!("done: {name}, {} older removed", report.swept.removed.len()),
             );
             for warning in &report.warnings {
                 note(context, tier, Level::Warning, warning);
@@ -130,8 +136,8 @@ async fn attempt(context: &Context, tier: Tier) -> Result<SnapshotReport, JobErr
         )
         .help("see that the volume has room and is writable")
     })?;
-    let expired = Box::pin(expire(&cluster, context, &place, &mut warnings)).await?;
-    Ok(SnapshotReport { manifest, place: cluster.source.place(), expired, warnings })
+    let swept = Box::pin(expire(&cluster, context, &place, &mut warnings)).await?;
+    Ok(SnapshotReport { manifest, place: cluster.source.place(), swept, warnings })
 }
 
 /// The first name that is free. What has the name already is told where it is none to rely on.
@@ -186,7 +192,7 @@ async fn expire(
     context: &Context,
     place: &Path,
     warnings: &mut Vec<String>,
-) -> Result<Vec<String>, JobError> {
+) -> Result<Swept, JobError> {
     let failed = |why: String| {
         JobError::new(
             Stage::Expire,
@@ -196,7 +202,7 @@ async fn expire(
     };
     let all = Box::pin(cluster.snapshots(Stage::Expire)).await?;
     let now = context.clock.now();
-    let mut expired = Vec::new();
+    let (mut swept, mut is_busy) = (Swept::default(), false);
     // When one was last proven, and that one was condemned since, is told however long they are gone.
     let proofs = proving::all(place).map_err(|error| failed(error.to_string()))?;
     let told = Standing::of(&proofs, None).names();
@@ -208,16 +214,23 @@ async fn expire(
         }
     };
     for (one, fate) in cluster.fates(&all, &proofs, now) {
-        if fate.is_kept() {
-            continue;
-        }
+        let since = match fate {
+            Fate::Removed { since } if !is_busy => since,
+            fate => {
+                swept.kept.push(Stays { name: one.name, why: fate.into() });
+                continue;
+            }
+        };
         // What is known of it goes first: without it a snapshot is none that could be missed.
         forget(&one.name).map_err(|error: std::io::Error| failed(error.to_string()))?;
         match Box::pin(cluster.client.delete(cluster.repository(), &one.name)).await {
-            Ok(()) => expired.push(one.name),
+            Ok(()) => {
+                swept.removed.push(Expired { name: one.name, since, label: None, remote: None });
+            }
             Err(error) if error.kind == EsErrorKind::Busy => {
                 warnings.push("older snapshots stay for now: somebody else's snapshot is at work; the next run removes them".to_owned());
-                break;
+                is_busy = true;
+                swept.kept.push(Stays { name: one.name, why: fate.into() });
             }
             Err(error) => return Err(failed(error.to_string())),
         }
@@ -229,5 +242,5 @@ async fn expire(
             forget(&known.name).map_err(|error: std::io::Error| failed(error.to_string()))?;
         }
     }
-    Ok(expired)
+    Ok(swept)
 }

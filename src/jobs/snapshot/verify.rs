@@ -15,7 +15,7 @@ use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::restore::Wanted;
-use crate::jobs::verify::{Evidence, note, raise, unwritten, weigh};
+use crate::jobs::verify::{Evidence, Looked, measure, note, raise, unwritten, weigh};
 use crate::jobs::{directory, lock};
 use crate::vocab::Tier;
 
@@ -41,32 +41,16 @@ pub async fn verify(context: &Context, wanted: &Wanted) -> Result<Evidence, JobE
     let Proved { counts, reasons, notes } = proved?;
     cleaned?;
 
-    let mut evidence = Evidence {
-        format: Evidence::FORMAT.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        name: chosen.name.clone(),
-        environment: context.job.environment.clone(),
-        host: context.job.host.clone(),
-        datastore: context.job.datastore.clone(),
-        tier: Some(Tier::Daily),
-        label: None,
-        sha256: String::new(),
-        taken: chosen.ended,
-        began,
-        ended: context.clock.now(),
-        reasons,
-        losses: Vec::new(),
-        accepted: None,
-        notes,
-        counts: Counts::new(),
-        checks: Vec::new(),
-    };
+    let looked =
+        Looked { name: &chosen.name, tier: Some(Tier::Daily), label: None, taken: chosen.ended, began };
+    let mut evidence = Evidence { reasons, notes, ..Evidence::of(context, &looked) };
+    let kept = measure::read(context);
     match evidence.is_proof() {
-        true => weigh(context, &mut evidence, counts),
+        true => weigh(context, kept.as_ref(), &mut evidence, counts),
         // What could not be restored explains why less was counted.
         false => evidence.counts = counts,
     }
-    raise(context, &place, &mut evidence)?;
+    raise(context, kept.as_ref(), &place, &mut evidence)?;
     evidence.write(&place).map_err(|error| unwritten(format!("{}: {error}", place.display())))?;
     note(context, &evidence);
     Ok(evidence)

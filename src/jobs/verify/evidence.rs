@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::datastores::prove::{Checked, Counts};
 use crate::jobs::beside::Beside;
+use crate::jobs::context::Context;
 use crate::vocab::{Datastore, Environment, HostName, Label, Tier};
 
 /// What was found in one backup. Times are UTC.
@@ -56,7 +57,41 @@ pub struct Accepted {
     pub reasons: Vec<String>,
 }
 
+/// Which backup is looked at, and since when.
+pub struct Looked<'a> {
+    pub name: &'a str,
+    pub tier: Option<Tier>,
+    pub label: Option<&'a Label>,
+    /// When it was whole.
+    pub taken: Option<DateTime<Utc>>,
+    pub began: DateTime<Utc>,
+}
+
 impl Evidence {
+    /// Of a look that ends now and has found nothing yet, neither good nor bad.
+    pub fn of(context: &Context, looked: &Looked) -> Evidence {
+        Evidence {
+            format: Evidence::FORMAT.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: looked.name.to_owned(),
+            environment: context.job.environment.clone(),
+            host: context.job.host.clone(),
+            datastore: context.job.datastore.clone(),
+            tier: looked.tier,
+            label: looked.label.cloned(),
+            sha256: String::new(),
+            taken: looked.taken,
+            began: looked.began,
+            ended: context.clock.now(),
+            reasons: Vec::new(),
+            losses: Vec::new(),
+            accepted: None,
+            notes: Vec::new(),
+            counts: Counts::new(),
+            checks: Vec::new(),
+        }
+    }
+
     pub fn is_proof(&self) -> bool {
         self.reasons.is_empty()
     }

@@ -6,7 +6,7 @@
 
 mod accept;
 mod evidence;
-mod measure;
+pub(super) mod measure;
 pub mod standing;
 
 use std::io::Read;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 pub use accept::{accept, acceptable};
-pub use evidence::{Accepted, Evidence, all};
+pub use evidence::{Accepted, Evidence, Looked, all};
 pub use standing::{Condemned, Proven, Standing};
 
 use super::beside::Beside;
@@ -76,31 +76,16 @@ pub async fn verify(
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
 
-    let mut evidence = Evidence {
-        format: Evidence::FORMAT.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        name: chosen.name.clone(),
-        environment: context.job.environment.clone(),
-        host: context.job.host.clone(),
-        datastore: context.job.datastore.clone(),
-        tier: chosen.parsed.tier(),
-        label: chosen.parsed.label().cloned(),
-        sha256: String::new(),
-        taken: chosen.ended,
-        began,
-        ended: context.clock.now(),
-        reasons: Vec::new(),
-        losses: Vec::new(),
-        accepted: None,
-        notes: chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect(),
-        counts: Counts::new(),
-        checks: Vec::new(),
-    };
+    let (tier, label) = (chosen.parsed.tier(), chosen.parsed.label());
+    let looked = Looked { name: &chosen.name, tier, label, taken: chosen.ended, began };
+    let mut evidence = Evidence::of(context, &looked);
+    evidence.notes = chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect();
+    let kept = measure::read(context);
     match outcome {
         Err(reason) => evidence.reasons.push(reason),
         Ok((findings, sha256)) => {
             evidence.sha256 = sha256;
-            weigh(context, &mut evidence, findings.counts);
+            weigh(context, kept.as_ref(), &mut evidence, findings.counts);
             evidence
                 .reasons
                 .extend(findings.broken.map(|broken| format!("its structure is broken: {broken}")));
@@ -112,15 +97,20 @@ pub async fn verify(
             evidence.checks = findings.checks;
         }
     }
-    raise(context, &place, &mut evidence)?;
+    raise(context, kept.as_ref(), &place, &mut evidence)?;
     record(&place, &chosen, &evidence).await?;
     note(context, &evidence);
     Ok(evidence)
 }
 
 /// Judges what a backup holds, beside what those before it held.
-pub(super) fn weigh(context: &Context, evidence: &mut Evidence, counts: Counts) {
-    let measure = measure::measure_of(context, measure::read(context).as_ref(), evidence.taken);
+pub(super) fn weigh(
+    context: &Context,
+    kept: Option<&measure::Kept>,
+    evidence: &mut Evidence,
+    counts: Counts,
+) {
+    let measure = measure::measure_of(context, kept, evidence.taken);
     let verdict = judge(&counts, measure.as_ref());
     let losses = verdict.reasons.iter().filter(|reason| reason.is_loss());
     evidence.losses = losses.map(ToString::to_string).collect();
@@ -130,18 +120,22 @@ pub(super) fn weigh(context: &Context, evidence: &mut Evidence, counts: Counts) 
 }
 
 /// What is proven is the measure of the next.
-pub(super) fn raise(context: &Context, place: &Path, evidence: &mut Evidence) -> Result<(), JobError> {
+pub(super) fn raise(
+    context: &Context,
+    kept: Option<&measure::Kept>,
+    place: &Path,
+    evidence: &mut Evidence,
+) -> Result<(), JobError> {
     if !evidence.is_proof() {
         return Ok(());
     }
     // What was accepted of these very bytes stays known.
     let before = Evidence::read(place, &evidence.name);
     evidence.accepted = before.filter(|before| before.is_same(evidence)).and_then(|before| before.accepted);
-    let kept = measure::read(context);
     // What a person labelled may be of long ago: nothing is measured by it.
     let counts = evidence.label.is_none();
-    if counts && !kept.as_ref().is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
-        keep(context, &measure::raised(kept.as_ref(), evidence))?;
+    if counts && !kept.is_some_and(|kept| measure::is_older(kept, evidence.taken)) {
+        keep(context, &measure::raised(kept, evidence))?;
     }
     Ok(())
 }

@@ -241,7 +241,7 @@ fn backups(host: &status::Host) -> Backups {
         zone: Some(report.zone.clone()),
         tiers: report.freshness.tiers.iter().map(tier).collect(),
         findings: findings(report),
-        verified: report.verified.map(rfc3339),
+        verified: report.verified().map(rfc3339),
         proofs: (!hidden).then(|| proofs(report)),
     }
 }

@@ -123,7 +123,7 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
 
 /// How long ago a backup of the datastore was restored and found good.
 fn proven(report: &CheckReport, is_condemned: bool, now: DateTime<Utc>) -> Cell {
-    match report.verified {
+    match report.verified() {
         _ if report.freshness.unseen().contains_key(&Place::Here) => Cell::from("not seen"),
         _ if is_condemned => Cell::from("FAILED"),
         Some(at) => Cell::Age(now - at),
@@ -144,9 +144,13 @@ fn cell(at: &PlaceFreshness) -> Cell {
 }
 
 /// How old the newest is, and how old it may become: until the next run's would be missed. A unit that both have stands once.
+/// Until the first run was due no age is promised.
 fn age_and_goal(age: Option<TimeDelta>, tier: &TierFreshness) -> String {
-    let goal =
-        tier.limit.map_or_else(|| "-".to_owned(), |limit| span(limit - tier.due.unwrap_or(tier.since)));
+    let goal = match (tier.limit, tier.due) {
+        (Some(limit), Some(due)) => span(limit - due),
+        (Some(_), None) => "not due".to_owned(),
+        (None, _) => "-".to_owned(),
+    };
     let age = age.map_or_else(|| "-".to_owned(), span);
     match (age.split_once(' '), goal.split_once(' ')) {
         (Some((age, unit)), Some((goal, same))) if unit == same => format!("{age} / {goal} {unit}"),

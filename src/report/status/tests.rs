@@ -47,7 +47,6 @@ fn report(host: &str, datastore: &str, tiers: Vec<TierFreshness>) -> CheckReport
         freshness: Freshness { tiers, objectives: Vec::new() },
         old_entries: Vec::new(),
         lost: Vec::new(),
-        verified: Some(proven.at),
         proofs: Standing { proven: Some(proven), ..Standing::default() },
         last_failure: None,
         watch: Watch {
@@ -102,8 +101,7 @@ fn all_fresh() -> Vec<Host> {
             tier(Tier::Weekly, "22T01:02", 531_000_000, fresh()),
         ]
     };
-    let never =
-        CheckReport { verified: None, proofs: Standing::default(), ..report("couch1", "couchdb", both()) };
+    let never = CheckReport { proofs: Standing::default(), ..report("couch1", "couchdb", both()) };
     vec![host(Ok(report("db1", "postgresql", both()))), host(Ok(never))]
 }
 
@@ -122,7 +120,7 @@ fn a_silent_host_and_one_whose_bucket_is_seen() {
         "postgresql",
         vec![tier(Tier::Daily, "25T01:02", 536_870_912, [unseen(), State::Fresh])],
     );
-    (afar.verified, afar.proofs) = (None, Standing::default());
+    afar.proofs = Standing::default();
     afar.watch = Watch::default();
     let hosts =
         vec![host(Err(("db1", "postgresql", "10.0.0.11 port 22 refused the connection"))), host(Ok(afar))];

@@ -3,7 +3,7 @@
 use super::{SnapshotRepository, field, normal_endpoint};
 use crate::clients::elasticsearch::{self, Elasticsearch, EsError, Pace, Repository, Way};
 use crate::clients::host::{Host, View};
-use crate::clients::service::{Ask, Unanswered};
+use crate::clients::http::{Ask, Unanswered};
 use crate::vocab::Login;
 
 /// What is asked of a host to see it.

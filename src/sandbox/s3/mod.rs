@@ -15,6 +15,7 @@ mod objects;
 mod operations;
 mod permissions;
 mod policy;
+mod reading;
 mod replication;
 
 use std::collections::BTreeSet;

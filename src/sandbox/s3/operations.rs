@@ -2,7 +2,7 @@
 
 use super::{
     BYPASS, BucketRequest, LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, Request, Target, buckets, listing, multipart,
-    object_lock, objects, replication,
+    object_lock, objects, reading, replication,
 };
 use crate::sandbox::http::{Answer, Call, Refusal};
 use crate::sandbox::receive::Expects;
@@ -169,10 +169,10 @@ static OPERATIONS: &[Operation] = &[
                 ..change("DeleteObjects", "POST", On::Bucket, Some("delete"), objects::delete_many) },
 
     Operation { expects: Expects::Data, headers: PUTTING, ..change("PutObject", "PUT", On::Object, None, objects::put) },
-    Operation { query: &["versionId"], headers: READING, ..read("GetObject", "GET", On::Object, None, objects::get) },
-    Operation { query: &["versionId"], headers: READING, ..read("HeadObject", "HEAD", On::Object, None, objects::head) },
+    Operation { query: &["versionId"], headers: READING, ..read("GetObject", "GET", On::Object, None, reading::get) },
+    Operation { query: &["versionId"], headers: READING, ..read("HeadObject", "HEAD", On::Object, None, reading::head) },
     Operation { query: &["versionId"], headers: &[BYPASS], ..change("DeleteObject", "DELETE", On::Object, None, objects::delete) },
-    Operation { query: &["versionId"], ..read("GetObjectTagging", "GET", On::Object, Some("tagging"), objects::get_tagging) },
+    Operation { query: &["versionId"], ..read("GetObjectTagging", "GET", On::Object, Some("tagging"), reading::get_tagging) },
     Operation { query: &["versionId"], ..read("GetObjectRetention", "GET", On::Object, Some("retention"), object_lock::get_retention) },
     Operation { query: &["versionId"], headers: &[BYPASS], expects: Expects::Document,
                 ..change("PutObjectRetention", "PUT", On::Object, Some("retention"), object_lock::put_retention) },

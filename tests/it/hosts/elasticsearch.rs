@@ -7,7 +7,7 @@ use std::time::Duration;
 use reconcile::clients::aws::{Aws, AwsSettings};
 use reconcile::clients::elasticsearch::{Elasticsearch as Client, EsErrorKind, Pace, Way as By};
 use reconcile::clients::host::{Host, Question, Shell, Way};
-use reconcile::clients::service::{Ask, Method, Unanswered};
+use reconcile::clients::http::{Ask, Method, Unanswered};
 use reconcile::plan::{Action, Consent, Plan, between};
 use reconcile::resources::{Resource, SnapshotRepository};
 use reconcile::sandbox::elasticsearch::{Elasticsearch, KnobLogin, Knobs, Trouble, TroubleKind};
@@ -55,7 +55,7 @@ fn nowhere() -> String {
 }
 
 fn ask(at: Vec<String>, login: Option<Login>) -> Ask {
-    Ask { method: Method::Get, at, path: "/".to_owned(), body: None, login, limit: Duration::from_secs(20) }
+    Ask { method: Method::GET, at, path: "/".to_owned(), body: None, login, limit: Duration::from_secs(20) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -290,7 +290,7 @@ async fn hourly_backups_whose_time_is_over_are_no_miss() {
     host.pass(TimeDelta::hours(2));
     let report =
         jobs::backup_with(&host.context, Tier::Daily, Made::open(SMALL, End::Whole)).await.expect("a backup");
-    assert_eq!(report.expired.len(), 1, "it was kept an hour");
+    assert_eq!(report.swept.removed.len(), 1, "it was kept an hour");
     host.pass(TimeDelta::hours(1));
     let (report, _) = checked(&host).await;
     assert!(report.is_good(), "{:?}", report.freshness.findings());

@@ -160,7 +160,7 @@ async fn what_is_not_whole_is_told_and_nothing_older_goes() {
         let report = play.snapshot().await.expect("a snapshot");
         assert_eq!(report.manifest.name, format!("{REPOSITORY}_2026_11_30_0"));
         assert!(report.warnings[0].contains("is there already and is"), "{:?}", report.warnings);
-        assert_eq!(report.expired, [format!("{REPOSITORY}_2026_11_21")]);
+        assert_eq!(report.swept.gone(), [format!("{REPOSITORY}_2026_11_21")]);
         assert_eq!(play.letters(), 2, "somebody hears that it is over");
     }
 }
@@ -630,7 +630,7 @@ async fn a_snapshot_is_proven_by_restoring_each_index_for_a_while() {
         ["cases_2024-05-09", FORMS, "reconcile-verify-production2@theirs", "users_2024-05-09"]
     );
     assert_eq!(play.documents(FORMS), Some(7));
-    assert_eq!(play.look().await.verified, Some(evidence.ended));
+    assert_eq!(play.look().await.verified(), Some(evidence.ended));
     assert_eq!(verify::all(&play.host.context.directory()).expect("read"), [evidence]);
 
     // One whose files are damaged, and one that lost its documents, are none.

@@ -318,7 +318,7 @@ async fn a_clock_that_goes_back_lets_nothing_go() {
     set("2026-12-22T01:00:00Z");
     scene.connect().await;
     let ahead = scene.backup(Tier::Daily, SMALL).await.expect("a backup");
-    assert_eq!(ahead.expired, [first.name], "to that clock it was a month old");
+    assert_eq!(ahead.swept.gone(), [first.name], "to that clock it was a month old");
     set("2026-11-22T01:00:00Z");
     for day in 22..30 {
         set(&format!("2026-11-{day}T01:00:00Z"));

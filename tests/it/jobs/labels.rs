@@ -104,11 +104,11 @@ async fn past_its_date_the_next_run_removes_it_and_says_why_unless_it_is_the_las
     // A labelled run removes nothing.
     host.pass(TimeDelta::days(1));
     let report = jobs::backup(&host.context, label("another", None)).await.expect("a backup");
-    assert_eq!(report.removed, []);
+    assert_eq!(report.swept.removed, []);
     let report = jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
-    assert_eq!(report.expired, [NAME]);
+    assert_eq!(report.swept.gone(), [NAME]);
     assert_eq!(
-        report.removed[0].to_string(),
+        report.swept.removed[0].to_string(),
         format!(
             "removed {NAME}: it was labelled before-2.1 and kept until 2026-11-23 00:00 UTC; s3://{BUCKET}/{NAME} stays \
              until a person removes it"
@@ -189,5 +189,5 @@ async fn it_is_restored_as_the_newest_or_by_name_and_proven_by_name_alone() {
     let named = named.expect("looked at");
     assert!(named.is_proof() && named.label.is_some() && named.tier.is_none(), "{named:?}");
     let report = check::look(&host.context, &[]).await;
-    assert_eq!(report.verified, None, "it proves none of the schedules'");
+    assert_eq!(report.verified(), None, "it proves none of the schedules'");
 }

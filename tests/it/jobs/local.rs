@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use reconcile::datastores::postgresql::settings::Method;
+use reconcile::jobs::log::Log;
 use reconcile::jobs::{self, LastFailure, Stage};
 use reconcile::vocab::Tier;
 
@@ -61,7 +62,7 @@ async fn a_month_of_nights_leaves_what_the_policy_keeps() {
 
 #[tokio::test]
 async fn a_failed_dump_leaves_the_old_ones_and_a_note_until_the_next_success() {
-    let host = Host::new(Method::Plain);
+    let mut host = Host::new(Method::Plain);
     jobs::backup_with(&host.context, Tier::Daily, Made::open(SMALL, End::Whole)).await.expect("a backup");
     let before = host.files();
     host.pass(TimeDelta::days(30));
@@ -81,10 +82,20 @@ async fn a_failed_dump_leaves_the_old_ones_and_a_note_until_the_next_success() {
             host.files().into_iter().filter(|file| file != "last-failure.json").collect();
         assert_eq!(after, before);
     }
+    let file = host.path("../log");
+    host.context.log = Log::File(file.clone());
     let report =
         jobs::backup_with(&host.context, Tier::Daily, Made::open(SMALL, End::Whole)).await.expect("a backup");
-    assert_eq!(report.expired, ["postgres_production_daily_2026_11_21.tar.gz"]);
+    assert_eq!(report.swept.gone(), ["postgres_production_daily_2026_11_21.tar.gz"]);
     assert_eq!(host.files().len(), 2);
+    // Every one of them stands in the log with its reason.
+    let log = std::fs::read_to_string(file).expect("a log");
+    for reason in [
+        "removed postgres_production_daily_2026_11_21.tar.gz: its time was over 2026-11-24",
+        "kept postgres_production_daily_2026_12_21.tar.gz: it is the newest proven one",
+    ] {
+        assert!(log.contains(reason), "{log}");
+    }
 }
 
 #[tokio::test]

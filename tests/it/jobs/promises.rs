@@ -137,7 +137,6 @@ impl History {
             freshness: judge(&facts),
             old_entries: Vec::new(),
             lost: Vec::new(),
-            verified: None,
             proofs: Default::default(),
             last_failure: None,
             watch: tell::Watch::default(),

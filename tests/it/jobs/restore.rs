@@ -17,7 +17,7 @@ use reconcile::sandbox::{Sandbox, SandboxConfig};
 use reconcile::vocab::{Clock, Tier};
 
 use super::host::Host;
-use crate::support::postgres::Postgres;
+use crate::support::postgres::{Postgres, as_postgres, give};
 
 const ROWS: &str = "create table ledger as select n, md5(n::text) as digest from generate_series(1, 2000) n";
 const SUM: &str = "select md5(string_agg(n || digest, ',' order by n)) from ledger";
@@ -110,9 +110,21 @@ async fn the_backup_before_an_incident_is_taken_and_none_after_it() {
     server.sql("delete from ledger");
     let second = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest;
     let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("folder");
+    give(folder.path());
     let to = folder.path().join("data");
     let done = restored(&host, &Wanted::Before(incident), Some(to.clone())).await.expect("restored");
     assert_eq!((done.name.as_str(), done.kept.len()), (first.name.as_str(), 0));
+    // What is told to look at it with.
+    let start = done.start.expect("a command");
+    assert!(start.contains("archive_mode=off") && start.contains("listen_addresses=''"), "{start}");
+    let (socket, data) = (folder.path().display(), to.display());
+    let mut looked = as_postgres(Path::new("/bin/sh"));
+    looked.env("PATH", server.bin()).arg("-c").arg(format!(
+        "{start} -o '-k {socket}' >/dev/null && psql -h {socket} -p 5433 -U postgres -Atc 'select count(*) from ledger'; \
+         pg_ctl -D {data} -m fast -w stop >/dev/null"
+    ));
+    let looked = looked.output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&looked.stdout), "2000\n", "{looked:?}");
     let copy = Postgres::restored(folder, &to);
     assert_eq!(copy.sql("select count(*) from ledger"), "2000");
     assert_eq!(server.sql("select count(*) from ledger"), "0", "the living one goes on");

@@ -175,7 +175,7 @@ async fn what_stands_in_the_way_is_told_without_the_password() {
     let host = host_at(&couch);
     drop(couch);
     let error = restore::after_start(&host.context).await.expect_err("gone");
-    assert!(error.message.contains("cannot be reached") && error.help.is_some(), "{error:?}");
+    assert!(error.message.contains("no connection can be made to") && error.help.is_some(), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -269,8 +269,8 @@ async fn old_names_of_the_blob_database_are_listed_and_expire() {
     assert_eq!(listing.backups[0].name, old);
     let report = jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
     assert_eq!(
-        (report.manifest.name.as_str(), report.expired),
-        ("blobdb_daily_2026_11_21.tar.gz", vec![old.to_owned()])
+        (report.manifest.name.as_str(), report.swept.gone()),
+        ("blobdb_daily_2026_11_21.tar.gz", vec![old])
     );
 }
 

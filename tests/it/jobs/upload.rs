@@ -145,7 +145,7 @@ async fn what_goes_wrong_on_the_way_leaves_the_bucket_clean_and_the_local_backup
         let report = jobs::backup_with(&host.context, Tier::Daily, Made::open(LARGE, End::Whole))
             .await
             .expect("succeeds");
-        assert_eq!(report.expired, ["postgres_production_weekly_2026_11_21.tar.gz"]);
+        assert_eq!(report.swept.gone(), ["postgres_production_weekly_2026_11_21.tar.gz"]);
         assert!(!host.files().contains(&"last-failure.json".to_owned()));
     }
 }

@@ -40,7 +40,7 @@ pub fn programs() -> Option<PathBuf> {
 }
 
 /// A command that runs as a user whom the server accepts.
-fn as_postgres(program: &Path) -> Command {
+pub fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new(program);
     if let Some((uid, gid)) = server_user() {
         command.uid(uid).gid(gid);
@@ -236,7 +236,7 @@ pub fn standby_of(primary: &Postgres, hba: &str) -> Option<(Postgres, u16)> {
 }
 
 /// Gives a path and everything below it to the server's user.
-fn give(path: &Path) {
+pub fn give(path: &Path) {
     let Some((uid, gid)) = server_user() else { return };
     std::os::unix::fs::lchown(path, Some(uid), Some(gid)).expect("chown");
     let metadata = std::fs::symlink_metadata(path).expect("metadata");

@@ -9,19 +9,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::shard_map;
-use crate::clients::http::{Answer, HttpError, JsonServer, Method};
+use crate::clients::http::{self, Ask, Method, Unanswered};
 use crate::datastores::dump::DumpError;
 use crate::vocab::Login;
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often one map is read again because somebody else wrote it.
 const TRIES: usize = 5;
-/// No name of a database is longer, and no cluster has more of them.
-const ANSWER: usize = 64 << 20;
+/// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where CouchDB answers.
@@ -126,27 +126,38 @@ impl Members {
     }
 }
 
+/// What CouchDB answered; nothing where it is no JSON: proxies tell their errors in HTML.
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
 /// A CouchDB, and where it keeps what concerns this node alone.
-struct Couch {
-    server: JsonServer,
+struct Couch<'a> {
+    network: SharedHttpConnector,
+    login: Option<&'a Login>,
+    /// Where it answers.
+    server: &'a str,
     /// Where its own databases are, `_dbs` and `_nodes`.
-    node: JsonServer,
+    node: &'a str,
     /// What stands in front of the node's databases: they had a port of their own before version 3.
     prefix: &'static str,
 }
 
-impl Couch {
+impl<'a> Couch<'a> {
     /// Waits until it answers: it may only just have been started.
-    async fn reach(address: &Address, login: Option<&Login>, patience: Duration) -> Result<Couch, DumpError> {
-        let server = |url: &str| -> Result<JsonServer, DumpError> {
-            let server = JsonServer::new(url).map_err(told)?;
-            Ok(server.login(login.cloned()).limits(LIMIT, ANSWER))
-        };
-        let front = server(&address.url)?;
+    async fn reach(
+        address: &'a Address,
+        login: Option<&'a Login>,
+        patience: Duration,
+    ) -> Result<Couch<'a>, DumpError> {
+        let url = address.url.as_str();
+        let front =
+            Couch { network: http::network(), login, server: url, node: url, prefix: "/_node/_local" };
         let mut left = patience.as_millis() / PAUSE.as_millis();
         let answer = loop {
-            match front.ask(Method::GET, "/", None).await {
-                Err(HttpError::Unreachable { .. }) if left > 0 => left -= 1,
+            match front.ask(Method::GET, url, "/", None).await {
+                Err(Unanswered::Nowhere(_) | Unanswered::Broken(_)) if left > 0 => left -= 1,
                 // It answers before it is ready.
                 Ok(Answer { status: 500.., .. }) if left > 0 => left -= 1,
                 answer => break answer.map_err(told)?,
@@ -172,25 +183,25 @@ impl Couch {
                     ))
                     .help("say where that is: --node-url http://127.0.0.1:5986")
                 })?;
-                Ok(Couch { server: front, node: server(node)?, prefix: "" })
+                Ok(Couch { node, prefix: "", ..front })
             }
-            _ => Ok(Couch { node: front.clone(), server: front, prefix: "/_node/_local" }),
+            _ => Ok(front),
         }
     }
 
     /// This node's name, and the other nodes that it knows of or is connected with. Connected may also be programs that hold
     /// no shards, such as a search engine: what CouchDB takes for a node of its cluster stands in `cluster_nodes`.
     async fn members(&self) -> Result<Members, DumpError> {
-        let answer = self.get(&self.server, "/_membership").await?;
+        let answer = self.get(self.server, "/_membership").await?;
         let list = |name: &str| -> BTreeSet<String> {
             let names = answer.get(name).and_then(Value::as_array).into_iter().flatten();
             names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
         };
         let (connected, known) = (list("all_nodes"), list("cluster_nodes"));
         // Not every CouchDB 2 says so by itself.
-        let own = self.server.ask(Method::GET, "/_node/_local", None).await.map_err(told)?;
+        let own = self.ask(Method::GET, self.server, "/_node/_local", None).await.map_err(told)?;
         let own =
-            own.body.get("name").and_then(Value::as_str).filter(|_| own.is_success()).map(str::to_owned);
+            own.body.get("name").and_then(Value::as_str).filter(|_| own.status == 200).map(str::to_owned);
         let mut both = connected.intersection(&known);
         let node = match (own, both.next(), both.next()) {
             (Some(own), ..) => own,
@@ -205,7 +216,7 @@ impl Couch {
     }
 
     async fn databases(&self) -> Result<Vec<String>, DumpError> {
-        let all = self.get(&self.node, &format!("{}/_dbs/_all_docs", self.prefix)).await?;
+        let all = self.get(self.node, &format!("{}/_dbs/_all_docs", self.prefix)).await?;
         let rows = all.get("rows").and_then(Value::as_array).ok_or_else(|| {
             DumpError::new("CouchDB's answer is not understood: _dbs/_all_docs has no `rows`")
         })?;
@@ -218,7 +229,7 @@ impl Couch {
     }
 
     async fn map(&self, name: &str) -> Result<Value, DumpError> {
-        self.get(&self.node, &self.path("_dbs", name)).await
+        self.get(self.node, &self.path("_dbs", name)).await
     }
 
     /// Writes the map back. One that somebody wrote meanwhile is read again.
@@ -226,7 +237,7 @@ impl Couch {
         let path = self.path("_dbs", name);
         for _ in 0..TRIES {
             let renamed = shard_map::renamed(&map, from, to);
-            let answer = self.node.ask(Method::PUT, &path, Some(&renamed)).await.map_err(told)?;
+            let answer = self.ask(Method::PUT, self.node, &path, Some(&renamed)).await.map_err(told)?;
             if answer.status != 409 {
                 return expect(&path, answer).map(|_| ());
             }
@@ -245,15 +256,17 @@ impl Couch {
     async fn forget(&self, node: &str) -> Result<(), DumpError> {
         let path = self.path("_nodes", node);
         for _ in 0..TRIES {
-            let answer = self.node.ask(Method::GET, &path, None).await.map_err(told)?;
+            let answer = self.ask(Method::GET, self.node, &path, None).await.map_err(told)?;
             if answer.status == 404 {
                 return Ok(());
             }
             let document = expect(&path, answer)?;
             let Some(revision) = document.get("_rev").and_then(Value::as_str) else { break };
             let revision = utf8_percent_encode(revision, NON_ALPHANUMERIC);
-            let gone =
-                self.node.ask(Method::DELETE, &format!("{path}?rev={revision}"), None).await.map_err(told)?;
+            let gone = self
+                .ask(Method::DELETE, self.node, &format!("{path}?rev={revision}"), None)
+                .await
+                .map_err(told)?;
             match gone.status {
                 404 => return Ok(()),
                 409 => {}
@@ -264,8 +277,21 @@ impl Couch {
             .help("the maps of shards are right; run it again, or new databases would be put on that node"))
     }
 
-    async fn get(&self, server: &JsonServer, path: &str) -> Result<Value, DumpError> {
-        expect(path, server.ask(Method::GET, path, None).await.map_err(told)?)
+    async fn ask(
+        &self,
+        method: Method,
+        at: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Unanswered> {
+        let (at, path, body) = (vec![at.to_owned()], path.to_owned(), body.map(Value::to_string));
+        let ask = Ask { method, at, path, body, login: self.login.cloned(), limit: LIMIT };
+        let said = Box::pin(http::over(&self.network, &ask)).await?;
+        Ok(Answer { status: said.status, body: serde_json::from_slice(&said.body).unwrap_or_default() })
+    }
+
+    async fn get(&self, at: &str, path: &str) -> Result<Value, DumpError> {
+        expect(path, self.ask(Method::GET, at, path, None).await.map_err(told)?)
     }
 }
 
@@ -274,21 +300,21 @@ fn changing(name: &str, why: &str) -> DumpError {
         .help("see who else is at work on this CouchDB, and run it again: what is corrected stays")
 }
 
-fn told(error: HttpError) -> DumpError {
+fn told(error: Unanswered) -> DumpError {
     let help = match &error {
-        HttpError::Redirect { .. } | HttpError::Address(_) => {
+        Unanswered::Redirect { .. } | Unanswered::Address(_) => {
             "say where it answers itself: --url http://HOST:PORT"
         }
         _ => {
             "see that CouchDB runs, and say where it answers: --url http://HOST:PORT; what is corrected stays"
         }
     };
-    DumpError::new(error.to_string()).help(help)
+    DumpError::new(format!("CouchDB cannot be asked: {error}")).help(help)
 }
 
 /// The body of an answer of success.
 fn expect(at: &str, answer: Answer) -> Result<Value, DumpError> {
-    if answer.is_success() {
+    if (200..300).contains(&answer.status) {
         return Ok(answer.body);
     }
     let word = |name: &str| answer.body.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -26,6 +26,10 @@ const SIGNALS: [&str; 3] = ["standby.signal", "recovery.signal", "recovery.conf"
 /// What an administrator wrote for this server, where it lies beside the data.
 const CONFIGURATION: [&str; 4] = ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];
 
+/// How a server starts beside the living one.
+const BESIDE: &str = "-p 5433 -c listen_addresses='' -c archive_mode=off -c max_logical_replication_workers=0 \
+                      -c shared_preload_libraries=''";
+
 /// PostgreSQL on this host, as it is to be again.
 #[derive(Clone, Debug)]
 pub struct PostgresqlRestore {
@@ -56,20 +60,32 @@ impl Restore for PostgresqlRestore {
     }
 
     fn services(&self, home: &Path) -> Services {
-        // Debian's layout names the cluster (pg_ctlcluster(1)).
-        let cluster = home.strip_prefix("/var/lib/postgresql").ok().and_then(|below| {
-            let mut parts = below.iter().map(|part| part.to_str());
-            match (parts.next(), parts.next(), parts.next()) {
-                (Some(Some(major)), Some(Some(name)), None) => Some(format!("postgresql@{major}-{name}")),
-                _ => None,
-            }
-        });
+        let cluster = debian(home);
         let home = home.display();
         let (stop, start) = match cluster {
-            Some(unit) => (format!("sudo systemctl stop {unit}"), format!("sudo systemctl start {unit}")),
+            Some((major, name)) => {
+                let systemctl = |what| format!("sudo systemctl {what} postgresql@{major}-{name}");
+                (systemctl("stop"), systemctl("start"))
+            }
             None => (format!("pg_ctl -D {home} -m fast stop"), format!("pg_ctl -D {home} -w start")),
         };
         Services { stop: Some(stop), start: Some(start) }
+    }
+
+    /// On a port of its own, and with nothing that reaches out: its configuration may send WAL to the living one's archive, a
+    /// subscription would take what the living one waits for, and a library may run jobs.
+    fn beside(&self, home: &Path) -> Option<String> {
+        let (data, own) = (home.display(), BESIDE);
+        if home.join(CONFIGURATION[0]).is_file() {
+            return Some(format!("pg_ctl -D {data} -o \"{own}\" -w start"));
+        }
+        // Debian keeps the configuration elsewhere, and in it that the living one's process is noted.
+        let (major, name) = debian(self.home.as_deref()?)?;
+        let lent = format!("config_file=/etc/postgresql/{major}/{name}/postgresql.conf");
+        Some(format!(
+            "/usr/lib/postgresql/{major}/bin/pg_ctl -D {data} -o \"{own} -c {lent} -c data_directory={data} \
+             -c external_pid_file=''\" -w start"
+        ))
     }
 
     fn build(
@@ -133,6 +149,15 @@ impl PostgresqlRestore {
             tablespaces.map(|one| Built { built: unpacked(one), home: end(one) }).collect();
         built.push(Built { built: data.directory.clone(), home: home.to_owned() });
         Ok((built, notes))
+    }
+}
+
+/// Major version and name of the cluster whose data a directory is in Debian's layout (pg_ctlcluster(1)).
+fn debian(home: &Path) -> Option<(&str, &str)> {
+    let mut parts = home.strip_prefix("/var/lib/postgresql").ok()?.iter().map(|part| part.to_str());
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(Some(major)), Some(Some(name)), None) => Some((major, name)),
+        _ => None,
     }
 }
 

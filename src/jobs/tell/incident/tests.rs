@@ -51,7 +51,6 @@ fn report(states: &[(Tier, State)]) -> CheckReport {
         freshness: Freshness { tiers: states.iter().map(tier).collect(), objectives: Vec::new() },
         lost: Vec::new(),
         old_entries: Vec::new(),
-        verified: None,
         proofs: Standing::default(),
         last_failure: None,
         watch: Watch::default(),
