@@ -229,7 +229,7 @@ fn of_findings(report: &CheckReport, proofs: bool) -> Vec<Found> {
     of.map(|finding| Found {
         matter: finding.matter(),
         tier: match finding {
-            Finding::Backup { tier, .. } => Some(tier),
+            Finding::Backup { tier, .. } | Finding::Ahead { tier, .. } => Some(tier),
             Finding::Objective(_) => None,
         },
         text: finding.to_string(),

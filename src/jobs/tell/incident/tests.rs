@@ -37,6 +37,7 @@ fn report(states: &[(Tier, State)]) -> CheckReport {
         places: vec![PlaceFreshness {
             place: Place::Here,
             newest: Some(Newest { name: "x".to_owned(), ended: now() + TimeDelta::hours(1), bytes: 1 }),
+            ahead: None,
             state: state.clone(),
         }],
     };
