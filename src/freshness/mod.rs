@@ -291,6 +291,12 @@ impl Freshness {
             .collect()
     }
 
+    /// Where the goal for the newest backup is judged: a copy in the bucket outlives the host; where there is none, the
+    /// host's own must do.
+    pub fn farthest(&self) -> Option<Place> {
+        self.places().map(|(_, at)| at.place).max()
+    }
+
     fn places(&self) -> impl Iterator<Item = (Tier, &PlaceFreshness)> {
         self.tiers.iter().flat_map(|tier| tier.places.iter().map(move |at| (tier.tier, at)))
     }
