@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::check::{CheckReport, format_of};
+use super::check::CheckReport;
 use super::context::Context;
 use super::error::JobError;
 use super::log;
@@ -77,14 +77,7 @@ pub async fn failed(context: &Context, tier: Tier, error: &JobError) {
 
 /// A backup of a tier was made.
 pub async fn succeeded(context: &Context, tier: Tier, manifest: &Manifest) {
-    let done = Done {
-        name: manifest.name.clone(),
-        began: manifest.began,
-        ended: manifest.ended,
-        bytes: manifest.bytes,
-        format: format_of(manifest),
-    };
-    made(context, tier, done).await;
+    made(context, tier, Done::from(manifest)).await;
 }
 
 /// A backup was made, of whatever form.
