@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::check::CheckReport;
 use super::context::Context;
 use super::error::JobError;
-use super::log;
 use super::manifest::Manifest;
 use super::verify::standing;
+use super::{lock, log};
 use crate::vocab::Tier;
 use incident::{About, Event, News};
 use memory::{Confirmed, Done, Failed, Memory, Waiting};
@@ -95,8 +95,12 @@ pub async fn verified(context: &Context) -> Vec<String> {
     tell(context, &Event::Verified(&standing::of(context, None))).await
 }
 
-/// A verification could not be made. Answers with what could not be told.
+/// A verification could not be made. One that was refused is told only where the other hangs: else that says itself what
+/// it finds. Answers with what could not be told.
 pub async fn unverified(context: &Context, error: &JobError) -> Vec<String> {
+    if error.is_refusal() && !lock::hangs(context, lock::VERIFY) {
+        return Vec::new();
+    }
     let failed = Failed {
         at: context.clock.now(),
         stage: error.stage,
