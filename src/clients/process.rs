@@ -3,6 +3,8 @@
 //! Must never put a secret into an argument, and never leave a child behind: dropping a [`Running`] kills the child and
 //! whatever it started.
 
+mod patience;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -57,7 +59,7 @@ pub enum ProcessError {
     Start { program: String, source: io::Error },
     #[error("`{program}` {status}{}", said(stderr))]
     Failed { program: String, status: String, code: Option<i32>, stderr: String },
-    #[error("`{program}` gave no answer within {} seconds{}", limit.as_secs(), said(stderr))]
+    #[error("`{program}` gave no answer within {}{}", span(*limit), said(stderr))]
     TimedOut { program: String, limit: Duration, stderr: String },
     #[error("talking to `{program}` failed: {source}")]
     Pipe { program: String, source: io::Error },
@@ -70,6 +72,15 @@ impl ProcessError {
             ProcessError::Failed { stderr, .. } | ProcessError::TimedOut { stderr, .. } => stderr,
             _ => "",
         }
+    }
+}
+
+/// In the largest unit that leaves two or more.
+fn span(limit: Duration) -> String {
+    match limit.as_secs() {
+        seconds @ ..120 => format!("{seconds} seconds"),
+        seconds @ 120..7200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
     }
 }
 
@@ -169,7 +180,7 @@ impl Program {
         match answer.recv_timeout(limit) {
             Ok(read) => {
                 let bytes = read.map_err(|source| running.pipe_error(source))?;
-                running.wait()?;
+                running.wait_within(limit)?;
                 Ok(String::from_utf8_lossy(&bytes).into_owned())
             }
             Err(_) => Err(running.time_out(limit)),

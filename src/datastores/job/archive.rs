@@ -2,11 +2,13 @@
 //! them what was packed: older tools packed whole paths, this program what lies in a directory.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::clients::process::{Program, RunAs, Talk};
+use crate::clients::process::{ProcessError, Program, RunAs, Talk};
 use crate::datastores::dump::DumpError;
 
 /// How deep what was packed may lie: `opt/data/backups/postgresql/postgres_..`, and more.
@@ -14,6 +16,8 @@ const DEPTH: usize = 16;
 /// How many directories are looked into for it.
 const DIRECTORIES: usize = 10_000;
 const CHUNK: usize = 256 << 10;
+/// How long tar may take nothing of the archive: a disk that is gone, such as a network mount, keeps it for ever.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What is given back besides content, times and modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,28 +40,41 @@ pub fn unpack(
     user: Option<RunAs>,
     attributes: Attributes,
 ) -> Result<(), DumpError> {
-    let unpacked = |why: String| DumpError::new(format!("the archive cannot be unpacked: {why}"));
-    let mut tar = Program::new("tar")
+    let tar = Program::new("tar")
         .args(["--extract", "--file=-", "--preserve-permissions", "--delay-directory-restore"])
         .args(match attributes {
             Attributes::Modes => &[][..],
             Attributes::All => &["--acls", "--xattrs", "--xattrs-include=*"][..],
         })
         .arg_path("--directory", into)
-        .as_user(user)
-        .start(Talk::Both)
-        .map_err(|error| unpacked(error.to_string()))?;
-    let Some(mut input) = tar.stdin() else { return Err(unpacked("tar has no input".to_owned())) };
+        .as_user(user);
+    feed(bytes, tar, PATIENCE)
+}
+
+/// Gives the archive to tar, which is killed where it takes nothing of it for so long.
+fn feed(bytes: &mut dyn Read, tar: Program, patience: Duration) -> Result<(), DumpError> {
+    let unpacked = |why: &dyn Display| DumpError::new(format!("the archive cannot be unpacked: {why}"));
+    let failed = |error: ProcessError| match error {
+        ProcessError::TimedOut { .. } => {
+            unpacked(&error).help("see what keeps it from the disk that it unpacks to: `mount`, `dmesg`")
+        }
+        error => unpacked(&error),
+    };
+    let mut tar = tar.start(Talk::Both).map_err(failed)?;
+    let mut input = tar.patient_stdin(patience).map_err(|error| unpacked(&error))?;
     match copy(bytes, &mut input) {
         Ok(_) => {}
         Err(Copied::Read(error)) => {
             return Err(DumpError::new(format!("the backup cannot be read: {error}")));
         }
+        Err(Copied::Write(error)) if error.kind() == io::ErrorKind::TimedOut => {
+            return Err(failed(tar.time_out(patience)));
+        }
         // tar ended before its input did, and says why; what follows the end of an archive it need not read.
         Err(Copied::Write(_)) => {}
     }
     drop(input);
-    tar.wait().map_err(|error| unpacked(error.to_string()))?;
+    tar.wait_within(patience).map_err(failed)?;
     // What is behind the archive's end belongs to the backup all the same, and must be read to be compared.
     copy(bytes, &mut io::sink()).map(|_| ()).map_err(|error| match error {
         Copied::Read(error) | Copied::Write(error) => {
@@ -138,6 +155,17 @@ mod tests {
         assert_eq!(found, below.join("data"));
         assert_eq!(find(&found, is_data).expect("readable"), Some(found));
         assert_eq!(find(into.path(), |path| path.join("other").exists()).expect("readable"), None);
+    }
+
+    #[test]
+    fn a_tar_that_hangs_is_given_up_and_told() {
+        let archive = vec![0; 1 << 20];
+        for script in ["sleep 1000 & wait", "cat >/dev/null; sleep 1000 & wait"] {
+            let tar = Program::new("sh").args(["-c", script]);
+            let told = feed(&mut &archive[..], tar, Duration::from_millis(300)).expect_err("it hangs");
+            assert!(told.message.contains("cannot be unpacked: `sh` gave no answer within"), "{told}");
+            assert!(told.help.is_some_and(|help| help.contains("mount")), "{script}");
+        }
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //! declared to be true of it.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::time::Duration;
 
 use super::ScratchServer;
 use super::rebuild::Data;
-use crate::clients::process::Talk;
+use crate::clients::process::{Ended, ProcessError};
 use crate::datastores::dump::DumpError;
 use crate::datastores::prove::{Checked, Counts, SqlCheck};
 
@@ -15,8 +14,10 @@ use crate::datastores::prove::{Checked, Counts, SqlCheck};
 const QUESTION_LIMIT: Duration = Duration::from_secs(6 * 3600);
 /// How many tables are counted by one statement.
 const AT_ONCE: usize = 100;
+/// How long pg_amcheck may take: it reads every table and every index.
+const STRUCTURE_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// How much of pg_amcheck's words is kept.
-const KEPT: usize = 2000;
+const KEPT: u64 = 2000;
 
 const DATABASES: &str = "select coalesce(json_agg(datname order by datname), '[]') from pg_database \
     where datallowconn and not datistemplate";
@@ -59,20 +60,20 @@ pub fn structure(server: &ScratchServer, data: &Data) -> Result<Option<String>, 
         return Err(format!("pg_amcheck is not part of PostgreSQL {} here", data.version.major));
     }
     let program = server.client("pg_amcheck").args(["--all", "--install-missing", "--jobs=2"]);
-    let mut running = program.start(Talk::Listen).map_err(|error| error.to_string())?;
-    let mut said = Vec::new();
-    if let Some(stdout) = running.stdout() {
-        // It names every page that is broken: the first ones are enough, and it must not wait for a reader.
-        let mut stdout = stdout;
-        let _ = stdout.by_ref().take(KEPT as u64).read_to_end(&mut said);
-        let _ = std::io::copy(&mut stdout, &mut std::io::sink());
-    }
-    let said = String::from_utf8_lossy(&said).trim().to_owned();
-    match running.wait() {
-        Ok(()) => Ok(None),
+    // It names every page that is broken: the first ones are enough.
+    let (ended, said) = program.told(KEPT, STRUCTURE_LIMIT).map_err(|error| match error {
+        ProcessError::TimedOut { .. } => {
+            format!("{error}; run it by hand on a restored copy to see where it stays, with `--progress --verbose`")
+        }
+        error => error.to_string(),
+    })?;
+    match ended {
+        Ended { code: Some(0), .. } => Ok(None),
         // Where it found something it says so on its output, and fails.
-        Err(_) if !said.is_empty() => Ok(Some(said)),
-        Err(error) => Err(error.to_string()),
+        _ if !said.is_empty() => Ok(Some(said)),
+        Ended { code, status, stderr } => {
+            Err(ProcessError::Failed { program: "pg_amcheck".to_owned(), status, code, stderr }.to_string())
+        }
     }
 }
 

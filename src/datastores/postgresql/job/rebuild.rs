@@ -12,7 +12,7 @@ use super::programs::{self, Version};
 use super::scratch::{Programs, ScratchServer};
 use super::server::{CHECKSUMS, COLLATE, CTYPE, ENCODING, ROLE};
 use super::tablespaces::{self, Tablespace};
-use crate::clients::process::{RunAs, Talk};
+use crate::clients::process::{ProcessError, Program, RunAs, Talk};
 use crate::datastores::dump::{DumpError, LAST_BYTES};
 use crate::datastores::job::archive::{self, Attributes};
 use crate::datastores::names::Content;
@@ -20,6 +20,8 @@ use crate::datastores::restore::Parcel;
 
 /// How long a fresh cluster may take to be made and to come up.
 const START_LIMIT: Duration = Duration::from_secs(300);
+/// How long one statement of a script may take: building an index reads a whole table, and takes no input meanwhile.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// How much of a script is looked at before a server is chosen for it.
 const HEAD: usize = 64 << 10;
 const CHUNK: usize = 256 << 10;
@@ -200,6 +202,12 @@ fn initialise(
 /// Feeds a script to the server, and stops at the first error but one: the bootstrap role exists in every cluster, and
 /// every script of pg_dumpall makes it (<https://www.postgresql.org/docs/current/app-pg-dumpall.html>).
 fn feed(scratch: &ScratchServer, bytes: &mut dyn Read, role: &str) -> Result<(), DumpError> {
+    let psql = scratch.client("psql").args(["-X", "-q", "-o", "/dev/null", "-d", "postgres"]);
+    feed_to(psql, bytes, role, STATEMENT_LIMIT)
+}
+
+/// The same to a psql that is killed where it takes nothing for so long.
+fn feed_to(psql: Program, bytes: &mut dyn Read, role: &str, patience: Duration) -> Result<(), DumpError> {
     let wrong = Arc::new(Mutex::new(None));
     let mut tolerance = Tolerance::of(role);
     let tell = Arc::clone(&wrong);
@@ -213,13 +221,17 @@ fn feed(scratch: &ScratchServer, bytes: &mut dyn Read, role: &str) -> Result<(),
         DumpError::new(format!("the script does not load: {why}"))
             .help("the living data is untouched; what the server said is above, and the script is not changed by trying again")
     };
-    let mut psql = scratch
-        .client("psql")
-        .args(["-X", "-q", "-o", "/dev/null", "-d", "postgres"])
-        .listen(hear)
-        .start(Talk::Both)
-        .map_err(|error| DumpError::new(error.to_string()))?;
-    let Some(mut input) = psql.stdin() else { return Err(DumpError::new("psql has no input")) };
+    let failed = |error: ProcessError| {
+        match error {
+        ProcessError::TimedOut { .. } => refused(error.to_string()).help(
+            "see what its server waits for: a disk that does not answer, or a statement that takes longer; the living data \
+             is untouched",
+        ),
+        error => refused(error.to_string()),
+    }
+    };
+    let mut psql = psql.listen(hear).start(Talk::Both).map_err(|error| DumpError::new(error.to_string()))?;
+    let mut input = psql.patient_stdin(patience).map_err(|error| DumpError::new(format!("psql: {error}")))?;
     let (mut buffer, mut last) = (vec![0; CHUNK], Vec::new());
     loop {
         let read = bytes.read(&mut buffer).map_err(unread)?;
@@ -229,15 +241,18 @@ fn feed(scratch: &ScratchServer, bytes: &mut dyn Read, role: &str) -> Result<(),
         last.extend_from_slice(&buffer[..read]);
         last.drain(..last.len().saturating_sub(LAST_BYTES));
         if let Err(error) = io::Write::write_all(&mut input, &buffer[..read]) {
-            let error = psql.pipe_error(error).to_string();
-            return Err(refused(psql.wait().err().map_or(error, |error| error.to_string())));
+            if error.kind() == io::ErrorKind::TimedOut {
+                return Err(failed(psql.time_out(patience)));
+            }
+            let error = psql.pipe_error(error);
+            return Err(failed(psql.wait_within(patience).err().unwrap_or(error)));
         }
         if let Some(why) = wrong() {
             return Err(refused(why));
         }
     }
     drop(input);
-    psql.wait().map_err(|error| refused(error.to_string()))?;
+    psql.wait_within(patience).map_err(failed)?;
     if let Some(why) = wrong() {
         return Err(refused(why));
     }
@@ -296,6 +311,18 @@ mod tests {
             assert_eq!(tolerance.judge(line), Some(line));
         }
         assert_eq!(tolerance.judge("DETAIL:  ERROR: in a detail"), None);
+    }
+
+    #[test]
+    fn a_psql_that_hangs_is_given_up_and_told() {
+        let script = vec![b'\n'; 1 << 20];
+        for hangs in ["sleep 1000 & wait", "cat >/dev/null; sleep 1000 & wait"] {
+            let psql = Program::new("sh").args(["-c", hangs]);
+            let told = feed_to(psql, &mut &script[..], "postgres", Duration::from_millis(300));
+            let told = told.expect_err("it hangs");
+            assert!(told.message.contains("does not load: `sh` gave no answer within"), "{told}");
+            assert!(told.help.is_some_and(|help| help.contains("what its server waits for")), "{hangs}");
+        }
     }
 
     #[test]
