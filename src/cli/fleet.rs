@@ -62,6 +62,12 @@ pub fn watched(desired: &Desired, wanted: &Wanted) -> Vec<Watched> {
     all.filter(|one| wanted.datastore.as_ref().is_none_or(|name| *name == one.datastore)).collect()
 }
 
+/// Every datastore on a host that is backed up by its cron.
+pub fn all(settings: &Settings) -> Vec<(HostName, Datastore)> {
+    let watched = watched(&desired(settings), &Wanted::default());
+    watched.into_iter().map(|one| (one.host, one.datastore)).collect()
+}
+
 /// What a job file says, read from its normal form.
 fn job(resource: &Resource) -> Option<JobFile> {
     let Resource::HostFile(file) = resource else { return None };

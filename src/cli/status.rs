@@ -38,6 +38,7 @@ impl StatusArgs {
             // Whoever collects the metrics of this machine watches the hosts too.
             watcher: if self.prometheus.is_some() { Watcher::Metrics } else { Watcher::Person },
             hosts,
+            all: fleet::all(&settings),
         };
         if let Some(path) = &self.prometheus {
             textfile::write(path, &report::status::metrics(&status)).map_err(|error| {

@@ -39,6 +39,18 @@ pub struct Status {
     pub at: DateTime<Utc>,
     pub watcher: Watcher,
     pub hosts: Vec<Host>,
+    /// Every datastore on a host of the environment, also those that nobody looked at.
+    pub all: Vec<(HostName, Datastore)>,
+}
+
+impl Status {
+    /// How many others say that all is well at the very URL at which this one does.
+    pub fn sharing(&self, host: &Host) -> usize {
+        let Ok(report) = &host.report else { return 0 };
+        let this = (&host.host, &host.datastore);
+        let others = self.all.iter().map(|(host, datastore)| (host, datastore)).filter(|one| *one != this);
+        others.filter(|one| report.watch.ping && report.watch.apart.are_one(this, *one)).count()
+    }
 }
 
 /// After how long a test of the alerts no longer says much.
@@ -50,8 +62,7 @@ pub fn status(status: &Status, width: usize) -> String {
         format!("{BOLD}environment {} \u{b7} {} UTC{BOLD:#}\n\n", status.environment, minute(status.at));
     text.push_str(&table(&status.hosts, status.at, width));
     text.push_str(&wrong(&status.hosts));
-    let watchers: Vec<String> =
-        status.hosts.iter().flat_map(|host| watching(host, status.watcher, status.at)).collect();
+    let watchers: Vec<String> = status.hosts.iter().flat_map(|host| watching(host, status)).collect();
     if !watchers.is_empty() {
         text.push_str(&format!("\n{}\n", styled(BOLD, "alerts")));
     }
@@ -145,7 +156,8 @@ fn wrong(hosts: &[Host]) -> String {
 }
 
 /// What is to be said of who is told.
-fn watching(host: &Host, watcher: Watcher, now: DateTime<Utc>) -> Vec<String> {
+fn watching(host: &Host, status: &Status) -> Vec<String> {
+    let Status { watcher, at: now, .. } = *status;
     let Ok(report) = &host.report else { return Vec::new() };
     let about = format!("{} on {}", host.datastore, host.host);
     let watch = &report.watch;
@@ -167,6 +179,18 @@ fn watching(host: &Host, watcher: Watcher, now: DateTime<Utc>) -> Vec<String> {
             "{about}: only {} itself watches it, and says nothing when it is gone; set pings.success in the vault to the URL \
              of a service that waits for it, or run `reconcile status --prometheus FILE` elsewhere by cron",
             host.host
+        ));
+    } else if let others @ 1.. = status.sharing(host)
+        && watcher == Watcher::Person
+    {
+        lines.push(format!(
+            "{about}: {} the URL of pings.success, so the service there hears that all is well although this one is gone; \
+             write {{host}} and {{datastore}} into the URL in the vault, and give each a check of its own there, or run \
+             `reconcile status --prometheus FILE` elsewhere by cron",
+            match others {
+                1 => "one other shares".to_owned(),
+                others => format!("{others} others share"),
+            }
         ));
     }
     match &watch.confirmed {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::memory::Memory;
+use super::pings::{self, Apart};
 use crate::clients::mail::{self, Letter, Security, Server, Way};
 use crate::clients::ping;
 use crate::datastores::job_file::SmtpTls;
@@ -28,6 +29,11 @@ pub fn channels(context: &Context) -> Vec<String> {
 /// Whether a service elsewhere waits for this host's word: only that of success is missed when the host is gone.
 pub fn pings(context: &Context) -> bool {
     context.channels.secrets.ping_success.is_some()
+}
+
+/// Whom the URL of that word tells apart.
+pub fn apart(context: &Context) -> Apart {
+    context.channels.secrets.ping_success.as_ref().map(Apart::of).unwrap_or_default()
 }
 
 /// Who letters are from.
@@ -87,7 +93,7 @@ pub async fn ping(context: &Context, good: bool) -> Option<String> {
     };
     let result = match &context.channels.outbox {
         Some(outbox) => recorded(outbox, context, what),
-        None => Box::pin(ping::ping(url)).await.map_err(|error| error.to_string()),
+        None => Box::pin(ping::ping(&pings::url(url, context))).await.map_err(|error| error.to_string()),
     };
     result.err().map(|why| format!("the ping of {what} did not arrive: {why}"))
 }

@@ -8,6 +8,7 @@ mod deliver;
 pub mod incident;
 pub mod memory;
 mod message;
+pub mod pings;
 pub mod test;
 pub mod textfile;
 
@@ -37,6 +38,9 @@ pub struct Watch {
     pub channels: Vec<String>,
     /// Whether a service elsewhere waits for this host's word.
     pub ping: bool,
+    /// Whom the URL of that word tells apart: where others say theirs at the same one, nobody misses this host's.
+    #[serde(default)]
+    pub apart: pings::Apart,
     /// Since when something is wrong that people were told of.
     pub incident: Option<DateTime<Utc>>,
     pub reasons: Vec<String>,
@@ -54,6 +58,7 @@ impl Watch {
         Watch {
             channels: deliver::channels(context),
             ping: deliver::pings(context),
+            apart: deliver::apart(context),
             incident: memory.incidents().map(|incident| incident.began).min(),
             reasons: memory.incidents().flat_map(memory::Incident::reasons).collect(),
             waiting: memory.waiting.len(),

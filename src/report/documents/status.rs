@@ -184,7 +184,7 @@ pub enum Kind {
 pub struct Alerts {
     /// By which ways, in words; empty: nobody is
     pub channels: Vec<String>,
-    /// Whether a service elsewhere waits for this host's word
+    /// Whether a service elsewhere waits for this host's word, and for nobody else's at the same URL
     pub ping: bool,
     /// Since when something is wrong that was told, or should have been
     pub incident: Option<String>,
@@ -200,7 +200,8 @@ pub struct Alerts {
 
 /// The document of a status.
 pub fn of(status: &status::Status) -> Status {
-    let backups: Vec<Backups> = status.hosts.iter().map(backups).collect();
+    let backups: Vec<Backups> =
+        status.hosts.iter().map(|host| backups(host, status.sharing(host) == 0)).collect();
     Status {
         format: FORMAT,
         environment: status.environment.to_string(),
@@ -211,7 +212,8 @@ pub fn of(status: &status::Status) -> Status {
     }
 }
 
-fn backups(host: &status::Host) -> Backups {
+/// `alone`: nobody else says that all is well where this one does.
+fn backups(host: &status::Host, alone: bool) -> Backups {
     let (name, datastore) = (host.host.to_string(), host.datastore.to_string());
     let report = match &host.report {
         Ok(report) => report,
@@ -237,7 +239,7 @@ fn backups(host: &status::Host) -> Backups {
         host: name,
         datastore,
         good: report.is_good(),
-        alerts: (!hidden).then(|| alerts(report)),
+        alerts: (!hidden).then(|| Alerts { ping: report.watch.ping && alone, ..alerts(report) }),
         unseen: unseen.into_iter().map(|(place, why)| format!("what is {place}: {why}")).collect(),
         bucket: report.bucket.as_ref().map(ToString::to_string),
         zone: Some(report.zone.clone()),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::freshness::{Freshness, Newest, PlaceFreshness, State, TierFreshness};
 use crate::jobs::tell::Watch;
+use crate::jobs::tell::pings::Apart;
 use crate::jobs::verify::{Condemned, Proven, Standing};
 use crate::vocab::Tier;
 
@@ -84,7 +85,8 @@ fn host(report: Result<CheckReport, (&str, &str, &str)>) -> Host {
 
 fn shown(hosts: Vec<Host>, width: usize) -> String {
     let environment = "production".parse().expect("a name");
-    let text = status(&Status { environment, at: now(), watcher: Watcher::Metrics, hosts }, width);
+    let all = hosts.iter().map(|host| (host.host.clone(), host.datastore.clone())).collect();
+    let text = status(&Status { environment, at: now(), watcher: Watcher::Metrics, hosts, all }, width);
     for line in anstream::adapter::strip_str(&text).to_string().lines().skip(2) {
         let is_table = line.starts_with("datastore") || line.starts_with("postgresql  ");
         assert!(!is_table || line.chars().count() <= width, "{width}: {line}");
@@ -164,6 +166,7 @@ fn metrics_tell_of_proofs() {
         at: now(),
         watcher: Watcher::Metrics,
         hosts: all_fresh(),
+        all: Vec::new(),
     };
     let text = metrics(&status);
     let labels = "environment=\"production\",host=\"db1\",datastore=\"postgresql\"";
@@ -174,4 +177,36 @@ fn metrics_tell_of_proofs() {
     let json = status_json(&status);
     assert_eq!(json["backups"][0]["proofs"]["proven"]["age_seconds"], 34 * 3600);
     assert_eq!(json["backups"][1]["proofs"]["proven"], Value::Null);
+}
+
+/// A service that hears all is well at one URL from several misses none of them.
+#[test]
+fn a_url_that_several_share_watches_none_of_them() {
+    let told = |apart: Apart, looked_at: usize, watcher: Watcher| {
+        let mut hosts = all_fresh();
+        let all = hosts.iter().map(|host| (host.host.clone(), host.datastore.clone())).collect();
+        hosts.truncate(looked_at);
+        for report in hosts.iter_mut().filter_map(|host| host.report.as_mut().ok()) {
+            report.watch.apart = apart;
+        }
+        let environment = "production".parse().expect("a name");
+        let seen = Status { environment, at: now(), watcher, hosts, all };
+        let pings = status_json(&seen)["backups"]
+            .as_array()
+            .map(|all| all.iter().all(|one| one["alerts"]["ping"] == true));
+        let text = plain(&status(&seen, 80)).split_whitespace().collect::<Vec<_>>().join(" ");
+        (text.matches("one other shares the URL of pings.success").count(), pings == Some(true), text)
+    };
+    let (lines, pings, text) = told(Apart::default(), 2, Watcher::Person);
+    assert_eq!((lines, pings), (2, false), "{text}");
+    assert!(text.contains("write {host} and {datastore} into the URL in the vault"), "{text}");
+    // Also where only one of them is looked at.
+    let (lines, pings, text) = told(Apart::default(), 1, Watcher::Person);
+    assert_eq!((lines, pings), (1, false), "{text}");
+    // Somebody else watches: nothing needs to be said.
+    assert_eq!(told(Apart::default(), 2, Watcher::Metrics).0, 0);
+    for apart in [Apart { hosts: true, datastores: false }, Apart { hosts: false, datastores: true }] {
+        let (lines, pings, text) = told(apart, 2, Watcher::Person);
+        assert_eq!((lines, pings), (0, true), "{text}");
+    }
 }

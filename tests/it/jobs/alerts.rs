@@ -1,6 +1,8 @@
 //! Somebody is told: over a real SMTP listener in each of its moods, once for each incident, whoever finds out first.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -319,6 +321,42 @@ async fn metrics_say_what_was_told() {
     let (_, troubles) = checked(&host).await;
     assert!(troubles[0].contains("the metrics cannot be written to /var/metrics/"), "{troubles:?}");
     assert_eq!(server.letters(), []);
+}
+
+/// The service there misses each by its own URL, and whoever sees `status` knows which do.
+#[tokio::test]
+async fn pings_name_whose_word_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("an address");
+    let asked = std::thread::spawn(move || {
+        [0; 2].map(|_| {
+            let (mut stream, _) = listener.accept().expect("asked");
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).expect("a request");
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").expect("answered");
+            line.trim().to_owned()
+        })
+    });
+    let server = Smtp::start(Mood::Takes);
+    let mut host = host(&server, &[]);
+    host.context.channels.secrets = AlertSecrets {
+        ping_success: Some(Secret::new(format!("http://{at}/canary/{{host}}-{{datastore}}?create=1"))),
+        ping_failure: Some(Secret::new(format!("http://{at}/canary/{{environment}}/{{host}}/fail"))),
+        ..AlertSecrets::default()
+    };
+    host.pass(TimeDelta::hours(1));
+    backup(&host, End::Whole).await;
+    backup(&host, End::Failed).await;
+    assert_eq!(
+        asked.join().expect("asked twice"),
+        [
+            "GET /canary/db1-example-org-postgresql?create=1 HTTP/1.1",
+            "GET /canary/production/db1-example-org/fail HTTP/1.1"
+        ]
+    );
+    let watch = check::look(&host.context, &[]).await.watch;
+    assert!(watch.ping && watch.apart.hosts && watch.apart.datastores, "{watch:?}");
+    assert!(!serde_json::to_string(&watch).expect("a document").contains("canary"));
 }
 
 #[tokio::test]
