@@ -83,6 +83,33 @@ async fn a_busy_database_is_no_news_and_a_file_that_goes_is_told() {
     assert_eq!(report.warnings, ["1 file vanished before it was read: ./_dbs.couch.compact"]);
 }
 
+/// A volume that is not mounted, with what somebody left below it.
+#[tokio::test]
+async fn a_directory_that_is_not_couchdbs_is_no_backup_and_costs_none() {
+    let host = host(None);
+    let first = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name;
+    fs::remove_file(host.inside(DATA).join("_dbs.couch")).expect("removed");
+    host.pass(TimeDelta::days(30));
+    let error = jobs::backup(&host.context, Tier::Daily).await.expect_err("not CouchDB's");
+    assert_eq!(error.stage, Stage::Dump);
+    assert!(error.message.contains("there is no _dbs.couch in it"), "{error}");
+    let checks = jobs::preflight(&host.context, Tier::Daily, false).await;
+    assert!(checks.iter().any(|check| check.wrong.as_ref().is_some_and(|why| why.contains("_dbs.couch"))));
+    let left = [with_manifests(&[&first]), vec!["last-failure.json".to_owned()]].concat();
+    assert_eq!(host.files(), left, "its time is over, and nothing proven came after it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_of_shards_that_goes_meanwhile_is_fatal() {
+    let host = host(None);
+    let data = host.inside(DATA);
+    let error = interrupted(&host, move |_| fs::remove_file(data.join("_dbs.couch")).expect("removed"))
+        .await
+        .expect_err("worth nothing");
+    assert!(error.message.contains("_dbs.couch vanished before it was read"), "{error}");
+    assert_eq!(host.files(), ["last-failure.json"]);
+}
+
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
         .expect("a directory")
