@@ -197,6 +197,12 @@ impl Series {
         Some(Name { slot, content, compression })
     }
 
+    /// The same of a file on a disk: one without a date no job writes there. It may be a copy of a key that somebody fetched,
+    /// or theirs altogether.
+    pub fn parse_file(&self, text: &str) -> Option<Name> {
+        self.parse(text).filter(|name| !matches!(name.slot, Slot::Undated { .. }))
+    }
+
     /// What every key of the datastore begins with, dated or not: for listing a bucket.
     pub fn prefix(&self) -> &str {
         &self.family
@@ -325,6 +331,19 @@ mod tests {
         let couchdb = Series::new(&"couchdb".parse().expect("name"), &"production".parse().expect("name"));
         let dated = Name::dated(Tier::Daily, at, Tz::UTC, Content::Archive, Compression::Gzip);
         assert_eq!(couchdb.render(&dated), "couchdb_daily_2026_11_21.tar.gz");
+    }
+
+    #[test]
+    fn a_file_of_ours_has_a_date() {
+        let couchdb = Series::new(&"couchdb".parse().expect("name"), &"production".parse().expect("name"));
+        for key in ["couchdb_daily_db1.tar.gz", "couchdb_daily_2026_11_21_keep.tar.gz"] {
+            assert!(couchdb.parse(key).is_some(), "{key}");
+            assert_eq!(couchdb.parse_file(key), None, "{key}");
+        }
+        for file in ["couchdb_daily_2026_11_21.tar.gz", "couchdb_label_x_db1_2026_11_21_0845.tar.gz"] {
+            assert!(couchdb.parse_file(file).is_some(), "{file}");
+            assert_eq!(couchdb.parse_file(file), couchdb.parse(file));
+        }
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Second {
             .filter_map(|(file, modified)| {
                 let local = here.iter().find(|local| local.file == *file);
                 // Of a labelled one that is not here nobody knows the date: it waits for a person.
-                let named = series.parse(file)?.tier().map_or(Term::Label { until: None }, Term::Tier);
+                let named = series.parse_file(file)?.tier().map_or(Term::Label { until: None }, Term::Tier);
                 Some(Backup {
                     name: file.clone(),
                     term: local.map_or(named, |local| local.term(self.zone)),

@@ -117,6 +117,7 @@ fn kept(here: Here) -> String {
         (Keep::NewestProven, _) => "newer is proven".to_owned(),
         (Keep::NewestOfTier, _) => "one is proven".to_owned(),
         (Keep::FromTheFuture, _) => "clock is right".to_owned(),
+        (Keep::NotOurs, _) => "you remove it".to_owned(),
         (Keep::EarlierName, _) => "earlier name".to_owned(),
         (Keep::Due, _) => "next backup".to_owned(),
     }
