@@ -156,6 +156,14 @@ where
         _ => None,
     };
 
+    // A key that is never written twice may hold what a killed run completed and did not write down.
+    if let Some(target) = target.as_ref()
+        && let Some(manifest) = recovered(target, &place, &file).await?
+    {
+        let warnings = target.alarm.iter().cloned().collect();
+        return Box::pin(finish(context, occasion, place, manifest, warnings)).await;
+    }
+
     // A run of the same day: the proven one keeps its name until this one is proven too.
     let replaces =
         target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
@@ -186,11 +194,10 @@ where
     let (sealed, uploaded) = tokio::join!(seal, uploading);
     let mut sealed = sealed?;
     let mut warnings = Vec::new();
-    let second = copy::Second::of(context);
     if let Some(target) = &target {
         if let Err(error) = Box::pin(prove(target, uploaded, &mut sealed, &place)).await {
             // Where the file has its place here it is whole: another host may have it although the bucket does not.
-            if let Some(second) = second.filter(|_| sealed.partial.is_none())
+            if let Some(second) = copy::Second::of(context).filter(|_| sealed.partial.is_none())
                 && let Err(also) = send(second, &place, &series).await
             {
                 note(context, occasion, Level::Warning, &also.to_string());
@@ -201,11 +208,37 @@ where
     }
     let Sealed { manifest, warnings: mut told, .. } = sealed;
     warnings.append(&mut told);
+    Box::pin(finish(context, occasion, place, manifest, warnings)).await
+}
+
+/// The manifest of a backup here whose copy stands under a key that is never written twice, and that no run recorded: it is
+/// recorded now. `None` where there is none.
+async fn recovered(target: &Target, place: &Path, file: &str) -> Result<Option<Manifest>, JobError> {
+    let there = place.join(file).metadata().map(|metadata| metadata.len()).ok();
+    let left = Manifest::read(place, file).filter(|left| !left.proven() && Some(left.bytes) == there);
+    let Some(mut manifest) = left else { return Ok(None) };
+    let Some(uploaded) = target.holds(&manifest).await else { return Ok(None) };
+    manifest.remote = Some(remote(target, Some(uploaded)));
+    target.describe(&manifest).await?;
+    manifest.write(place).map_err(|error| unwritten(Stage::Record, place, &error))?;
+    Ok(Some(manifest))
+}
+
+/// What follows once a backup is proven: said, copied, and older ones let go.
+async fn finish(
+    context: &Context,
+    occasion: &Occasion,
+    place: PathBuf,
+    manifest: Manifest,
+    warnings: Vec<String>,
+) -> Result<BackupReport, JobError> {
+    let series = context.series();
     for warning in &warnings {
         tracing::warn!("{warning}");
         note(context, occasion, Level::Warning, warning);
     }
 
+    let second = copy::Second::of(context);
     if let Some(second) = second.clone() {
         send(second, &place, &series).await?;
     }
