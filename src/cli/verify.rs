@@ -148,8 +148,6 @@ pub(super) async fn by_cron(
             let silent = quiet && evidence.is_proof() && evidence.notes.is_empty();
             Ok(if silent { Exit::Ok } else { show(&evidence, out) })
         }
-        // Another one is at work, and says what it finds.
-        Err(error) if error.is_refusal() => Err(error.into()),
         Err(error) => {
             notices(Box::pin(jobs::tell::unverified(context, &error)).await, out);
             Err(error.into())

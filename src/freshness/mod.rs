@@ -220,6 +220,8 @@ pub enum Matter {
     Hidden,
     /// What was whole is gone, or leads elsewhere.
     Lost,
+    /// A copy is under its dated key, since the bucket keeps no versions.
+    Unversioned,
     /// A clock is wrong.
     Clock,
     /// No proof in time.

@@ -82,6 +82,9 @@ impl Matter {
                 "find out who took it away or changed where the repository leads; if it was you, the next backup settles it, \
                  and removing NAME.snapshot.json in the job's directory at once"
             }
+            Matter::Unversioned => {
+                "mend what the message names, and find out who changed the bucket; the next backup of the tier settles it"
+            }
             Matter::Clock => "set the clock of the host; the backup counts once its time has come",
             Matter::Unproven => "prove one with `reconcile verify`",
             Matter::Condemned => {

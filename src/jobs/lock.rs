@@ -8,6 +8,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
@@ -46,10 +47,22 @@ struct Holder {
 /// The backup that is being made, as the lock tells. The lock itself is left alone: a backup that begins in that moment
 /// would be refused for it.
 pub fn running(context: &Context) -> Option<Running> {
-    let text = std::fs::read(path(context, &context.directory(), BACKUP)).ok()?;
-    let holder: Holder = serde_json::from_slice(&text).ok()?;
+    let holder = holder(context, BACKUP)?;
     let is_here = holder.host == context.hostname && machine::runs(holder.pid, holder.started);
     holder.tier.filter(|_| is_here).map(|tier| Running { tier, began: holder.began })
+}
+
+/// Whether the job that just refused this one has held the lock for so long that it hangs; also where nobody knows how
+/// long, since the clock was ahead when it began.
+pub fn hangs(context: &Context, kind: &str) -> bool {
+    let day = TimeDelta::days(1);
+    holder(context, kind).is_some_and(|holder| (context.clock.now() - holder.began).abs() > day)
+}
+
+/// Who holds a lock, or last did and was killed.
+fn holder(context: &Context, kind: &str) -> Option<Holder> {
+    let text = std::fs::read(path(context, &context.directory(), kind)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 fn path(context: &Context, directory: &Path, kind: &str) -> PathBuf {

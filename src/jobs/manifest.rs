@@ -53,6 +53,9 @@ pub struct Manifest {
     /// How to restore with ordinary tools, line by line.
     pub restore: Vec<String>,
     pub notes: Vec<String>,
+    /// Why the copy is under its dated key, where the settings want the undated one of a bucket that keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
     /// The run that made it: lines of the log have the same name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run: String,
@@ -73,6 +76,11 @@ impl Manifest {
     /// Whether every copy that was wanted is there: sealed here, and read back from the bucket where there is one.
     pub fn proven(&self) -> bool {
         self.remote.as_ref().is_none_or(|remote| remote.proven)
+    }
+
+    /// Method and compression: what makes sizes comparable.
+    pub fn format_of_sizes(&self) -> String {
+        format!("{} {}", self.method, self.compression.ending())
     }
 }
 

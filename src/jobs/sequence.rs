@@ -476,7 +476,8 @@ impl Record<'_> {
     fn of(self, partial: Partial) -> Sealed {
         let job = &self.context.job;
         let mut notes = self.facts.notes.clone();
-        notes.extend(self.target.and_then(|target| target.alarm.clone()));
+        let alarm = self.target.and_then(|target| target.alarm.clone());
+        notes.extend(alarm.clone());
         let manifest = Manifest {
             format: Manifest::FORMAT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -500,6 +501,7 @@ impl Record<'_> {
             remote: self.target.map(|target| remote(target, None)),
             restore: self.restore,
             notes,
+            alarm,
             run: self.context.run.clone(),
         };
         Sealed { manifest, flow: self.flow, warnings: self.facts.notes, partial: Some(partial) }

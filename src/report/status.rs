@@ -114,6 +114,10 @@ fn wrong(hosts: &[Host]) -> String {
             say(ALARM, lost);
             matters.push(Matter::Lost);
         }
+        for wrong in report.unversioned.values() {
+            say(ALARM, wrong);
+            matters.push(Matter::Unversioned);
+        }
         for entry in &report.old_entries {
             say(ALARM, &format!("an old cron entry is back and makes the same backups: {entry}"));
             matters.push(Matter::OldEntries);

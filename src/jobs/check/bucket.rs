@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Whose, format_of};
+use super::Whose;
 use crate::datastores::names::Slot;
 use crate::freshness::{Place, Seen};
 use crate::jobs::context::{Context, Store};
@@ -104,7 +104,7 @@ fn as_seen(
         began: manifest.map_or(object.copy.modified, |manifest| manifest.began),
         ended: manifest.map_or(object.copy.modified, |manifest| manifest.ended),
         bytes: object.bytes,
-        format: manifest.map(format_of),
+        format: manifest.map(Manifest::format_of_sizes),
         hidden: markers.get(object.copy.key.as_str()).copied(),
         dated_by_storage: manifest.is_none(),
     }

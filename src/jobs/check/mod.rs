@@ -53,6 +53,9 @@ pub struct CheckReport {
     /// What was made and is not there any more, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// Of the tiers whose last backup is in the bucket under its dated key, since that keeps no versions: why, in words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unversioned: BTreeMap<Tier, String>,
     /// How it stands with the proofs.
     pub proofs: Standing,
     pub last_failure: Option<LastFailure>,
@@ -66,6 +69,7 @@ impl CheckReport {
         self.freshness.findings().is_empty()
             && self.old_entries.is_empty()
             && self.lost.is_empty()
+            && self.unversioned.is_empty()
             && self.proofs.is_good()
     }
 
@@ -138,6 +142,7 @@ async fn judged(
         places,
         seen,
         lost: Vec::new(),
+        unversioned: unversioned(context, &memory, &local, now),
         bucket: context.job.upload.as_ref().map(|upload| upload.bucket.clone()),
     };
     looked.judged(context, &memory)
@@ -150,13 +155,15 @@ pub(super) struct Looked {
     pub seen: Vec<Seen>,
     /// What was made and is not there any more, in words.
     pub lost: Vec<String>,
+    /// See [`CheckReport::unversioned`].
+    pub unversioned: BTreeMap<Tier, String>,
     pub bucket: Option<BucketName>,
 }
 
 impl Looked {
     /// What it comes to, with everything that is remembered.
     pub fn judged(self, context: &Context, memory: &Memory) -> CheckReport {
-        let Looked { places, seen, lost, bucket } = self;
+        let Looked { places, seen, lost, unversioned, bucket } = self;
         let now = context.clock.now();
         let proofs = standing::of(context, memory.unmade.as_ref());
         let facts = Facts {
@@ -180,6 +187,7 @@ impl Looked {
             freshness: freshness::judge(&facts),
             old_entries: old::entries(context),
             lost,
+            unversioned,
             proofs,
             last_failure: failure::last(context),
             watch: Watch::of(context, memory),
@@ -214,11 +222,6 @@ fn goals(context: &Context) -> Goals {
     }
 }
 
-/// Method and compression: what makes sizes comparable.
-pub fn format_of(manifest: &Manifest) -> String {
-    format!("{} {}", manifest.method, manifest.compression.ending())
-}
-
 /// `None` of a labelled one: it answers for no schedule.
 fn seen_here(local: &Local) -> Option<Seen> {
     let ended = local.taken();
@@ -229,10 +232,34 @@ fn seen_here(local: &Local) -> Option<Seen> {
         began: local.manifest.as_ref().map_or(ended, |manifest| manifest.began),
         ended,
         bytes: local.bytes,
-        format: local.manifest.as_ref().map(format_of),
+        format: local.manifest.as_ref().map(Manifest::format_of_sizes),
         hidden: None,
         dated_by_storage: false,
     })
+}
+
+/// The tiers whose last backup raised the alarm: as it is remembered, or, where a newer one is here of which nobody was
+/// told, as its manifest says.
+fn unversioned(
+    context: &Context,
+    memory: &Memory,
+    local: &[Local],
+    now: DateTime<Utc>,
+) -> BTreeMap<Tier, String> {
+    // Where settings want dated keys by now, nothing is amiss.
+    if context.job.upload.as_ref().is_none_or(|upload| !upload.versioned) {
+        return BTreeMap::new();
+    }
+    let last = |tier: Tier| {
+        let here = local.iter().filter_map(|one| one.manifest.as_ref());
+        let here = here.filter(|manifest| manifest.tier == Some(tier) && manifest.ended <= now);
+        let here = here.max_by_key(|manifest| manifest.ended).map(Done::from);
+        match (memory.last.get(&tier).cloned(), here) {
+            (Some(told), Some(here)) if here.ended > told.ended => Some(here),
+            (told, here) => told.or(here),
+        }
+    };
+    context.job.schedules.keys().filter_map(|tier| Some((*tier, last(*tier)?.alarm_of(*tier)?))).collect()
 }
 
 /// Backups whose time was over before their successor came: hourly ones, as a rule. They were made, and a newer proven

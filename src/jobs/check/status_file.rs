@@ -57,6 +57,9 @@ pub fn text(report: &CheckReport) -> String {
     for lost in &report.lost {
         text.push_str(&format!("[ALERT] {}\n", one_line(lost)));
     }
+    for wrong in report.unversioned.values() {
+        text.push_str(&format!("[ALERT] {}\n", one_line(wrong)));
+    }
     for entry in &report.old_entries {
         text.push_str(&format!("[ALERT] an old cron entry is back: {}\n", one_line(entry)));
     }

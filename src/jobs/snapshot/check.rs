@@ -32,7 +32,7 @@ pub async fn look(context: &Context) -> CheckReport {
         // Then nothing is remembered of it either.
         places.insert(Place::Here, Some(error.message));
     }
-    check::Looked { places, seen, lost, bucket }.judged(context, &memory)
+    check::Looked { places, seen, lost, unversioned: BTreeMap::new(), bucket }.judged(context, &memory)
 }
 
 struct Looked {

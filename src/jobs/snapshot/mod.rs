@@ -86,6 +86,7 @@ pub async fn snapshot(context: &Context, tier: Tier) -> Result<SnapshotReport, J
                 ended: *ended,
                 bytes: bytes.unwrap_or_default(),
                 format: manifest::FORMAT_OF_SIZES.to_owned(),
+                alarm: None,
             };
             Box::pin(tell::made(context, tier, done)).await;
         }

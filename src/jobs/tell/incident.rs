@@ -106,6 +106,7 @@ fn backups(memory: &mut Memory, before: Option<Incident>, event: &Event<'_>, now
             memory.last.insert(*tier, done.clone());
             incident.failed.remove(tier);
             incident.found.retain(|found| !is_mended(found, *tier));
+            incident.found.extend(done.alarm_of(*tier).map(|text| unversioned(*tier, text)));
         }
         Event::Checked(report) => {
             memory.blind = if report.saw_everything() { 0 } else { memory.blind.saturating_add(1) };
@@ -166,9 +167,9 @@ fn of_standing(standing: &Standing) -> Vec<Found> {
     standing.wrong().into_iter().map(found).collect()
 }
 
-/// A new backup of the tier answers for those that were late or too small; for the goal, any does.
+/// A new backup of the tier answers for those that were late, or under another key; for the goal, any does.
 fn is_mended(found: &Found, tier: Tier) -> bool {
-    found.matter == Matter::Late && found.tier.is_none_or(|of| of == tier)
+    matches!(found.matter, Matter::Late | Matter::Unversioned) && found.tier.is_none_or(|of| of == tier)
 }
 
 /// Whether a failed backup needs nobody any more: a newer one is there, or nobody wants its tier.
@@ -183,7 +184,7 @@ fn is_made_good(tier: Tier, failed: &Failed, report: &CheckReport) -> bool {
 fn is_unsettled(found: &Found, report: &CheckReport) -> bool {
     match (found.matter, found.tier) {
         // Found by other means, or anew.
-        (Matter::OldEntries | Matter::Unseen, _) => false,
+        (Matter::OldEntries | Matter::Unseen | Matter::Unversioned, _) => false,
         // Nobody asks for the tier, or for copies there, any more: then it is no concern.
         (matter, Some(tier)) => report.tier(tier).is_some_and(|tier| {
             let mut of = tier.places.iter().filter(|at| found.place.is_none_or(|place| place == at.place));
@@ -216,6 +217,7 @@ fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
         text: text.clone(),
     };
     found.extend(report.lost.iter().map(lost));
+    found.extend(report.unversioned.iter().map(|(tier, text)| unversioned(*tier, text.clone())));
     found.extend(report.old_entries.iter().map(|entry| Found {
         matter: Matter::OldEntries,
         tier: None,
@@ -229,6 +231,11 @@ fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
         Found { matter: Matter::Unseen, tier: None, place: Some(place), text }
     }));
     found
+}
+
+/// A copy that is not under the key that the settings want.
+fn unversioned(tier: Tier, text: String) -> Found {
+    Found { matter: Matter::Unversioned, tier: Some(tier), place: Some(Place::Remote), text }
 }
 
 /// What the judgement of freshness found, of proofs or of backups.

@@ -15,6 +15,7 @@ use crate::freshness::{Freshness, Matter, Place};
 use crate::jobs::context::Context;
 use crate::jobs::directory;
 use crate::jobs::error::Stage;
+use crate::jobs::manifest::Manifest;
 use crate::jobs::verify::Standing;
 use crate::vocab::{Schedule, Tier};
 
@@ -78,6 +79,29 @@ pub struct Done {
     pub bytes: u64,
     /// Method and compression.
     pub format: String,
+    /// Why its copy is not under the key that the settings want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
+}
+
+impl Done {
+    /// The alarm, one sentence without a full stop.
+    pub fn alarm_of(&self, tier: Tier) -> Option<String> {
+        self.alarm.as_ref().map(|why| format!("the last {tier} backup: {why}"))
+    }
+}
+
+impl From<&Manifest> for Done {
+    fn from(manifest: &Manifest) -> Self {
+        Done {
+            name: manifest.name.clone(),
+            began: manifest.began,
+            ended: manifest.ended,
+            bytes: manifest.bytes,
+            format: manifest.format_of_sizes(),
+            alarm: manifest.alarm.clone(),
+        }
+    }
 }
 
 /// Something that is wrong, from its first sign to its end.

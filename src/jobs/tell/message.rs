@@ -80,6 +80,7 @@ fn headline(incident: &Incident, first: Option<&Found>) -> String {
         (Matter::Late, None) => "the newest backup is too old".to_owned(),
         (Matter::Small, _) => "the newest backup is too small".to_owned(),
         (Matter::Hidden, _) => "a backup is hidden in the bucket".to_owned(),
+        (Matter::Unversioned, _) => "a copy is under its dated key".to_owned(),
         (Matter::Clock, _) => "a clock is wrong".to_owned(),
         (Matter::Unproven, _) => "no backup was proven in time".to_owned(),
         (Matter::Condemned, Some(tier)) => format!("the {tier} backup is NOT PROVEN"),

@@ -16,12 +16,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::check::{CheckReport, format_of};
+use super::check::CheckReport;
 use super::context::Context;
 use super::error::JobError;
-use super::log;
 use super::manifest::Manifest;
 use super::verify::standing;
+use super::{lock, log};
 use crate::vocab::Tier;
 use incident::{About, Event, News};
 use memory::{Confirmed, Done, Failed, Memory, Waiting};
@@ -77,14 +77,7 @@ pub async fn failed(context: &Context, tier: Tier, error: &JobError) {
 
 /// A backup of a tier was made.
 pub async fn succeeded(context: &Context, tier: Tier, manifest: &Manifest) {
-    let done = Done {
-        name: manifest.name.clone(),
-        began: manifest.began,
-        ended: manifest.ended,
-        bytes: manifest.bytes,
-        format: format_of(manifest),
-    };
-    made(context, tier, done).await;
+    made(context, tier, Done::from(manifest)).await;
 }
 
 /// A backup was made, of whatever form.
@@ -102,8 +95,12 @@ pub async fn verified(context: &Context) -> Vec<String> {
     tell(context, &Event::Verified(&standing::of(context, None))).await
 }
 
-/// A verification could not be made. Answers with what could not be told.
+/// A verification could not be made. One that was refused is told only where the other hangs: else that says itself what
+/// it finds. Answers with what could not be told.
 pub async fn unverified(context: &Context, error: &JobError) -> Vec<String> {
+    if error.is_refusal() && !lock::hangs(context, lock::VERIFY) {
+        return Vec::new();
+    }
     let failed = Failed {
         at: context.clock.now(),
         stage: error.stage,

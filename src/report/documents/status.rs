@@ -165,6 +165,8 @@ pub enum Kind {
     Small,
     Hidden,
     Lost,
+    /// A copy is under its dated key, since the bucket keeps no versions
+    Unversioned,
     Clock,
     /// No backup was restored and checked in time
     Unproven,
@@ -308,6 +310,7 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
             Matter::Small => Kind::Small,
             Matter::Hidden => Kind::Hidden,
             Matter::Lost => Kind::Lost,
+            Matter::Unversioned => Kind::Unversioned,
             Matter::Clock => Kind::Clock,
             Matter::Unproven => Kind::Unproven,
             Matter::OldEntries => Kind::OldEntries,
@@ -323,8 +326,9 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
     let old = report.old_entries.iter();
     let old = old.map(|entry| problem(Matter::OldEntries, entry.clone()));
     let lost = report.lost.iter().map(|lost| problem(Matter::Lost, lost.clone()));
+    let unversioned = report.unversioned.values().map(|text| problem(Matter::Unversioned, text.clone()));
     let proofs = report.proofs.wrong().into_iter().map(|(matter, text)| problem(matter, text));
-    found.chain(lost).chain(old).chain(proofs).collect()
+    found.chain(lost).chain(unversioned).chain(old).chain(proofs).collect()
 }
 
 fn alerts(report: &CheckReport) -> Alerts {

@@ -48,6 +48,7 @@ fn report(host: &str, datastore: &str, tiers: Vec<TierFreshness>) -> CheckReport
         freshness: Freshness { tiers, objectives: Vec::new() },
         old_entries: Vec::new(),
         lost: Vec::new(),
+        unversioned: Default::default(),
         proofs: Standing { proven: Some(proven), ..Standing::default() },
         last_failure: None,
         watch: Watch {

@@ -42,7 +42,7 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
     fleet.write(
         "public.yml",
         &format!(
-            "{}postgres_s3: true\npostgres_snapshot_bucket: fleet-backups\naws_region: eu-west-2\naws_endpoint: {}\n\
+            "{}postgres_s3: true\naws_versioning_enabled: false\npostgres_snapshot_bucket: fleet-backups\naws_region: eu-west-2\naws_endpoint: {}\n\
              backups:\n  buckets:\n    fleet-backups: {{versioning: unmanaged, tls_only: false, versioning_lock: false}}\n\
              \x20 files:\n    - {{name: media, hosts: [db2], source: /srv/media, schedule: \"0 1 * * *\", bucket: fleet-backups}}\n\
              \x20 alerts: {{email: ops@example.org, smtp: {{host: 127.0.0.1, port: {}, tls: none, from: b@example.org}}}}\n",

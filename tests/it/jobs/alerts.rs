@@ -15,6 +15,8 @@ use reconcile::vocab::{Secret, Tier};
 
 use super::dump::{End, Made};
 use super::host::Host;
+use super::store::Storage;
+use super::upload::uploads_to;
 use crate::support::smtp::{Letter, Mood, Smtp};
 
 const SMALL: u64 = 100_000;
@@ -118,6 +120,46 @@ async fn a_run_that_never_started_is_found_by_the_next_check() {
     [ALERT] No daily postgres backup
     [ALERT] no daily backup on the host since the run of 2026-11-21 01:00 UTC; there is none at all
     ");
+}
+
+/// Under cron nobody sees what a job says on standard error.
+#[tokio::test]
+async fn versioning_found_off_is_one_letter_and_the_next_undated_key_another() {
+    let (server, storage) = (Smtp::start(Mood::Takes), Storage::new(true));
+    let mut host = host(&server, &[OPS]);
+    uploads_to(&storage, true, &mut host);
+    host.pass(TimeDelta::hours(1));
+    backup(&host, End::Whole).await;
+    assert!(checked(&host).await.0.is_good());
+    assert_eq!(subjects(&server.letters()), [""; 0]);
+
+    storage.state().versioned = false;
+    host.pass(TimeDelta::hours(24));
+    backup(&host, End::Whole).await;
+    let letters = server.letters();
+    let what = "postgresql backups on db1.example.org (production)";
+    assert_eq!(subjects(&letters), [format!("[ALERT] {what}: a copy is under its dated key")]);
+    insta::assert_snapshot!("letter_of_a_dated_key", letters[0].text.split_once("\n\n").expect("a body").1);
+    // Neither the checks nor the next night tell it again, and whoever looks sees it.
+    let (report, _) = checked(&host).await;
+    assert!(!report.is_good());
+    assert!(check::status_file::text(&report).contains("[ALERT] the last daily backup: the bucket"));
+    host.pass(TimeDelta::hours(24));
+    backup(&host, End::Whole).await;
+    assert_eq!(subjects(&server.letters()), [""; 0]);
+    // Whoever forgot it finds it beside the backup, and so does the check after a job that was killed.
+    let memory = host.path(".reconcile-production-postgresql.incident.json");
+    std::fs::remove_file(memory).expect("forgotten");
+    assert_eq!(checked(&host).await.0.unversioned.len(), 1);
+    assert_eq!(server.letters().len(), 1);
+    checked(&host).await;
+
+    storage.state().versioned = true;
+    host.pass(TimeDelta::hours(24));
+    backup(&host, End::Whole).await;
+    assert_eq!(subjects(&server.letters()), [format!("[OK] {what}: as they should be again")]);
+    assert!(checked(&host).await.0.is_good());
+    assert_eq!(subjects(&server.letters()), [""; 0]);
 }
 
 #[tokio::test]

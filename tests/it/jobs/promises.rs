@@ -87,6 +87,7 @@ impl History {
                     ended: now,
                     bytes: 1000,
                     format: "plain gz".to_owned(),
+                    alarm: None,
                 };
                 self.happens(&Event::Succeeded { tier: Tier::Daily, done }, now);
             }
@@ -136,6 +137,7 @@ impl History {
             bucket: None,
             freshness: judge(&facts),
             old_entries: Vec::new(),
+            unversioned: Default::default(),
             lost: Vec::new(),
             proofs: Default::default(),
             last_failure: None,

@@ -130,6 +130,57 @@ async fn a_proof_that_could_not_be_made_is_told() {
     assert!(check::look(&host.context, &[]).await.proofs.is_good());
 }
 
+/// Whoever is at work says what it finds; whoever hangs says nothing, and keeps every other from looking.
+#[tokio::test]
+async fn a_verification_that_hangs_is_told_once_and_one_at_work_never() {
+    let server = Smtp::start(Mood::Takes);
+    let host = watched(&server);
+    assert!(night(&host).await.is_proof());
+    let lock = host.path(".reconcile-production-files-media-verify.lock");
+    let held = fs::File::options().read(true).write(true).open(&lock).expect("there");
+    let holds = |began: &str| {
+        held.try_lock().expect("free");
+        let holder = format!(
+            "{{\"pid\": 1, \"host\": \"db1\", \"job\": \"verify files-media of production\", \"began\": \"{began}\"}}"
+        );
+        fs::write(&lock, holder).expect("written");
+    };
+    let refused = async || {
+        let error = verify::verify(&host.context, &[], &Wanted::Newest, None).await.expect_err("held");
+        assert!(error.is_refusal(), "{error}");
+        assert_eq!(tell::unverified(&host.context, &error).await, [""; 0]);
+    };
+    // Since the night before.
+    holds("2026-11-22T00:00:00Z");
+    host.pass(TimeDelta::days(1));
+    refused().await;
+    assert!(checked(&host).await.proofs.is_good());
+    assert_eq!(subjects(&server), [""; 0]);
+    host.pass(TimeDelta::minutes(1));
+    for _ in 0..3 {
+        refused().await;
+        checked(&host).await;
+        host.pass(TimeDelta::minutes(10));
+    }
+    let letters = server.letters();
+    assert_eq!(letters.len(), 1, "{letters:#?}");
+    assert!(letters[0].subject().ends_with(": the verification could not be made"), "{letters:#?}");
+    let text = letters[0].text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("`verify files-media of production`, process 1 on db1, since 2026-11-22"),
+        "{text}"
+    );
+    assert!(text.contains("end that process if it hangs"), "{text}");
+    // It is gone, and the next one says that all is well.
+    held.unlock().expect("released");
+    assert!(night(&host).await.is_proof());
+    assert!(subjects(&server).iter().any(|subject| subject.ends_with("proven again")));
+    // The clock was ahead when it began: nobody knows for how long.
+    holds("2027-11-22T00:00:00Z");
+    refused().await;
+    assert!(subjects(&server)[0].ends_with(": the verification could not be made"));
+}
+
 #[tokio::test]
 async fn only_an_accepted_loss_lowers_the_measure() {
     let server = Smtp::start(Mood::Takes);

@@ -18,6 +18,12 @@ const LARGE: u64 = 17 << 20;
 
 fn host(storage: &Storage, versioned: bool) -> Host {
     let mut host = Host::new(Method::Plain);
+    uploads_to(storage, versioned, &mut host);
+    host
+}
+
+/// Makes a storage the host's second place. `versioned`: under undated keys.
+pub fn uploads_to(storage: &Storage, versioned: bool, host: &mut Host) {
     let owner = Some("123456789012".parse().expect("account"));
     host.context.store = Some(Store { client: storage.client(), owner: owner.clone(), owner_unknown: None });
     host.context.job.upload = Some(Upload {
@@ -27,7 +33,6 @@ fn host(storage: &Storage, versioned: bool) -> Host {
         account: owner,
         versioned,
     });
-    host
 }
 
 #[tokio::test]

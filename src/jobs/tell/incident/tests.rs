@@ -21,9 +21,21 @@ fn failed(tier: Tier) -> Event<'static> {
 }
 
 fn succeeded(tier: Tier) -> Event<'static> {
-    let done =
-        Done { name: "x".to_owned(), began: now(), ended: now(), bytes: 1, format: "plain gz".to_owned() };
+    let done = Done {
+        name: "x".to_owned(),
+        began: now(),
+        ended: now(),
+        bytes: 1,
+        format: "plain gz".to_owned(),
+        alarm: None,
+    };
     Event::Succeeded { tier, done }
+}
+
+/// One whose copy is under its dated key.
+fn unversioned(tier: Tier) -> Event<'static> {
+    let Event::Succeeded { tier, done } = succeeded(tier) else { panic!("a backup") };
+    Event::Succeeded { tier, done: Done { alarm: Some("the bucket keeps no versions".to_owned()), ..done } }
 }
 
 fn report(states: &[(Tier, State)]) -> CheckReport {
@@ -51,6 +63,7 @@ fn report(states: &[(Tier, State)]) -> CheckReport {
         bucket: None,
         freshness: Freshness { tiers: states.iter().map(tier).collect(), objectives: Vec::new() },
         lost: Vec::new(),
+        unversioned: BTreeMap::new(),
         old_entries: Vec::new(),
         proofs: Standing::default(),
         last_failure: None,
@@ -241,6 +254,41 @@ fn waiting_ends_no_incident() {
     // A tier that nobody asks for any more is nobody's concern.
     let without = report(&[]);
     assert_eq!(told(&[failed(Tier::Hourly), Event::Checked(&without)]), ["began", "ended"]);
+}
+
+#[test]
+fn a_copy_under_its_dated_key_is_told_until_one_of_its_tier_is_under_the_undated_one() {
+    let mut seen = report(&[(Tier::Daily, State::Fresh), (Tier::Weekly, State::Fresh)]);
+    seen.unversioned.insert(Tier::Daily, "the last daily backup: the bucket keeps no versions".to_owned());
+    let good = report(&[(Tier::Daily, State::Fresh), (Tier::Weekly, State::Fresh)]);
+    assert_eq!(
+        told(&[
+            unversioned(Tier::Daily),
+            Event::Checked(&seen),
+            unversioned(Tier::Daily),
+            succeeded(Tier::Weekly),
+            Event::Checked(&seen),
+            failed(Tier::Daily),
+            succeeded(Tier::Daily),
+            Event::Checked(&good),
+        ]),
+        ["began", "-", "-", "-", "-", "joined", "ended", "-"]
+    );
+    // A job that was killed told nobody: the next check does.
+    assert_eq!(
+        told(&[Event::Checked(&seen), Event::Checked(&seen), Event::Checked(&good)]),
+        ["began", "-", "ended"]
+    );
+    // Each tier ends its own.
+    assert_eq!(
+        told(&[
+            unversioned(Tier::Daily),
+            unversioned(Tier::Weekly),
+            succeeded(Tier::Daily),
+            succeeded(Tier::Weekly)
+        ]),
+        ["began", "-", "-", "ended"]
+    );
 }
 
 /// What a check finds of a datastore that is wanted in both places.
