@@ -260,6 +260,10 @@ impl Dump for PostgresqlDump {
         }
     }
 
+    fn gathers_in(&self) -> Option<PathBuf> {
+        self.through_folder().then(|| self.scratch.clone())
+    }
+
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError> {
         let mut child = self.start()?;
         let stdout: ChildStdout =
