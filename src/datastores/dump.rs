@@ -15,11 +15,17 @@ use super::names::Content;
 pub struct DumpError {
     pub message: String,
     pub help: Option<String>,
+    /// This machine lacks what it takes; it says nothing of the backup.
+    pub is_lack: bool,
 }
 
 impl DumpError {
     pub fn new(message: impl Into<String>) -> Self {
-        DumpError { message: message.into(), help: None }
+        DumpError { message: message.into(), help: None, is_lack: false }
+    }
+
+    pub fn lack(self) -> Self {
+        DumpError { is_lack: true, ..self }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {

@@ -108,6 +108,14 @@ impl Name {
         }
     }
 
+    /// The host in the name, as it stands there; dated ones have none.
+    pub fn host(&self) -> Option<&str> {
+        match &self.slot {
+            Slot::Undated { host, .. } | Slot::Labelled { host, .. } => Some(host),
+            Slot::Dated { .. } => None,
+        }
+    }
+
     /// Whether only that host gives this name.
     pub fn is_of_host(&self, host: &str) -> bool {
         match &self.slot {

@@ -125,6 +125,9 @@ pub struct TierFreshness {
 pub struct PlaceFreshness {
     pub place: Place,
     pub newest: Option<Newest>,
+    /// Until when a clock that was wrong has a backup lie in the future. It answers for no run, and excuses none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<DateTime<Utc>>,
     pub state: State,
 }
 
@@ -148,10 +151,6 @@ pub enum State {
     Hidden {
         since: DateTime<Utc>,
     },
-    /// The newest lies in the future, so a clock was wrong when it was made, or is now.
-    Ahead {
-        taken: DateTime<Utc>,
-    },
     /// Runs that were due left no backup: the first of them, how many, and the one that is under way.
     Missing {
         since: DateTime<Utc>,
@@ -161,6 +160,10 @@ pub enum State {
     /// It is less than half of what backups of its format were before.
     Small {
         usual: u64,
+    },
+    /// A backup lies in the future, so a clock was wrong when it was made, or is now. Nothing else is wrong.
+    Ahead {
+        taken: DateTime<Utc>,
     },
     /// A run is under way that was due, and has time left.
     Running {
@@ -192,7 +195,16 @@ pub enum Goal {
 /// What is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding<'a> {
-    Backup { tier: Tier, at: &'a PlaceFreshness },
+    Backup {
+        tier: Tier,
+        at: &'a PlaceFreshness,
+    },
+    /// A backup lies in the future, whatever else is wrong.
+    Ahead {
+        tier: Tier,
+        place: Place,
+        taken: DateTime<Utc>,
+    },
     Objective(&'a Objective),
 }
 
@@ -239,6 +251,7 @@ impl Finding<'_> {
                 State::Small { .. } => Matter::Small,
                 State::Missing { .. } | State::Running { .. } | State::Awaited | State::Fresh => Matter::Late,
             },
+            Finding::Ahead { .. } => Matter::Clock,
             Finding::Objective(Objective { goal: Goal::RecoveryPoint, .. }) => Matter::Late,
             Finding::Objective(Objective { goal: Goal::VerifiedWithin, .. }) => Matter::Unproven,
         }
@@ -255,8 +268,13 @@ impl State {
 impl Freshness {
     /// Everything that is not as it should be. What could not be seen is not among it: see [`Freshness::unseen`].
     pub fn findings(&self) -> Vec<Finding<'_>> {
-        let places = self.places().filter(|(_, at)| !at.state.is_good() && !is_unseen(at));
-        let backups = places.map(|(tier, at)| Finding::Backup { tier, at });
+        let backups = self.places().flat_map(|(tier, at)| {
+            let wrong = !at.state.is_good() && !is_unseen(at);
+            // Where nothing else is wrong, the state itself tells it.
+            let ahead = at.ahead.filter(|_| !matches!(at.state, State::Ahead { .. }));
+            let ahead = ahead.map(|taken| Finding::Ahead { tier, place: at.place, taken });
+            wrong.then_some(Finding::Backup { tier, at }).into_iter().chain(ahead)
+        });
         let objectives = self.objectives.iter().filter(|goal| !goal.met).map(Finding::Objective);
         backups.chain(objectives).collect()
     }
@@ -273,6 +291,12 @@ impl Freshness {
             .collect()
     }
 
+    /// Where the goal for the newest backup is judged: a copy in the bucket outlives the host; where there is none, the
+    /// host's own must do.
+    pub fn farthest(&self) -> Option<Place> {
+        self.places().map(|(_, at)| at.place).max()
+    }
+
     fn places(&self) -> impl Iterator<Item = (Tier, &PlaceFreshness)> {
         self.tiers.iter().flat_map(|tier| tier.places.iter().map(move |at| (tier.tier, at)))
     }
@@ -285,25 +309,37 @@ fn is_unseen(at: &PlaceFreshness) -> bool {
 /// How far a clock may be ahead before a backup counts as one from the future.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(15);
 
-/// Judges every tier in every place, and the goals.
+/// Judges every tier in every place, and the goals. What lies in the future is told, and else judged as if it were not
+/// there: it must not answer for the nights until then.
 pub fn judge(facts: &Facts) -> Freshness {
-    let tiers = facts.promises.iter().map(|(tier, promise)| tier_freshness(facts, *tier, promise)).collect();
+    let is_ahead = |at: DateTime<Utc>| at > facts.now + CLOCK_TOLERANCE;
+    let (ahead, seen): (Vec<Seen>, Vec<Seen>) =
+        facts.seen.iter().cloned().partition(|seen| is_ahead(seen.ended));
+    let running = facts.running.filter(|running| !is_ahead(running.began));
+    let facts = &Facts { seen, running, ..facts.clone() };
+    let tiers =
+        facts.promises.iter().map(|(tier, promise)| tier_freshness(facts, &ahead, *tier, promise)).collect();
     Freshness { tiers, objectives: objectives(facts) }
 }
 
-fn tier_freshness(facts: &Facts, tier: Tier, promise: &Promise) -> TierFreshness {
+fn tier_freshness(facts: &Facts, ahead: &[Seen], tier: Tier, promise: &Promise) -> TierFreshness {
     let allowance = allowance(&facts.seen, tier);
     let due = runs::due(promise, facts.zone, facts.now, allowance);
     let next = promise.schedule.next(facts.now.max(promise.since), facts.zone, 1).into_iter().next();
     let places = facts.places.iter().map(|(place, unseen)| {
         let newest = newest(facts, tier, *place);
+        let ahead = ahead.iter().filter(|seen| seen.tier == tier && seen.place == *place);
+        let ahead = ahead.map(|seen| seen.ended).max();
         let state = match unseen {
             Some(why) => State::Unseen { why: why.clone() },
-            None => state(facts, tier, *place, promise, newest, due, allowance),
+            None => match (state(facts, tier, promise, newest, due, allowance), ahead) {
+                (state, Some(taken)) if state.is_good() => State::Ahead { taken },
+                (state, _) => state,
+            },
         };
         let newest =
             newest.map(|seen| Newest { name: seen.name.clone(), ended: seen.ended, bytes: seen.bytes });
-        PlaceFreshness { place: *place, newest, state }
+        PlaceFreshness { place: *place, newest, ahead, state }
     });
     TierFreshness {
         tier,
@@ -316,17 +352,16 @@ fn tier_freshness(facts: &Facts, tier: Tier, promise: &Promise) -> TierFreshness
     }
 }
 
-/// The newest that is not from the future, hidden or not.
+/// The newest, hidden or not.
 fn newest(facts: &Facts, tier: Tier, place: Place) -> Option<&Seen> {
     let of = facts.seen.iter().filter(|seen| seen.tier == tier && seen.place == place);
     // Names break a tie, so that the answer does not hang on the order of a listing.
-    of.filter(|seen| seen.ended <= facts.now + CLOCK_TOLERANCE).max_by_key(|seen| (seen.ended, &seen.name))
+    of.max_by_key(|seen| (seen.ended, &seen.name))
 }
 
 fn state(
     facts: &Facts,
     tier: Tier,
-    place: Place,
     promise: &Promise,
     newest: Option<&Seen>,
     due: Option<DateTime<Utc>>,
@@ -334,14 +369,6 @@ fn state(
 ) -> State {
     if let Some(since) = newest.and_then(|newest| newest.hidden) {
         return State::Hidden { since };
-    }
-    let ahead = facts
-        .seen
-        .iter()
-        .filter(|seen| seen.tier == tier && seen.place == place)
-        .find(|seen| seen.ended > facts.now + CLOCK_TOLERANCE);
-    if let Some(ahead) = ahead {
-        return State::Ahead { taken: ahead.ended };
     }
     if let Some(due) = due
         && !newest.is_some_and(|newest| runs::answers(newest, promise, due, facts.zone))
@@ -378,8 +405,7 @@ fn objectives(facts: &Facts) -> Vec<Objective> {
     let unseen = farthest.is_some_and(|place| facts.places.get(place).is_some_and(Option::is_some));
     if let (Some(within), Some(place), false) = (recovery_point, farthest, unseen) {
         let of = facts.seen.iter().filter(|seen| seen.place == *place && seen.hidden.is_none());
-        let ended = of.map(|seen| seen.ended).filter(|ended| *ended <= facts.now + CLOCK_TOLERANCE);
-        objectives.push(objective(Goal::RecoveryPoint, within, ended.max()));
+        objectives.push(objective(Goal::RecoveryPoint, within, of.map(|seen| seen.ended).max()));
     }
     if let Some(within) = verified_within {
         objectives.push(objective(Goal::VerifiedWithin, within, facts.verified));

@@ -201,6 +201,58 @@ fn a_delete_marker_and_a_clock_that_is_ahead_are_told() {
     assert_eq!(told[0], "a daily backup on the host is of 2026-11-21 01:05 UTC, which is still to come");
 }
 
+/// A clock that was ahead for one night excuses no night after it, in neither place.
+#[test]
+fn a_backup_from_the_future_excuses_no_run_that_is_missing() {
+    let since = instant("2026-11-01T12:00:00Z");
+    let now = instant("2026-11-20T03:00:00Z");
+    let good = history(&[(instant("2026-11-18T01:00:00Z"), TimeDelta::minutes(5))], now);
+    let next_year = instant("2027-11-19T01:00:00Z");
+    for place in [Place::Here, Place::Remote] {
+        // It began before the clock was set: what it seems to have taken says nothing of the others.
+        let ahead = backup(Tier::Daily, place, instant("2026-11-19T01:00:00Z"), next_year);
+        let mut facts = facts("0 1 * * *", Tz::UTC, since, now, [good.clone(), vec![ahead]].concat());
+        facts.places.retain(|of, _| *of == place);
+        let missing = format!(
+            "no daily backup {place} since the run of 2026-11-19 01:00 UTC: 2 runs are missing; the newest is of \
+             2026-11-18 01:05 UTC"
+        );
+        let clock = format!("a daily backup {place} is of 2027-11-19 01:00 UTC, which is still to come");
+        assert_eq!(said(&facts), [missing, clock.clone()]);
+        let matters: Vec<Matter> = judge(&facts).findings().iter().map(Finding::matter).collect();
+        assert_eq!(matters, [Matter::Late, Matter::Clock]);
+        // The next good night answers for the backups, and the clock stays told.
+        let last_night = instant("2026-11-20T01:00:00Z");
+        facts.seen.push(backup(Tier::Daily, place, last_night, last_night + TimeDelta::minutes(5)));
+        assert_eq!(said(&facts), [clock]);
+    }
+}
+
+/// A backup that hangs is told as missing, however long it holds the lock, and whatever the clock was when it began.
+#[test]
+fn a_backup_that_hangs_is_missing_within_its_limit() {
+    let since = instant("2026-11-01T12:00:00Z");
+    let due = instant("2026-11-20T01:00:00Z");
+    let late = TimeDelta::hours(24);
+    for (schedule, began, limit) in [
+        ("0 1 * * *", due, late),
+        ("0 1 * * 5", due, late),
+        ("0 * * * *", due, TimeDelta::hours(2)),
+        // The clock was ahead: nobody knows since when it runs.
+        ("0 1 * * *", instant("2027-11-20T01:00:00Z"), TimeDelta::hours(1)),
+    ] {
+        for (after, is_told) in
+            [(limit - TimeDelta::minutes(1), false), (limit, true), (limit + late * 9, true)]
+        {
+            let last = history(&[(due - TimeDelta::days(7), TimeDelta::zero())], due);
+            let mut seen = facts(schedule, Tz::UTC, since, due + after, last);
+            seen.promises.values_mut().for_each(|promise| promise.since = due - TimeDelta::minutes(1));
+            seen.running = Some(Running { tier: Tier::Daily, began });
+            assert_eq!(!said(&seen).is_empty(), is_told, "{schedule} {began} {after}: {:?}", said(&seen));
+        }
+    }
+}
+
 #[test]
 fn what_nobody_could_see_is_neither_good_nor_a_finding() {
     let since = instant("2026-11-01T12:00:00Z");

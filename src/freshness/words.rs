@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::{Finding, Goal, Matter, Objective, Place, PlaceFreshness, State};
+use crate::vocab::Tier;
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +21,8 @@ impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::Objective(objective) => objective.fmt(f),
-            Finding::Backup { tier, at: PlaceFreshness { place, newest, state } } => match state {
+            Finding::Ahead { tier, place, taken } => ahead(f, *tier, *place, *taken),
+            Finding::Backup { tier, at: PlaceFreshness { place, newest, state, .. } } => match state {
                 State::Missing { since, runs, running } => {
                     write!(f, "no {tier} backup {place} since the run of {}", minute(*since))?;
                     if *runs > 1 {
@@ -47,9 +49,7 @@ impl fmt::Display for Finding<'_> {
                     "the newest {tier} backup {place} is hidden by a delete marker since {}",
                     minute(*since)
                 ),
-                State::Ahead { taken } => {
-                    write!(f, "a {tier} backup {place} is of {}, which is still to come", minute(*taken))
-                }
+                State::Ahead { taken } => ahead(f, *tier, *place, *taken),
                 State::Unseen { why } => write!(f, "what is {place} cannot be seen: {why}"),
                 State::Running { since } => {
                     write!(f, "the {tier} backup began {} and is not done", minute(*since))
@@ -59,6 +59,10 @@ impl fmt::Display for Finding<'_> {
             },
         }
     }
+}
+
+fn ahead(f: &mut fmt::Formatter<'_>, tier: Tier, place: Place, taken: DateTime<Utc>) -> fmt::Result {
+    write!(f, "a {tier} backup {place} is of {}, which is still to come", minute(taken))
 }
 
 impl Matter {

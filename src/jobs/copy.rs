@@ -79,8 +79,9 @@ impl Second {
                     name: file.clone(),
                     term: local.map_or(named, |local| local.term(self.zone)),
                     taken: local.map_or(*modified, directory::Local::taken),
-                    // What was proven was sent with its manifest.
-                    proven: names.contains(Manifest::file(file).as_str()),
+                    // Of what is gone here: no manifest was sent without its backup, whole.
+                    proven: local
+                        .map_or(names.contains(Manifest::file(file).as_str()), directory::Local::proven),
                 })
             })
             .collect();

@@ -152,6 +152,8 @@ pub struct Copy {
     pub version_id: Option<String>,
     /// Whether it is what the key shows; older versions need their id to be read.
     pub latest: bool,
+    /// The storage's own date: of a large object, when its upload began.
+    pub modified: DateTime<Utc>,
 }
 
 /// A bucket that was listed, and what is in it.
@@ -251,7 +253,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         tier: object.name.tier(),
         label: object.name.label().cloned(),
         keep_until: None,
-        taken: object.modified,
+        taken: object.copy.modified,
         bytes: object.bytes,
         here: None,
         earlier_name: object.earlier_name,

@@ -186,18 +186,16 @@ where
     let (sealed, uploaded) = tokio::join!(seal, uploading);
     let mut sealed = sealed?;
     let mut warnings = Vec::new();
+    let second = copy::Second::of(context);
     if let Some(target) = &target {
-        let uploaded = uploaded?.ok_or_else(|| {
-            JobError::new(Stage::Upload, "the upload ended before the dump did: nothing is in the bucket")
-        })?;
-        target.read_back(&uploaded, &sealed.flow).await?;
-        sealed.manifest.remote = Some(remote(target, Some(uploaded)));
-        target.describe(&sealed.manifest).await?;
-        if replaces {
-            sealed.settle(&place)?;
-        } else {
-            let recorded = sealed.manifest.write(&place);
-            recorded.map_err(|error| unwritten(Stage::Record, &place, &error))?;
+        if let Err(error) = Box::pin(prove(target, uploaded, &mut sealed, &place)).await {
+            // Where the file has its place here it is whole: another host may have it although the bucket does not.
+            if let Some(second) = second.filter(|_| sealed.partial.is_none())
+                && let Err(also) = send(second, &place, &series).await
+            {
+                note(context, occasion, Level::Warning, &also.to_string());
+            }
+            return Err(error);
         }
         warnings.extend(target.alarm.clone());
     }
@@ -208,10 +206,8 @@ where
         note(context, occasion, Level::Warning, warning);
     }
 
-    let second = copy::Second::of(context);
     if let Some(second) = second.clone() {
-        let (place, series) = (place.clone(), series.clone());
-        blocking(Stage::Copy, move || second.send(&place, &series)).await??;
+        send(second, &place, &series).await?;
     }
     let swept = match occasion {
         Occasion::Tier(_) => sweep(context, place, &series, second).await?,
@@ -219,6 +215,31 @@ where
     };
     let path = format!("{}/{}", context.job.directory.trim_end_matches('/'), manifest.name);
     Ok(BackupReport { manifest, path, swept, warnings })
+}
+
+/// Hears from the bucket that the copy is whole, and writes that down.
+async fn prove(
+    target: &Target,
+    uploaded: Result<Option<Uploaded>, JobError>,
+    sealed: &mut Sealed,
+    place: &Path,
+) -> Result<(), JobError> {
+    let uploaded = uploaded?.ok_or_else(|| {
+        JobError::new(Stage::Upload, "the upload ended before the dump did: nothing is in the bucket")
+    })?;
+    target.read_back(&uploaded, &sealed.flow).await?;
+    sealed.manifest.remote = Some(remote(target, Some(uploaded)));
+    target.describe(&sealed.manifest).await?;
+    match sealed.partial {
+        Some(_) => sealed.settle(place),
+        None => sealed.manifest.write(place).map_err(|error| unwritten(Stage::Record, place, &error)),
+    }
+}
+
+/// Sends what is here to the second place.
+async fn send(second: copy::Second, place: &Path, series: &Series) -> Result<(), JobError> {
+    let (place, series) = (place.to_owned(), series.clone());
+    blocking(Stage::Copy, move || second.send(&place, &series)).await?
 }
 
 /// Removes what is over, here and in the second place.

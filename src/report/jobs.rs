@@ -256,6 +256,7 @@ mod tests {
             key: "postgres_daily_db1.tar.gz".to_owned(),
             version_id: Some("3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo".to_owned()),
             latest,
+            modified: instant("2026-11-21T00:14:00Z"),
         };
         let row = |taken: &str, here, remote, proven| Row {
             name: format!("postgres_production_daily_{}.tar.gz", taken[..10].replace('-', "_")),

@@ -7,6 +7,7 @@
 
 mod address;
 mod after_start;
+mod restore;
 mod shard_map;
 
 use std::ffi::{OsStr, OsString};
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use after_start::{Address, Settled};
+pub use restore::CouchdbRestore;
 
 use super::settings::CouchdbSource;
 use crate::clients::process::Program;

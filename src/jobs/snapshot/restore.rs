@@ -185,20 +185,18 @@ impl SnapshotReady {
         let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
         let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
         let cluster = Cluster::of(context)?;
-        if let Some(kept) = &self.kept {
+        if self.kept.is_some() {
             Box::pin(cluster.ready(Stage::Prepare)).await?;
-            let made = Box::pin(follow::make(&cluster, context, kept)).await;
-            let whole = made.and_then(|made| judge(&made));
-            whole.map_err(|error| {
-                let message =
-                    format!("what is there cannot be kept, and so nothing was touched: {}", error.message);
-                JobError { message, stage: Stage::Exchange, ..error }
-            })?;
         }
+        // Before anything is kept: what is written meanwhile would be in neither.
         if let Some(services) = &self.declared {
             service(services.stop.clone()).await?;
         }
-        let done = Box::pin(self.replace(&cluster)).await;
+        let kept = Box::pin(self.keep(context, &cluster)).await;
+        let done = match kept {
+            Ok(()) => Box::pin(self.replace(&cluster)).await,
+            Err(error) => Err(error),
+        };
         let started = match &self.declared {
             Some(services) => service(services.start.clone()).await,
             None => Ok(()),
@@ -215,6 +213,17 @@ impl SnapshotReady {
             documents,
             kept,
             notes,
+        })
+    }
+
+    /// Keeps what is replaced, as a snapshot of its own.
+    async fn keep(&self, context: &Context, cluster: &Cluster<'_>) -> Result<(), JobError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let made = Box::pin(follow::make(cluster, context, kept)).await;
+        made.and_then(|made| judge(&made)).map_err(|error| {
+            let message =
+                format!("what is there cannot be kept, and so nothing was touched: {}", error.message);
+            JobError { message, stage: Stage::Exchange, ..error }
         })
     }
 

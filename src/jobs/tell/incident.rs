@@ -9,8 +9,8 @@
 //! missing, and the one's end is not the other's. There too one cause is told once: where a backup was condemned, nobody hears
 //! that there is no proof in time.
 //!
-//! An incident ends with what was missing, not with the passing of time: a schedule that was only just changed, a run that
-//! is under way, a bucket that cannot be seen leave it open.
+//! An incident ends with what was wrong, not with the passing of time: a schedule that was only just changed, a run that
+//! is under way, a place that cannot be seen leave it open, with what was found there before.
 
 use chrono::{DateTime, Utc};
 
@@ -61,23 +61,23 @@ pub enum News {
 pub fn after(memory: &Memory, event: &Event<'_>, now: DateTime<Utc>) -> (Memory, Vec<(About, News)>) {
     let mut memory = memory.clone();
     let before = memory.incident.take();
-    let (incident, open) = backups(&mut memory, before.clone(), event, now);
-    let (incident, of_backups) = told(before, incident, open);
+    let incident = backups(&mut memory, before.clone(), event, now);
+    let (incident, of_backups) = told(before, incident);
     let before = memory.proofs.take();
-    let (proofs, open) = proofs(&mut memory, before.clone(), event, now);
-    let (proofs, of_proofs) = told(before, proofs, open);
+    let proofs = proofs(&mut memory, before.clone(), event, now);
+    let (proofs, of_proofs) = told(before, proofs);
     (memory.incident, memory.proofs) = (incident, proofs);
     let news = [(About::Backups, of_backups), (About::Proofs, of_proofs)];
     (memory, news.into_iter().filter_map(|(about, news)| Some((about, news?))).collect())
 }
 
-/// Whether an incident lasts, and what is to be told of it. Open: nobody can say whether it is over.
-fn told(before: Option<Incident>, mut incident: Incident, open: bool) -> (Option<Incident>, Option<News>) {
+/// Whether an incident lasts, and what is to be told of it.
+fn told(before: Option<Incident>, mut incident: Incident) -> (Option<Incident>, Option<News>) {
     let mut matters: Vec<Matter> = incident.found.iter().map(|found| found.matter).collect();
     if !incident.failed.is_empty() {
         matters.push(Matter::Late);
     }
-    if matters.is_empty() && !open {
+    if matters.is_empty() {
         return (None, before.map(News::Ended));
     }
     let new: Vec<Matter> = matters.into_iter().filter(|matter| incident.told.insert(*matter)).collect();
@@ -97,15 +97,9 @@ fn told(before: Option<Incident>, mut incident: Incident, open: bool) -> (Option
     (lasts, news)
 }
 
-/// What is wrong with the backups after the event, and whether nobody can say at the moment.
-fn backups(
-    memory: &mut Memory,
-    before: Option<Incident>,
-    event: &Event<'_>,
-    now: DateTime<Utc>,
-) -> (Incident, bool) {
-    let mut incident = before.clone().unwrap_or_else(|| Incident::new(now));
-    let mut open = false;
+/// What is wrong with the backups after the event.
+fn backups(memory: &mut Memory, before: Option<Incident>, event: &Event<'_>, now: DateTime<Utc>) -> Incident {
+    let mut incident = before.unwrap_or_else(|| Incident::new(now));
     match event {
         Event::Failed { tier, failed } => _ = incident.failed.insert(*tier, failed.clone()),
         Event::Succeeded { tier, done } => {
@@ -117,30 +111,27 @@ fn backups(
             memory.blind = if report.saw_everything() { 0 } else { memory.blind.saturating_add(1) };
             memory.checked = Some(now);
             memory.freshness = Some(report.freshness.clone());
-            open = before.as_ref().is_some_and(|before| is_unsettled(before, report));
             incident.failed.retain(|tier, failed| !is_made_good(*tier, failed, report));
-            incident.found = found(report, memory.blind);
+            let found = found(report, memory.blind);
+            // What was wrong, and cannot be told at the moment, is wrong still.
+            incident
+                .found
+                .retain(|before| is_unsettled(before, report) && !found.iter().any(is_same(before)));
+            incident.found.splice(..0, found);
             remember_schedules(memory, report, now);
         }
-        Event::Verified(_) | Event::Unverified(_) => open = before.is_some(),
+        Event::Verified(_) | Event::Unverified(_) => {}
     }
-    (incident, open)
+    incident
 }
 
 /// The same of what was proven.
-fn proofs(
-    memory: &mut Memory,
-    before: Option<Incident>,
-    event: &Event<'_>,
-    now: DateTime<Utc>,
-) -> (Incident, bool) {
-    let mut incident = before.clone().unwrap_or_else(|| Incident::new(now));
+fn proofs(memory: &mut Memory, before: Option<Incident>, event: &Event<'_>, now: DateTime<Utc>) -> Incident {
+    let mut incident = before.unwrap_or_else(|| Incident::new(now));
     match event {
         Event::Failed { .. } | Event::Succeeded { .. } => {}
         // Where the directory cannot be seen, neither can the evidence.
-        Event::Checked(report) if report.freshness.unseen().contains_key(&Place::Here) => {
-            return (incident, before.is_some());
-        }
+        Event::Checked(report) if report.freshness.unseen().contains_key(&Place::Here) => {}
         Event::Checked(report) => {
             memory.standing = Some(report.proofs.clone());
             incident.found = of_standing(&report.proofs);
@@ -160,7 +151,7 @@ fn proofs(
             incident.found.extend(of_standing(&standing));
         }
     }
-    (incident, false)
+    incident
 }
 
 /// What is wrong with the proofs, in words.
@@ -169,6 +160,7 @@ fn of_standing(standing: &Standing) -> Vec<Found> {
     let found = |(matter, text): (Matter, String)| Found {
         matter,
         tier: tier.filter(|_| matter == Matter::Condemned),
+        place: None,
         text,
     };
     standing.wrong().into_iter().map(found).collect()
@@ -187,37 +179,54 @@ fn is_made_good(tier: Tier, failed: &Failed, report: &CheckReport) -> bool {
     })
 }
 
-/// Whether what was wrong only cannot be told at the moment.
-fn is_unsettled(before: &Incident, report: &CheckReport) -> bool {
-    let was_late = before.told.contains(&Matter::Late) || before.told.contains(&Matter::Hidden);
-    let waits = |state: &State| matches!(state, State::Running { .. } | State::Awaited);
-    let concerns = |tier: Tier| {
-        before.failed.contains_key(&tier)
-            || before.found.iter().any(|found| found.tier == Some(tier) && found.matter == Matter::Late)
-    };
-    let waiting = report
-        .freshness
-        .tiers
-        .iter()
-        .filter(|tier| concerns(tier.tier))
-        .any(|tier| tier.places.iter().any(|at| waits(&at.state)));
-    was_late && (waiting || !report.saw_everything())
+/// Whether nobody can say at the moment if what was found is over: its place cannot be seen, or a run is waited for.
+fn is_unsettled(found: &Found, report: &CheckReport) -> bool {
+    match (found.matter, found.tier) {
+        // Found by other means, or anew.
+        (Matter::OldEntries | Matter::Unseen, _) => false,
+        // Nobody asks for the tier, or for copies there, any more: then it is no concern.
+        (matter, Some(tier)) => report.tier(tier).is_some_and(|tier| {
+            let mut of = tier.places.iter().filter(|at| found.place.is_none_or(|place| place == at.place));
+            of.any(|at| match at.state {
+                State::Unseen { .. } => true,
+                // A delete marker and a clock are seen all the same.
+                State::Running { .. } | State::Awaited => matches!(matter, Matter::Late | Matter::Small),
+                _ => false,
+            })
+        }),
+        (_, None) => {
+            let unseen = report.freshness.unseen();
+            found.place.map_or(!unseen.is_empty(), |place| unseen.contains_key(&place))
+        }
+    }
+}
+
+/// Whether two findings are of the same thing, in whichever words.
+fn is_same(one: &Found) -> impl Fn(&Found) -> bool {
+    move |other| (one.matter, one.tier, one.place) == (other.matter, other.tier, other.place)
 }
 
 /// Everything that a check found wrong with the backups, in words.
 fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
     let mut found = of_findings(report, false);
-    let lost = |text: &String| Found { matter: Matter::Lost, tier: None, text: text.clone() };
+    let lost = |text: &String| Found {
+        matter: Matter::Lost,
+        tier: None,
+        place: report.freshness.farthest(),
+        text: text.clone(),
+    };
     found.extend(report.lost.iter().map(lost));
     found.extend(report.old_entries.iter().map(|entry| Found {
         matter: Matter::OldEntries,
         tier: None,
+        place: None,
         text: format!("an old cron entry is back and makes the same backups: {entry}"),
     }));
     // A directory that is not there is told at once: nothing else will be remembered of it.
     let unseen = report.freshness.unseen().into_iter();
     found.extend(unseen.filter(|(place, _)| *place == Place::Here || blind >= BLIND).map(|(place, why)| {
-        Found { matter: Matter::Unseen, tier: None, text: format!("what is {place} cannot be seen: {why}") }
+        let text = format!("what is {place} cannot be seen: {why}");
+        Found { matter: Matter::Unseen, tier: None, place: Some(place), text }
     }));
     found
 }
@@ -226,13 +235,13 @@ fn found(report: &CheckReport, blind: u32) -> Vec<Found> {
 fn of_findings(report: &CheckReport, proofs: bool) -> Vec<Found> {
     let findings = report.freshness.findings().into_iter();
     let of = findings.filter(|finding| finding.matter().is_of_proofs() == proofs);
-    of.map(|finding| Found {
-        matter: finding.matter(),
-        tier: match finding {
-            Finding::Backup { tier, .. } => Some(tier),
-            Finding::Objective(_) => None,
-        },
-        text: finding.to_string(),
+    of.map(|finding| {
+        let (tier, place) = match finding {
+            Finding::Backup { tier, at } => (Some(tier), Some(at.place)),
+            Finding::Ahead { tier, place, .. } => (Some(tier), Some(place)),
+            Finding::Objective(_) => (None, report.freshness.farthest()),
+        };
+        Found { matter: finding.matter(), tier, place, text: finding.to_string() }
     })
     .collect()
 }

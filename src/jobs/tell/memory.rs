@@ -11,7 +11,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::freshness::{Freshness, Matter};
+use crate::freshness::{Freshness, Matter, Place};
 use crate::jobs::context::Context;
 use crate::jobs::directory;
 use crate::jobs::error::Stage;
@@ -106,6 +106,9 @@ pub struct Failed {
 pub struct Found {
     pub matter: Matter,
     pub tier: Option<Tier>,
+    /// Where it was seen, where it is of one place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     pub text: String,
 }
 

@@ -21,6 +21,7 @@ fn tier(tier: Tier, ended: &str, bytes: u64, states: [State; 2]) -> TierFreshnes
         place,
         newest: Some(Newest { name: "x".to_owned(), ended: at(ended), bytes })
             .filter(|_| !matches!(state, State::Missing { .. } | State::Awaited | State::Unseen { .. })),
+        ahead: None,
         state,
     });
     TierFreshness {

@@ -14,6 +14,7 @@ use reconcile::jobs::{self, Stage};
 use reconcile::vocab::Tier;
 
 use super::host::Host;
+use super::restore::with_bucket;
 use super::tree_faults::interrupted;
 use super::trees::members;
 use crate::support::{self, sshd};
@@ -233,6 +234,46 @@ async fn what_no_job_wrote_stays_where_it_is() {
         let ready = restore::prepare(&host.context, &[], &named, None).await.expect("ready");
         assert_eq!(ready.chosen.name, name);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_host_has_it_although_the_bucket_does_not() {
+    if !has_rsync() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let mut host = host(Some("couch2"));
+    host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
+    let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
+    fs::create_dir_all(&there).expect("made");
+    with_bucket(&mut host, true).await;
+    let upload = host.context.job.upload.as_mut().expect("one");
+    upload.bucket = "nowhere".parse().expect("a name");
+    let error = jobs::backup(&host.context, Tier::Daily).await.expect_err("no bucket");
+    assert_eq!(error.stage, Stage::Upload);
+    assert_eq!(names(&there), with_manifests(&["couchdb_daily_2026_11_21.tar.gz"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_couchdb_that_runs_is_stopped_first() {
+    let host = host(None);
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    // Whoever it is that has a file of it open.
+    let open = fs::File::open(host.inside(DATA).join("_dbs.couch")).expect("opened");
+    let mut holder = Command::new("sleep").arg("600").stdin(open).spawn().expect("it runs");
+    let ready = restore::prepare(&host.context, &[], &Wanted::Newest, None).await.expect("ready");
+    let who = ready.in_use.clone();
+    let stop = ready.services.stop.clone();
+    let refused = ready.carry_out(&host.context).await;
+    holder.kill().expect("killed");
+    holder.wait().expect("it ends");
+    assert!(who.is_some_and(|who| who.contains(&format!("process {} (sleep)", holder.id()))));
+    let refused = refused.expect_err("it runs");
+    assert!(refused.help.is_some_and(|help| help.contains(&stop.expect("a command"))));
+    let ready = restore::prepare(&host.context, &[], &Wanted::Newest, None).await.expect("ready");
+    assert_eq!(ready.in_use, None);
+    let done = ready.carry_out(&host.context).await.expect("restored");
+    assert_eq!(done.start.as_deref(), Some("sudo systemctl start couchdb"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,6 +37,7 @@ fn report(states: &[(Tier, State)]) -> CheckReport {
         places: vec![PlaceFreshness {
             place: Place::Here,
             newest: Some(Newest { name: "x".to_owned(), ended: now() + TimeDelta::hours(1), bytes: 1 }),
+            ahead: None,
             state: state.clone(),
         }],
     };
@@ -240,6 +241,68 @@ fn waiting_ends_no_incident() {
     // A tier that nobody asks for any more is nobody's concern.
     let without = report(&[]);
     assert_eq!(told(&[failed(Tier::Hourly), Event::Checked(&without)]), ["began", "ended"]);
+}
+
+/// What a check finds of a datastore that is wanted in both places.
+fn in_both(here: State, remote: State) -> CheckReport {
+    let mut report = report(&[(Tier::Daily, here)]);
+    let at = report.freshness.tiers[0].places[0].clone();
+    report.freshness.tiers[0].places.push(PlaceFreshness { place: Place::Remote, state: remote, ..at });
+    report
+}
+
+#[test]
+fn what_was_wrong_where_nobody_can_look_is_wrong_until_somebody_can() {
+    let small = || State::Small { usual: 9 };
+    let unseen = || State::Unseen { why: "timed out".to_owned() };
+    let good = in_both(State::Fresh, State::Fresh);
+    let blind = in_both(State::Fresh, unseen());
+    let mut lost = good.clone();
+    lost.lost = vec!["the snapshot x is gone".to_owned()];
+    let mut old = good.clone();
+    old.freshness.objectives =
+        vec![Objective { goal: Goal::RecoveryPoint, within: 93_600, last: None, met: false }];
+    for wrong in [
+        in_both(State::Fresh, small()),
+        in_both(State::Fresh, State::Hidden { since: now() }),
+        in_both(State::Fresh, State::Ahead { taken: now() + TimeDelta::days(9) }),
+        in_both(State::Fresh, missing()),
+        lost,
+        old,
+    ] {
+        let events = [&wrong, &blind, &wrong, &blind, &good].map(Event::Checked);
+        assert_eq!(told(&events), ["began", "-", "-", "-", "ended"], "{wrong:?}");
+        // Who is told in the end hears what was wrong.
+        let (memory, _) = after(&Memory::default(), &Event::Checked(&wrong), now());
+        let (memory, _) = after(&memory, &Event::Checked(&blind), now());
+        let reasons = memory.incident.expect("open").reasons();
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        // The second in a row is told, beside what was.
+        let events = [&wrong, &blind, &blind, &blind, &good].map(Event::Checked);
+        assert_eq!(told(&events), ["began", "-", "joined", "-", "ended"], "{wrong:?}");
+    }
+    // Nothing was wrong there, or it is seen to be over, or nobody wants copies there any more.
+    let here = in_both(small(), State::Fresh);
+    assert_eq!(told(&[&here, &blind].map(Event::Checked)), ["began", "ended"]);
+    let without = report(&[(Tier::Daily, State::Fresh)]);
+    let there = in_both(State::Fresh, small());
+    assert_eq!(told(&[&there, &blind, &without].map(Event::Checked)), ["began", "-", "ended"]);
+    let mut entries = good.clone();
+    entries.old_entries = vec!["0 1 * * * old".to_owned()];
+    assert_eq!(told(&[&entries, &blind].map(Event::Checked)), ["began", "ended"]);
+}
+
+#[test]
+fn a_long_run_ends_no_incident_before_its_own_end() {
+    let waits = report(&[(Tier::Daily, State::Running { since: now() })]);
+    let fresh = report(&[(Tier::Daily, State::Fresh)]);
+    for wrong in [missing(), State::Small { usual: 9 }] {
+        let wrong = report(&[(Tier::Daily, wrong)]);
+        let events = [&wrong, &waits, &waits, &waits, &wrong, &fresh].map(Event::Checked);
+        assert_eq!(told(&events), ["began", "-", "-", "-", "-", "ended"]);
+    }
+    let hidden = report(&[(Tier::Daily, State::Hidden { since: now() })]);
+    assert_eq!(told(&[&hidden, &waits].map(Event::Checked)), ["began", "ended"], "the marker is gone");
 }
 
 #[test]
