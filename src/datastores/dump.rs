@@ -51,6 +51,12 @@ pub struct Facts {
 pub trait Dump: Send {
     fn facts(&self) -> Facts;
 
+    /// The folder in which the dump gathers what it has before its first byte comes, where it does: what grows there is
+    /// progress.
+    fn gathers_in(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// The bytes; asked for once. A reader that ends early says so as an error or in [`Dump::finish`].
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError>;
 

@@ -325,7 +325,7 @@ async fn write(
     tell: UnboundedSender<Word>,
 ) -> Result<Written, JobError> {
     let (compression, threads) = (context.job.compression, context.threads);
-    let progress = Progress::default();
+    let progress = Progress::of(dump.gathers_in());
     let (watched, stop) = (progress.clone(), context.stop.clone());
     let (room, around) = (context.room.clone(), place.clone());
     let writing = blocking(Stage::Dump, move || {
