@@ -1,6 +1,7 @@
 //! What this machine itself tells: its zone, its name, its processes.
 
 use std::fs;
+use std::path::Path;
 
 use chrono_tz::Tz;
 
@@ -54,6 +55,21 @@ pub fn kernel() -> Option<(String, String)> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     Some((boot.trim().to_owned(), namespace.to_str()?.to_owned()))
+}
+
+/// A process that has a file in or below a directory open, as far as this user may see (proc_pid_fd(5)): its number and its
+/// name.
+pub fn holder(directory: &Path) -> Option<(u32, String)> {
+    let directory = fs::canonicalize(directory).ok()?;
+    let holds = |process: u32| {
+        let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|one| fs::read_link(one.path()).ok()).any(|file| file.starts_with(&directory))
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let process = processes.find(|process| *process != std::process::id() && holds(*process))?;
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    Some((process, name.trim().to_owned()))
 }
 
 /// When a process began, in the kernel's ticks since it booted; `None` where nobody says.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
@@ -40,6 +40,9 @@ fn note(child: &Child, runs: bool) {
         running.remove(&group);
     }
 }
+
+/// How often a child is asked whether it ended, where that has a limit.
+const TICK: Duration = Duration::from_millis(10);
 
 /// How much of a child's standard error is kept: its end, where programs say why they stop.
 const STDERR_KEPT: usize = 4 << 10;
@@ -248,6 +251,18 @@ impl Running {
                 })
             }
         }
+    }
+
+    /// Waits for the end as [`Running::wait`] does, for at most `limit`; then it is killed.
+    pub fn wait_for(mut self, limit: Duration) -> Result<(), ProcessError> {
+        let until = Instant::now() + limit;
+        while self.is_running() {
+            if Instant::now() > until {
+                return Err(self.time_out(limit));
+            }
+            std::thread::sleep(TICK);
+        }
+        self.wait()
     }
 
     /// Waits for the end, whichever it is, and until its listener has heard everything.

@@ -15,11 +15,17 @@ use super::names::Content;
 pub struct DumpError {
     pub message: String,
     pub help: Option<String>,
+    /// This machine lacks what it takes; it says nothing of the backup.
+    pub is_lack: bool,
 }
 
 impl DumpError {
     pub fn new(message: impl Into<String>) -> Self {
-        DumpError { message: message.into(), help: None }
+        DumpError { message: message.into(), help: None, is_lack: false }
+    }
+
+    pub fn lack(self) -> Self {
+        DumpError { is_lack: true, ..self }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {
@@ -44,6 +50,12 @@ pub struct Facts {
 /// A dump that is under way. Dropped before its end, it stops and leaves nothing behind.
 pub trait Dump: Send {
     fn facts(&self) -> Facts;
+
+    /// The folder in which the dump gathers what it has before its first byte comes, where it does: what grows there is
+    /// progress.
+    fn gathers_in(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// The bytes; asked for once. A reader that ends early says so as an error or in [`Dump::finish`].
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError>;

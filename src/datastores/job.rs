@@ -74,7 +74,9 @@ pub fn restore(source: &Source, around: &Around, parcel: Parcel) -> Box<dyn Rest
         Source::Postgresql(_) => {
             Box::new(postgresql::job::PostgresqlRestore::new(parcel, &around.postgresql))
         }
-        Source::Couchdb(source) => Box::new(couchdb::job::restore(source, around)),
+        Source::Couchdb(source) => {
+            Box::new(couchdb::job::CouchdbRestore { tree: couchdb::job::restore(source, around) })
+        }
         Source::Tree(source) => Box::new(TreeRestore {
             path: source.path.clone(),
             home: source.host.is_none().then(|| around.inside(&source.path)),

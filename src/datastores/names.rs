@@ -108,6 +108,14 @@ impl Name {
         }
     }
 
+    /// The host in the name, as it stands there; dated ones have none.
+    pub fn host(&self) -> Option<&str> {
+        match &self.slot {
+            Slot::Undated { host, .. } | Slot::Labelled { host, .. } => Some(host),
+            Slot::Dated { .. } => None,
+        }
+    }
+
     /// Whether only that host gives this name.
     pub fn is_of_host(&self, host: &str) -> bool {
         match &self.slot {
@@ -187,6 +195,12 @@ impl Series {
         let labelled = || parse_label(stem.strip_prefix(&self.dated)?);
         let slot = dated().or_else(undated).or_else(labelled)?;
         Some(Name { slot, content, compression })
+    }
+
+    /// The same of a file on a disk: one without a date no job writes there. It may be a copy of a key that somebody fetched,
+    /// or theirs altogether.
+    pub fn parse_file(&self, text: &str) -> Option<Name> {
+        self.parse(text).filter(|name| !matches!(name.slot, Slot::Undated { .. }))
     }
 
     /// What every key of the datastore begins with, dated or not: for listing a bucket.
@@ -317,6 +331,19 @@ mod tests {
         let couchdb = Series::new(&"couchdb".parse().expect("name"), &"production".parse().expect("name"));
         let dated = Name::dated(Tier::Daily, at, Tz::UTC, Content::Archive, Compression::Gzip);
         assert_eq!(couchdb.render(&dated), "couchdb_daily_2026_11_21.tar.gz");
+    }
+
+    #[test]
+    fn a_file_of_ours_has_a_date() {
+        let couchdb = Series::new(&"couchdb".parse().expect("name"), &"production".parse().expect("name"));
+        for key in ["couchdb_daily_db1.tar.gz", "couchdb_daily_2026_11_21_keep.tar.gz"] {
+            assert!(couchdb.parse(key).is_some(), "{key}");
+            assert_eq!(couchdb.parse_file(key), None, "{key}");
+        }
+        for file in ["couchdb_daily_2026_11_21.tar.gz", "couchdb_label_x_db1_2026_11_21_0845.tar.gz"] {
+            assert!(couchdb.parse_file(file).is_some(), "{file}");
+            assert_eq!(couchdb.parse_file(file), couchdb.parse(file));
+        }
     }
 
     #[test]

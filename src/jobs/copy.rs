@@ -74,13 +74,14 @@ impl Second {
             .filter_map(|(file, modified)| {
                 let local = here.iter().find(|local| local.file == *file);
                 // Of a labelled one that is not here nobody knows the date: it waits for a person.
-                let named = series.parse(file)?.tier().map_or(Term::Label { until: None }, Term::Tier);
+                let named = series.parse_file(file)?.tier().map_or(Term::Label { until: None }, Term::Tier);
                 Some(Backup {
                     name: file.clone(),
                     term: local.map_or(named, |local| local.term(self.zone)),
                     taken: local.map_or(*modified, directory::Local::taken),
-                    // What was proven was sent with its manifest.
-                    proven: names.contains(Manifest::file(file).as_str()),
+                    // Of what is gone here: no manifest was sent without its backup, whole.
+                    proven: local
+                        .map_or(names.contains(Manifest::file(file).as_str()), directory::Local::proven),
                 })
             })
             .collect();

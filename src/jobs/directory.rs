@@ -119,13 +119,22 @@ fn stranger(owner: Uid, user: Uid) -> Option<(String, String)> {
     (owner != user).then(|| (name(owner), name(user)))
 }
 
-/// The backups of `series` in a directory, oldest first; every other file is passed over.
+/// The backups of `series` in a directory that jobs wrote, oldest first; every other file is passed over.
 pub fn backups(directory: &Path, series: &Series) -> io::Result<Vec<Local>> {
+    named(directory, |file| series.parse_file(file))
+}
+
+/// What somebody put there under the name of a key: it can be restored, and is never removed.
+pub fn strays(directory: &Path, series: &Series) -> io::Result<Vec<Local>> {
+    named(directory, |file| series.parse(file).filter(|_| series.parse_file(file).is_none()))
+}
+
+fn named(directory: &Path, parse: impl Fn(&str) -> Option<Name>) -> io::Result<Vec<Local>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let Ok(file) = entry.file_name().into_string() else { continue };
-        let Some(name) = series.parse(&file) else { continue };
+        let Some(name) = parse(&file) else { continue };
         // A file that goes away meanwhile is no failure; a link or a folder of that name is not ours.
         let Ok(metadata) = entry.metadata() else { continue };
         if !metadata.is_file() {
@@ -135,7 +144,7 @@ pub fn backups(directory: &Path, series: &Series) -> io::Result<Vec<Local>> {
         let modified = metadata.modified().map(DateTime::<Utc>::from).unwrap_or(DateTime::UNIX_EPOCH);
         let restored = manifest.as_ref().and_then(|manifest| {
             let evidence = Evidence::read(directory, &file)?;
-            // An undated name may have been another backup's before.
+            // A name may have been another backup's before.
             (evidence.taken == Some(manifest.ended)).then_some(evidence.is_proof())
         });
         found.push(Local { file, name, bytes: metadata.len(), modified, manifest, restored });
@@ -149,7 +158,8 @@ pub fn clean(directory: &Path, series: &Series) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let Ok(file) = entry.file_name().into_string() else { continue };
-        let ours = |suffix: &str| file.strip_suffix(suffix).is_some_and(|name| series.parse(name).is_some());
+        let ours =
+            |suffix: &str| file.strip_suffix(suffix).is_some_and(|name| series.parse_file(name).is_some());
         // Of labelled ones the backup is removed before its manifest.
         let is_labelled = |name: &str| series.parse(name).is_some_and(|name| name.label().is_some());
         let widowed = Manifest::backup_of(&file)

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::beside::Beside;
 use super::context::Context;
 use super::directory::{self, Local};
-use super::list::Here;
+use super::list::{Here, Keep};
 use super::manifest::Manifest;
 use super::verify::{self, Evidence, Standing};
 use crate::datastores::names::Series;
@@ -97,6 +97,14 @@ pub fn fates(directory: &Path, series: &Series, context: &Context) -> io::Result
         .collect();
     let fates = local::decide(&seen, context.job.keep.into(), context.clock.now());
     Ok(found.into_iter().zip(fates).collect())
+}
+
+/// The same for people, with what no job wrote there.
+pub fn seen(directory: &Path, series: &Series, context: &Context) -> io::Result<Vec<(Local, Here)>> {
+    let ours = fates(directory, series, context)?.into_iter().map(|(local, fate)| (local, fate.into()));
+    let not_ours = Here { keep: Keep::NotOurs, when: None };
+    let strays = directory::strays(directory, series)?.into_iter().map(|local| (local, not_ours));
+    Ok(ours.chain(strays).collect())
 }
 
 /// Removes what is due, and answers with what became of each.

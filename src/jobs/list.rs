@@ -100,6 +100,7 @@ impl fmt::Display for Here {
             }
             (Keep::Due, Some(since)) => write!(f, "its time was over {since}"),
             (Keep::Due, None) => f.write_str("its time is over"),
+            (Keep::NotOurs, _) => f.write_str("no job wrote it there, and none removes it"),
             (Keep::EarlierName, _) => f.write_str("it has an earlier name of the environment"),
         }
     }
@@ -123,6 +124,8 @@ pub enum Keep {
     Due,
     /// It has an earlier name of the environment, and no job removes it.
     EarlierName,
+    /// No job wrote it there: a key's copy that somebody fetched, say.
+    NotOurs,
 }
 
 impl From<Fate> for Here {
@@ -149,6 +152,8 @@ pub struct Copy {
     pub version_id: Option<String>,
     /// Whether it is what the key shows; older versions need their id to be read.
     pub latest: bool,
+    /// The storage's own date: of a large object, when its upload began.
+    pub modified: DateTime<Utc>,
 }
 
 /// A bucket that was listed, and what is in it.
@@ -176,7 +181,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
     let mut local = Vec::new();
     let mut seen = BTreeSet::new();
     for (name, series) in &all {
-        let found = expire::fates(&place, series, context);
+        let found = expire::seen(&place, series, context);
         let found = found.map_err(|error| {
             JobError::new(
                 Stage::Prepare,
@@ -184,9 +189,9 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
             )
             .help("run it as the user that makes the backups")
         })?;
-        for (backup, fate) in found {
+        for (backup, here) in found {
             if seen.insert(backup.file.clone()) {
-                local.push((*name, backup, fate));
+                local.push((*name, backup, here));
             }
         }
     }
@@ -214,7 +219,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         }
     }
     let mut backups: Vec<Row> = Vec::new();
-    for (name, backup, fate) in local {
+    for (name, backup, here) in local {
         let copy = backup.manifest.as_ref().and_then(|manifest| manifest.remote.as_ref()).and_then(|known| {
             let same = |object: &Object| {
                 // Keys of one host are the same in each of its buckets.
@@ -236,7 +241,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
             bytes: backup.bytes,
             here: Some(match name {
                 Some(_) => Here { keep: Keep::EarlierName, when: None },
-                None => fate.into(),
+                None => here,
             }),
             earlier_name: name.cloned(),
             remote: copy,
@@ -248,7 +253,7 @@ pub(super) async fn look(context: &Context, earlier: &[Earlier]) -> Result<(List
         tier: object.name.tier(),
         label: object.name.label().cloned(),
         keep_until: None,
-        taken: object.modified,
+        taken: object.copy.modified,
         bytes: object.bytes,
         here: None,
         earlier_name: object.earlier_name,

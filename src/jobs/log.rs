@@ -6,6 +6,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -18,6 +19,12 @@ use crate::vocab::Tier;
 const IDENTIFIER: &str = "reconcile";
 /// `daemon` among the facilities of syslog(3).
 const FACILITY: &str = "3";
+
+/// How long logger(1) may take for a line. Where journald hangs it waits for it, as syslog(3) does, and no job waits for
+/// that.
+const LIMIT: Duration = Duration::from_secs(3);
+/// How much of a line goes over a pipe that nobody may read: no more than one holds at the least (pipe(7)).
+const LONGEST: usize = 4 << 10;
 
 /// Where lines go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,16 +125,19 @@ fn send(socket: &Path, about: About<'_>, level: Level, text: &str) -> std::io::R
     journal::send(socket, &known)
 }
 
-/// Through logger(1), under this process's number. The text goes over its input: arguments are for everybody to see.
+/// Through logger(1), under this process's number. The text goes over its input: arguments are for everybody to see. A line
+/// that it does not take is given up.
 fn logger(about: About<'_>, level: Level, text: &str) {
     let tag = format!("{IDENTIFIER}[{}]", std::process::id());
     let priority = format!("daemon.{}", level.name());
     let program = Program::new("logger").args(["-t", tag.as_str(), "-p", priority.as_str()]);
     let Ok(mut logger) = program.start(Talk::Both) else { return };
     if let Some(mut input) = logger.stdin() {
-        let _ = writeln!(input, "{}", with_run(about, text));
+        let mut line = with_run(about, text);
+        line.truncate(line.floor_char_boundary(LONGEST - 1));
+        let _ = writeln!(input, "{line}");
     }
-    let _ = logger.wait();
+    let _ = logger.wait_for(LIMIT);
 }
 
 fn append(path: &Path, about: About<'_>, at: DateTime<Utc>, level: Level, text: &str) {

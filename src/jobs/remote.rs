@@ -30,8 +30,6 @@ pub(super) struct Object {
     pub copy: Copy,
     pub name: Name,
     pub bytes: u64,
-    /// The storage's own date.
-    pub modified: DateTime<Utc>,
 }
 
 /// A key whose newest version is a delete marker: to whoever asks for the key, the backup is gone.
@@ -106,10 +104,10 @@ pub(super) async fn list(
                     key: key.to_owned(),
                     version_id,
                     latest: one.is_latest().unwrap_or_default(),
+                    modified,
                 },
                 name,
                 bytes: u64::try_from(one.size().unwrap_or_default()).unwrap_or_default(),
-                modified,
             });
         }
         for marker in page.delete_markers().iter().filter(|marker| marker.is_latest() == Some(true)) {
@@ -137,7 +135,7 @@ pub(super) async fn manifest_of(
 ) -> Result<Option<Manifest>, String> {
     let key = Manifest::file(&copy.key);
     let mut notes: Vec<&Note> = found.notes.iter().filter(|note| note.key == key).collect();
-    let written = found.objects.iter().find(|object| object.copy == *copy).map(|object| object.modified);
+    let written = found.objects.iter().find(|object| object.copy == *copy).map(|object| object.copy.modified);
     // The manifest follows its backup, and the next backup's follows it.
     notes.sort_by_key(|note| (written.is_some_and(|written| note.modified < written), note.modified));
     for note in notes.into_iter().take(TRIES) {

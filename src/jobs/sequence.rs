@@ -156,6 +156,14 @@ where
         _ => None,
     };
 
+    // A key that is never written twice may hold what a killed run completed and did not write down.
+    if let Some(target) = target.as_ref()
+        && let Some(manifest) = recovered(target, &place, &file).await?
+    {
+        let warnings = target.alarm.iter().cloned().collect();
+        return Box::pin(finish(context, occasion, place, manifest, warnings)).await;
+    }
+
     // A run of the same day: the proven one keeps its name until this one is proven too.
     let replaces =
         target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
@@ -187,22 +195,44 @@ where
     let mut sealed = sealed?;
     let mut warnings = Vec::new();
     if let Some(target) = &target {
-        let uploaded = uploaded?.ok_or_else(|| {
-            JobError::new(Stage::Upload, "the upload ended before the dump did: nothing is in the bucket")
-        })?;
-        target.read_back(&uploaded, &sealed.flow).await?;
-        sealed.manifest.remote = Some(remote(target, Some(uploaded)));
-        target.describe(&sealed.manifest).await?;
-        if replaces {
-            sealed.settle(&place)?;
-        } else {
-            let recorded = sealed.manifest.write(&place);
-            recorded.map_err(|error| unwritten(Stage::Record, &place, &error))?;
+        if let Err(error) = Box::pin(prove(target, uploaded, &mut sealed, &place)).await {
+            // Where the file has its place here it is whole: another host may have it although the bucket does not.
+            if let Some(second) = copy::Second::of(context).filter(|_| sealed.partial.is_none())
+                && let Err(also) = send(second, &place, &series).await
+            {
+                note(context, occasion, Level::Warning, &also.to_string());
+            }
+            return Err(error);
         }
         warnings.extend(target.alarm.clone());
     }
     let Sealed { manifest, warnings: mut told, .. } = sealed;
     warnings.append(&mut told);
+    Box::pin(finish(context, occasion, place, manifest, warnings)).await
+}
+
+/// The manifest of a backup here whose copy stands under a key that is never written twice, and that no run recorded: it is
+/// recorded now. `None` where there is none.
+async fn recovered(target: &Target, place: &Path, file: &str) -> Result<Option<Manifest>, JobError> {
+    let there = place.join(file).metadata().map(|metadata| metadata.len()).ok();
+    let left = Manifest::read(place, file).filter(|left| !left.proven() && Some(left.bytes) == there);
+    let Some(mut manifest) = left else { return Ok(None) };
+    let Some(uploaded) = target.holds(&manifest).await else { return Ok(None) };
+    manifest.remote = Some(remote(target, Some(uploaded)));
+    target.describe(&manifest).await?;
+    manifest.write(place).map_err(|error| unwritten(Stage::Record, place, &error))?;
+    Ok(Some(manifest))
+}
+
+/// What follows once a backup is proven: said, copied, and older ones let go.
+async fn finish(
+    context: &Context,
+    occasion: &Occasion,
+    place: PathBuf,
+    manifest: Manifest,
+    warnings: Vec<String>,
+) -> Result<BackupReport, JobError> {
+    let series = context.series();
     for warning in &warnings {
         tracing::warn!("{warning}");
         note(context, occasion, Level::Warning, warning);
@@ -210,8 +240,7 @@ where
 
     let second = copy::Second::of(context);
     if let Some(second) = second.clone() {
-        let (place, series) = (place.clone(), series.clone());
-        blocking(Stage::Copy, move || second.send(&place, &series)).await??;
+        send(second, &place, &series).await?;
     }
     let swept = match occasion {
         Occasion::Tier(_) => sweep(context, place, &series, second).await?,
@@ -219,6 +248,31 @@ where
     };
     let path = format!("{}/{}", context.job.directory.trim_end_matches('/'), manifest.name);
     Ok(BackupReport { manifest, path, swept, warnings })
+}
+
+/// Hears from the bucket that the copy is whole, and writes that down.
+async fn prove(
+    target: &Target,
+    uploaded: Result<Option<Uploaded>, JobError>,
+    sealed: &mut Sealed,
+    place: &Path,
+) -> Result<(), JobError> {
+    let uploaded = uploaded?.ok_or_else(|| {
+        JobError::new(Stage::Upload, "the upload ended before the dump did: nothing is in the bucket")
+    })?;
+    target.read_back(&uploaded, &sealed.flow).await?;
+    sealed.manifest.remote = Some(remote(target, Some(uploaded)));
+    target.describe(&sealed.manifest).await?;
+    match sealed.partial {
+        Some(_) => sealed.settle(place),
+        None => sealed.manifest.write(place).map_err(|error| unwritten(Stage::Record, place, &error)),
+    }
+}
+
+/// Sends what is here to the second place.
+async fn send(second: copy::Second, place: &Path, series: &Series) -> Result<(), JobError> {
+    let (place, series) = (place.to_owned(), series.clone());
+    blocking(Stage::Copy, move || second.send(&place, &series)).await?
 }
 
 /// Removes what is over, here and in the second place.
@@ -271,7 +325,7 @@ async fn write(
     tell: UnboundedSender<Word>,
 ) -> Result<Written, JobError> {
     let (compression, threads) = (context.job.compression, context.threads);
-    let progress = Progress::default();
+    let progress = Progress::of(dump.gathers_in());
     let (watched, stop) = (progress.clone(), context.stop.clone());
     let (room, around) = (context.room.clone(), place.clone());
     let writing = blocking(Stage::Dump, move || {

@@ -2,6 +2,7 @@
 //! job goes the way of every failure: partial files and uploads go, earlier backups stay, and somebody is told.
 
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clients::process;
 
-/// How long a dump may give no byte. A server that waits for a lock of somebody who went home gives none for ever, and
+/// How long a dump may give no byte and gather none. A server that waits for a lock of somebody who went home gives none for ever, and
 /// the lock of this job would keep every later one from its turn.
 pub const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -59,9 +60,23 @@ impl Stop {
 
 /// How far a dump has come.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub struct Progress {
+    /// How many bytes came out of it.
+    bytes: Arc<AtomicU64>,
+    /// Where it gathers them first.
+    folder: Option<PathBuf>,
+}
 
 impl Progress {
+    /// Of a dump that may gather its bytes in a folder before it gives any.
+    pub fn of(folder: Option<PathBuf>) -> Self {
+        Progress { folder, ..Progress::default() }
+    }
+
+    fn so_far(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.folder.as_deref().map_or(0, gathered))
+    }
+
     pub fn watch<R: Read>(&self, inner: R) -> Watched<R> {
         Watched { inner, progress: self.clone() }
     }
@@ -70,7 +85,7 @@ impl Progress {
     pub async fn guard(&self, stop: &Stop, patience: Duration) {
         let mut before = None;
         loop {
-            let now = self.0.load(Ordering::Relaxed);
+            let now = self.so_far();
             if before == Some(now) {
                 stop.say(format!(
                     "nothing came out of the dump for {} minutes",
@@ -84,6 +99,13 @@ impl Progress {
     }
 }
 
+/// How many bytes the files of a folder have. One that is not there yet or not any more, as the files of a program that is at
+/// work, counts for nothing.
+fn gathered(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}
+
 /// A dump whose bytes are counted.
 pub struct Watched<R> {
     inner: R,
@@ -93,7 +115,7 @@ pub struct Watched<R> {
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.progress.0.fetch_add(read as u64, Ordering::Relaxed);
+        self.progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }
@@ -119,5 +141,24 @@ mod tests {
         assert!(why.contains("nothing came out of the dump"), "{why}");
         stop.say("again");
         assert!(stop.why().is_some_and(|why| why.contains("nothing came")), "the first reason stays");
+    }
+
+    #[tokio::test]
+    async fn what_gathers_before_its_first_byte_moves_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let scratch = folder.path().join("scratch");
+        let (progress, stop) = (Progress::of(Some(scratch.clone())), Stop::default());
+        let patience = Duration::from_millis(200);
+        let gathering = async {
+            std::fs::create_dir(&scratch).expect("made");
+            for size in 1..16 {
+                std::fs::write(scratch.join("base.tar"), vec![7; size]).expect("written");
+                tokio::time::sleep(patience / 4).await;
+            }
+            assert_eq!(stop.why(), None);
+        };
+        let guard = progress.guard(&stop, patience);
+        let (why, (), ()) = tokio::join!(stop.told(), guard, gathering);
+        assert!(why.contains("nothing came out of the dump"), "{why}");
     }
 }

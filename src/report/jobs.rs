@@ -117,6 +117,7 @@ fn kept(here: Here) -> String {
         (Keep::NewestProven, _) => "newer is proven".to_owned(),
         (Keep::NewestOfTier, _) => "one is proven".to_owned(),
         (Keep::FromTheFuture, _) => "clock is right".to_owned(),
+        (Keep::NotOurs, _) => "you remove it".to_owned(),
         (Keep::EarlierName, _) => "earlier name".to_owned(),
         (Keep::Due, _) => "next backup".to_owned(),
     }
@@ -255,6 +256,7 @@ mod tests {
             key: "postgres_daily_db1.tar.gz".to_owned(),
             version_id: Some("3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo".to_owned()),
             latest,
+            modified: instant("2026-11-21T00:14:00Z"),
         };
         let row = |taken: &str, here, remote, proven| Row {
             name: format!("postgres_production_daily_{}.tar.gz", taken[..10].replace('-', "_")),

@@ -24,6 +24,10 @@ pub fn ready(ready: &Ready, datastore: &Datastore, host: &HostName) -> String {
         text.push_str(&wrapped(&format!("  {} ", styled(YELLOW, "!")), 4, &line));
         text.push('\n');
     }
+    for doubt in &chosen.doubts {
+        text.push_str(&wrapped(&format!("  {} ", styled(ALARM, "!")), 4, &one_line(doubt)));
+        text.push('\n');
+    }
     if let Some(declared) = &ready.declared {
         text.push_str(&format!("    stops   {}\n", one_line(&declared.stop)));
         text.push_str(&format!("    starts  {}\n", one_line(&declared.start)));

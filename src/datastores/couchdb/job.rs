@@ -7,6 +7,7 @@
 
 mod address;
 mod after_start;
+mod restore;
 mod shard_map;
 
 use std::ffi::{OsStr, OsString};
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use after_start::{Address, Settled};
+pub use restore::CouchdbRestore;
 
 use super::settings::CouchdbSource;
 use crate::clients::process::Program;
@@ -44,9 +46,9 @@ pub fn open(source: &CouchdbSource, around: &Around) -> Result<Box<dyn Dump>, Du
     let inner = own_backups(&source.data_dir, &directory, &around.inside(&around.directory))?;
     let listed = ["--no-recursion", "./", "--recursion", "--null", "--verbatim-files-from", "--files-from=-"];
     let program = tar(&directory, &[], inner.as_deref()).args(listed);
-    let mut archive = Archive::of(program, source.data_dir.clone());
+    let mut archive =
+        Archive::of(program, source.data_dir.clone(), Flavour::AppendOnly { marker: SHARD_MAP });
     archive.names = Some(names);
-    archive.flavour = Flavour::AppendOnly;
     archive.restore_notes = vec![
         "the user of CouchDB must own DIR and what is in it; then start CouchDB".to_owned(),
         "on a node of another name, then put that name into each document of the database _dbs: `reconcile restore couchdb \
@@ -102,13 +104,20 @@ pub fn restore(source: &CouchdbSource, around: &Around) -> TreeRestore {
     }
 }
 
-/// What lies in the data directory, in the order in which it is read.
+/// What lies in the data directory, in the order in which it is read. A directory without the map of shards is none of
+/// CouchDB's: the place where a volume should be mounted, say, or another by mistake.
 fn names(directory: &Path, shown: &str) -> Result<Vec<OsString>, DumpError> {
     look_at(directory, shown)?;
     let unreadable = |error: std::io::Error| DumpError::new(format!("{shown} cannot be read: {error}"));
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         names.push(entry.map_err(unreadable)?.file_name());
+    }
+    if !names.iter().any(|name| name == SHARD_MAP) {
+        return Err(DumpError::new(format!(
+            "{shown} is no data directory of CouchDB: there is no {SHARD_MAP} in it, without which nothing can be restored"
+        ))
+        .help("see that its volume is mounted, or mend couch_data_dir in the settings"));
     }
     Ok(ordered(names))
 }
@@ -133,6 +142,18 @@ fn ordered(mut names: Vec<OsString>) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_without_the_map_of_shards_is_refused() {
+        let folder = tempfile::tempdir().expect("a directory");
+        for file in ["README", "_dbs.couch.compact", "_users.couch"] {
+            fs::write(folder.path().join(file), "x").expect("written");
+            let error = names(folder.path(), "/opt/data/couchdb2").expect_err("not CouchDB's");
+            assert!(error.message.contains("/opt/data/couchdb2 is no data directory of CouchDB"), "{error}");
+        }
+        fs::write(folder.path().join(SHARD_MAP), "x").expect("written");
+        assert_eq!(names(folder.path(), "d").map(|names| names.len()), Ok(4));
+    }
 
     #[test]
     fn indexes_come_first_and_the_map_of_shards_last() {

@@ -214,6 +214,21 @@ impl PostgresqlDump {
     }
 }
 
+/// What makes of a standby's copy a server of its own: pg_basebackup copies the files that say whom it follows
+/// (<https://www.postgresql.org/docs/current/recovery-config.html>).
+fn no_standby(major: u32) -> [String; 2] {
+    let files = match major {
+        12.. => "DATA/standby.signal DATA/recovery.signal",
+        _ => "DATA/recovery.conf",
+    };
+    [
+        format!("rm -f {files}"),
+        "a standby was read: with what is removed here the server would follow the primary and take no writes; while that \
+         primary lives, also set archive_mode = off in DATA/postgresql.auto.conf, or both write to one archive"
+            .to_owned(),
+    ]
+}
+
 /// What a program says of its failure, with the setting that would have kept it from failing where the server is a standby
 /// (<https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT>).
 fn failed(what: &str, error: &ProcessError) -> DumpError {
@@ -260,6 +275,10 @@ impl Dump for PostgresqlDump {
         }
     }
 
+    fn gathers_in(&self) -> Option<PathBuf> {
+        self.through_folder().then(|| self.scratch.clone())
+    }
+
     fn stream(&mut self) -> Result<Box<dyn Read + Send>, DumpError> {
         let mut child = self.start()?;
         let stdout: ChildStdout =
@@ -295,26 +314,30 @@ impl Dump for PostgresqlDump {
     fn restore(&self, name: &str, compression: Compression) -> Vec<String> {
         let unpack = unpacker(compression);
         let major = self.server.major();
-        match (self.method, self.through_folder()) {
-            (Method::Dump, _) => vec![
+        if self.method == Method::Dump {
+            return vec![
                 format!("on an empty PostgreSQL {major} or newer, as postgres:"),
                 format!("{unpack} {name} | psql -X -d postgres"),
-            ],
-            (Method::Plain, false) => vec![
-                format!("with PostgreSQL {major}, the server stopped and DATA empty, as postgres:"),
-                "mkdir -p -m 700 DATA".to_owned(),
-                format!("{unpack} {name} | tar -x -C DATA"),
-                "start the server on DATA: it replays the WAL that the archive holds".to_owned(),
-            ],
-            (Method::Plain, true) => vec![
-                format!("with PostgreSQL {major}, the server stopped and DATA empty, as postgres:"),
+            ];
+        }
+        let mut lines =
+            vec![format!("with PostgreSQL {major}, the server stopped and DATA empty, as postgres:")];
+        lines.extend(match self.through_folder() {
+            false => {
+                vec!["mkdir -p -m 700 DATA".to_owned(), format!("{unpack} {name} | tar -x -C DATA")]
+            }
+            true => vec![
                 "mkdir -p -m 700 DATA parts".to_owned(),
                 format!("{unpack} {name} | tar -x -C parts"),
                 "tar -x -f parts/base.tar -C DATA".to_owned(),
                 "DATA/tablespace_map names the directory of each parts/OID.tar: unpack each there".to_owned(),
-                "start the server on DATA: it replays the WAL that the archive holds".to_owned(),
             ],
+        });
+        if self.server.standby {
+            lines.extend(no_standby(major));
         }
+        lines.push("start the server on DATA: it replays the WAL that the archive holds".to_owned());
+        lines
     }
 }
 
@@ -345,6 +368,12 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_makes_a_standby_is_removed_as_the_version_has_it() {
+        assert_eq!(no_standby(11)[0], "rm -f DATA/recovery.conf");
+        assert_eq!(no_standby(12)[0], "rm -f DATA/standby.signal DATA/recovery.signal");
+    }
 
     #[test]
     fn what_a_standby_lacks_is_told_with_its_setting() {

@@ -60,7 +60,7 @@ pub fn open(source: &TreeSource, around: &Around) -> Result<Box<dyn Dump>, DumpE
         Some(host) => match around.elsewhere.way(host) {
             Way::Folder(root) => {
                 let path = below(&root, &source.path);
-                Archive::of(tar_in(&path, &left_out, None), shown(source)).checked(&path)?
+                Archive::of(tar_in(&path, &left_out, None), shown(source), Flavour::Plain).checked(&path)?
             }
             Way::Ssh(ssh) => {
                 let mut words: Vec<String> = ["LC_ALL=C", "exec", "tar"].map(str::to_owned).to_vec();
@@ -69,7 +69,7 @@ pub fn open(source: &TreeSource, around: &Around) -> Result<Box<dyn Dump>, DumpE
                 words.push(format!("--directory={}", source.path));
                 words.extend(left_out);
                 words.extend(["--", "."].map(str::to_owned));
-                let mut archive = Archive::of(ssh.program(&line(&words)?), shown(source));
+                let mut archive = Archive::of(ssh.program(&line(&words)?), shown(source), Flavour::Plain);
                 archive.host = Some(host.clone());
                 archive
             }
@@ -112,7 +112,7 @@ fn here(path: &str, real: &Path, around: &Around, left_out: &[String]) -> Result
     look_at(real, path)?;
     let backups = around.inside(&around.directory);
     let inner = own_backups(path, real, &backups)?;
-    Ok(Archive::of(tar_in(real, left_out, inner.as_deref()), path.to_owned()))
+    Ok(Archive::of(tar_in(real, left_out, inner.as_deref()), path.to_owned(), Flavour::Plain))
 }
 
 /// The backup directory below the tree, as seen from there, if that is where it lies.
@@ -252,7 +252,6 @@ pub struct Archive {
     pub host: Option<HostName>,
     /// Names that are read before all others, one after the other, handed over tar's input.
     pub names: Option<Vec<OsString>>,
-    pub flavour: Flavour,
     /// What to know of a restore besides unpacking, line by line.
     pub restore_notes: Vec<String>,
     program: Option<Program>,
@@ -263,8 +262,8 @@ pub struct Archive {
 
 impl Archive {
     /// What `program`, a tar that writes to its standard output, makes.
-    pub fn of(program: Program, shown: String) -> Self {
-        let told = Arc::new(Mutex::new(Told::default()));
+    pub fn of(program: Program, shown: String, flavour: Flavour) -> Self {
+        let told = Arc::new(Mutex::new(Told::of(flavour)));
         let hears = Arc::clone(&told);
         let program = program.listen(move |line| {
             hears.lock().unwrap_or_else(PoisonError::into_inner).line(line);
@@ -273,7 +272,6 @@ impl Archive {
             shown,
             host: None,
             names: None,
-            flavour: Flavour::Plain,
             restore_notes: Vec::new(),
             program: Some(program),
             told,
@@ -333,7 +331,7 @@ impl Dump for Archive {
             _ => {}
         }
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let notes = told.judge(ended.code, self.flavour).map_err(|why| {
+        let notes = told.judge(ended.code).map_err(|why| {
             self.failed(&format!("tar {}: {why}", ended.status)).help(
                 "let the job's user read every file of it, or leave out what cannot be read; a backup without them would \
                  look whole",

@@ -60,7 +60,7 @@ async fn seen_in(
         found.hidden.iter().map(|hidden| (hidden.key.as_str(), hidden.since)).collect();
     let mut objects: Vec<(Tier, &Object)> =
         found.objects.iter().filter_map(|object| Some((ours(object)?, object))).collect();
-    objects.sort_by_key(|(_, object)| std::cmp::Reverse(object.modified));
+    objects.sort_by_key(|(_, object)| std::cmp::Reverse(object.copy.modified));
     let mut asked: BTreeMap<Tier, usize> = BTreeMap::new();
     let mut seen = Vec::new();
     for (tier, object) in objects {
@@ -74,7 +74,12 @@ async fn seen_in(
             }
             _ => None,
         };
-        seen.push(as_seen(tier, object, here.or(there.as_ref()), &markers));
+        let manifest = here.or(there.as_ref());
+        // Dated keys do not say of which host they are.
+        if manifest.is_some_and(|manifest| manifest.host != context.job.host) {
+            continue;
+        }
+        seen.push(as_seen(tier, object, manifest, &markers));
     }
     Ok(seen)
 }
@@ -96,8 +101,8 @@ fn as_seen(
         tier,
         place: Place::Remote,
         name: object.copy.key.clone(),
-        began: manifest.map_or(object.modified, |manifest| manifest.began),
-        ended: manifest.map_or(object.modified, |manifest| manifest.ended),
+        began: manifest.map_or(object.copy.modified, |manifest| manifest.began),
+        ended: manifest.map_or(object.copy.modified, |manifest| manifest.ended),
         bytes: object.bytes,
         format: manifest.map(Manifest::format_of_sizes),
         hidden: markers.get(object.copy.key.as_str()).copied(),

@@ -2,9 +2,12 @@
 //! labelled is one of them; only where the schedules' own backups are to be proven it is not.
 //!
 //! After an incident the instant decides everything: a backup that ended a moment later may hold the damage. So where it
-//! cannot be known when a backup ended, it is passed over and told, never taken.
+//! cannot be known when a backup ended, it is passed over and told, never taken. So is another host's, one that a
+//! verification condemned, and one whose clock was wrong: only who names such a backup gets it, and is told what it is.
 
-use chrono::{DateTime, Utc};
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fetch::{Known, Object, Origin};
 use crate::datastores::names::Name;
@@ -15,6 +18,7 @@ use crate::jobs::error::{JobError, Stage};
 use crate::jobs::list::{self, Earlier, Looked, Row};
 use crate::jobs::manifest::Manifest;
 use crate::jobs::remote;
+use crate::jobs::verify::{Evidence, standing};
 
 /// What a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +65,8 @@ pub struct Chosen {
     pub manifest: Option<Manifest>,
     /// What was passed over, and why.
     pub passed: Vec<String>,
+    /// What speaks against this one, or may be newer and could not be seen.
+    pub doubts: Vec<String>,
 }
 
 impl Chosen {
@@ -111,17 +117,39 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
         }
         match Box::pin(candidate(context, &looked, row)).await? {
             Err(why) => passed.push(format!("{}: {why}", row.name)),
-            Ok(found) => match wanted {
-                Wanted::Newest | Wanted::NewestScheduled | Wanted::Named(_) => return Ok(Chosen { passed, ..found }),
-                Wanted::Before(instant) => match found.ended {
-                    Some(ended) if ended < *instant => return Ok(Chosen { passed, ..found }),
-                    Some(_) => {}
-                    None => passed.push(format!(
-                        "{}: nobody noted when it was whole, so it may be of after that; ask for it by its name if you know",
-                        row.name
-                    )),
-                },
-            },
+            Ok(found) => {
+                let mut doubts = doubts(context, row, &found);
+                if *wanted == Wanted::NewestScheduled {
+                    // It is looked at anew.
+                    doubts.retain(|doubt| !matches!(doubt, Doubt::Condemned(_)));
+                }
+                let doubts: Vec<String> = doubts.iter().map(ToString::to_string).collect();
+                if matches!(wanted, Wanted::Named(_)) {
+                    return Ok(Chosen { passed, doubts, ..found });
+                }
+                let too_late = match wanted {
+                    Wanted::Before(instant) => is_after(row, &found, *instant),
+                    _ => Time::Good,
+                };
+                match too_late {
+                    Time::Good if doubts.is_empty() => {
+                        let newer = |why: &String| format!("{why}: there may be a newer one");
+                        let doubts = listing.unseen.iter().map(newer).collect();
+                        return Ok(Chosen { passed, doubts, ..found });
+                    }
+                    Time::Good => {
+                        passed.push(format!(
+                            "{}: {}; who wants it all the same names it",
+                            row.name,
+                            doubts.join("; ")
+                        ));
+                    }
+                    Time::After => {}
+                    Time::Unclear(why) => {
+                        passed.push(format!("{}: {why}; ask for it by its name if you know", row.name));
+                    }
+                }
+            }
         }
     }
     let what = match wanted {
@@ -135,6 +163,82 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
     let also = if also.is_empty() { String::new() } else { format!(" ({})", also.join("; ")) };
     Err(JobError::new(Stage::Choose, format!("{what}{also}"))
         .help(format!("`reconcile list {}` shows what there is", context.job.datastore)))
+}
+
+/// How far a clock may be ahead, and nobody minds.
+const SKEW: TimeDelta = TimeDelta::minutes(15);
+
+/// What speaks against a backup, unless a person names it.
+#[derive(Debug)]
+enum Doubt {
+    /// It is of another host.
+    Foreign(String),
+    /// By the clock that dated it, it is still to come.
+    Ahead(DateTime<Utc>),
+    /// It was restored, and is not what it should be.
+    Condemned(String),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Foreign(host) => write!(f, "it is of another host, {host}"),
+            Doubt::Ahead(ended) => write!(
+                f,
+                "it says that it was whole at {}, which is still to come: a clock was wrong when it was made, or is now",
+                ended.format("%Y-%m-%d %H:%M UTC")
+            ),
+            Doubt::Condemned(words) => f.write_str(words),
+        }
+    }
+}
+
+fn doubts(context: &Context, row: &Row, found: &Chosen) -> Vec<Doubt> {
+    let foreign = || match (&found.origin, &found.manifest) {
+        // What lies here may be the second copy of another host's: then it lies here to be restored.
+        (Origin::Here(_), _) => None,
+        (Origin::There(_), Some(manifest)) => {
+            (manifest.host != context.job.host).then(|| Doubt::Foreign(manifest.host.to_string()))
+        }
+        (Origin::There(_), None) => {
+            let host = found.parsed.host()?;
+            (!found.parsed.is_of_host(&context.hostname)).then(|| Doubt::Foreign(host.to_owned()))
+        }
+    };
+    let ahead = || {
+        let ended = found.manifest.as_ref()?.ended;
+        (ended > context.clock.now() + SKEW).then_some(Doubt::Ahead(ended))
+    };
+    let condemned = || {
+        let evidence = Evidence::read(&context.directory(), &row.name)?;
+        // An undated name may have been another backup's before.
+        let is_of = evidence.taken == found.ended && !evidence.is_proof();
+        is_of.then(|| Doubt::Condemned(standing::words(&evidence)))
+    };
+    [foreign(), ahead(), condemned()].into_iter().flatten().collect()
+}
+
+/// Whether a backup was whole before an instant.
+enum Time {
+    Good,
+    After,
+    Unclear(String),
+}
+
+/// By the host's clock and by the storage's: either may have been behind, and the later one is never too late.
+fn is_after(row: &Row, found: &Chosen, instant: DateTime<Utc>) -> Time {
+    let stored = row.remote.as_ref().map(|copy| copy.modified);
+    match (found.ended, stored) {
+        (None, _) => Time::Unclear("nobody noted when it was whole, so it may be of after that".to_owned()),
+        (Some(ended), _) if ended >= instant => Time::After,
+        (Some(ended), Some(stored)) if stored >= instant => Time::Unclear(format!(
+            "it says that it was whole at {}, and the storage took it at {}: if the host's clock was behind, it may be of \
+             after that",
+            ended.format("%Y-%m-%d %H:%M:%S UTC"),
+            stored.format("%Y-%m-%d %H:%M:%S UTC")
+        )),
+        (Some(_), _) => Time::Good,
+    }
 }
 
 /// Whether a person means this one.
@@ -164,6 +268,7 @@ async fn candidate(
         known,
         manifest,
         passed: Vec::new(),
+        doubts: Vec::new(),
     };
     if row.here.is_some() {
         let Some(parsed) = parsed(&row.name) else { return Ok(Err("its name is not understood".to_owned())) };

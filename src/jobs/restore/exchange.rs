@@ -33,40 +33,85 @@ pub fn is_occupied(home: &Path) -> io::Result<bool> {
     }
 }
 
-/// Exchanges everything that was built with what is there; answers with where that is kept.
-pub fn exchange(all: &[Built], now: DateTime<Utc>) -> Result<Vec<PathBuf>, JobError> {
-    let mut done = Vec::new();
-    for one in all {
-        let kept = one_by_one(one, now).map_err(|error| failed(one, &error, &done))?;
-        done.extend(kept);
+/// Whether a volume is mounted at a path: then it cannot be exchanged (rename(2), EBUSY).
+pub fn is_mounted(home: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
+    match (device(home), home.parent().and_then(device)) {
+        (Some(home), Some(around)) => home != around,
+        _ => false,
     }
-    Ok(done)
 }
 
-fn failed(one: &Built, error: &io::Error, done: &[PathBuf]) -> JobError {
+/// What to do where one is.
+pub fn help_where_mounted(home: &Path) -> String {
+    format!(
+        "{} is a place where a volume is mounted, which cannot be exchanged: restore with --to into a directory on that \
+         volume, and let the service use it",
+        home.display()
+    )
+}
+
+/// Why not everything could be exchanged.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub error: JobError,
+    /// Part of what is there is from before and part of it restored: nobody may use it.
+    pub is_mixed: bool,
+}
+
+/// Exchanges everything that was built with what is there; answers with where that is kept. Where one of them cannot be,
+/// those before it are put back: what belongs together is all from before or all restored.
+pub fn exchange(all: &[Built], now: DateTime<Utc>) -> Result<Vec<PathBuf>, Failed> {
+    let mut done: Vec<(&Built, Option<PathBuf>)> = Vec::new();
+    for one in all {
+        match one_by_one(one, now) {
+            Ok(kept) => done.push((one, kept)),
+            Err(error) => {
+                let back = |(one, kept): &(&Built, Option<PathBuf>)| {
+                    put_back(one, kept.as_deref()).err().map(|why| (one.home.clone(), why))
+                };
+                let stuck: Vec<(PathBuf, io::Error)> = done.iter().rev().filter_map(back).collect();
+                return Err(failed(one, &error, &stuck));
+            }
+        }
+    }
+    Ok(done.into_iter().filter_map(|(_, kept)| kept).collect())
+}
+
+/// Undoes one exchange.
+fn put_back(one: &Built, kept: Option<&Path>) -> io::Result<()> {
+    fs::rename(&one.home, &one.built)?;
+    match kept {
+        Some(kept) => fs::rename(kept, &one.home)?,
+        // It was empty, or not there: an empty one does no harm.
+        None => fs::create_dir(&one.home)?,
+    }
+    directory::sync(one.home.parent().unwrap_or(Path::new("/")))
+}
+
+fn failed(one: &Built, error: &io::Error, stuck: &[(PathBuf, io::Error)]) -> Failed {
     let home = one.home.display();
-    let already = match done {
+    let state = match stuck {
         [] => "the present data is untouched".to_owned(),
-        done => {
-            let done: Vec<String> = done.iter().map(|path| path.display().to_string()).collect();
-            format!("kept already: {}", done.join(", "))
+        stuck => {
+            let stuck: Vec<String> =
+                stuck.iter().map(|(home, why)| format!("{} ({why})", home.display())).collect();
+            format!(
+                "and these could not be put back: {}. What was there before lies beside each as .before-restore-..; start \
+                 nothing on it before all of them are of one time",
+                stuck.join(", ")
+            )
         }
     };
     let help = match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EBUSY) => format!(
-            "{home} is a place where a volume is mounted, which cannot be exchanged: restore with --to into a directory on \
-             that volume, and let the service use it"
-        ),
+        Some(Errno::EBUSY) => help_where_mounted(&one.home),
         Some(Errno::EACCES | Errno::EPERM) => {
             format!("run it as whoever may rename {home}: the owner of the directory around it, or root")
         }
         _ => "see what is wrong with the disk, and restore again".to_owned(),
     };
-    JobError::new(
-        Stage::Exchange,
-        format!("what was restored cannot be put in the place of {home}: {error}; {already}"),
-    )
-    .help(help)
+    let message = format!("what was restored cannot be put in the place of {home}: {error}; {state}");
+    Failed { error: JobError::new(Stage::Exchange, message).help(help), is_mixed: !stuck.is_empty() }
 }
 
 fn one_by_one(one: &Built, now: DateTime<Utc>) -> io::Result<Option<PathBuf>> {
@@ -171,7 +216,7 @@ mod tests {
         // What was kept is never written over.
         fs::create_dir(&built).expect("made");
         let refused = exchange(&[one], now()).expect_err("it is there");
-        assert!(refused.message.contains("untouched"), "{refused}");
+        assert!(refused.error.message.contains("untouched") && !refused.is_mixed, "{refused:?}");
         assert_eq!(fs::read_to_string(home.join("file")).expect("there"), "new");
     }
 
@@ -202,6 +247,31 @@ mod tests {
         let former = left.iter().find(|name| name.starts_with("data.before-restore-")).expect("kept");
         assert_eq!(fs::read_to_string(folder.path().join(former).join("file")).expect("kept"), "old");
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn what_belongs_together_is_all_restored_or_all_from_before() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let make = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).expect("made");
+            fs::write(path.join("file"), text).expect("written");
+            path
+        };
+        let both = ["tablespace", "data"]
+            .map(|name| Built { home: make(name, "old"), built: make(&format!("{name}.built"), "new") });
+        let empty = Built { home: folder.path().join("empty"), built: make("empty.built", "new") };
+        // Something has the name already that the data directory's own would get.
+        fs::write(kept(&both[1].home, now()), "x").expect("written");
+        let all = [empty, both[0].clone(), both[1].clone()];
+        let failed = exchange(&all, now()).expect_err("in the way");
+        assert!(!failed.is_mixed && failed.error.message.contains("untouched"), "{failed:?}");
+        for one in &both {
+            assert_eq!(fs::read_to_string(one.home.join("file")).expect("there"), "old");
+            assert_eq!(fs::read_to_string(one.built.join("file")).expect("there"), "new");
+        }
+        assert_eq!(fs::read_dir(&all[0].home).expect("there").count(), 0);
+        assert!(!kept(&both[0].home, now()).exists());
     }
 
     #[test]

@@ -106,6 +106,10 @@ pub async fn prepare(
             "name a directory that is empty or does not exist: nothing is ever mixed with what is there",
         ));
     }
+    if exchange::is_mounted(&home) {
+        return Err(JobError::new(Stage::Choose, format!("{} cannot be replaced", home.display()))
+            .help(exchange::help_where_mounted(&home)));
+    }
     Ok(Ready {
         kept: occupied.then(|| exchange::kept(&home, context.clock.now())),
         in_use: if in_place { restore.in_use(&home) } else { None },
@@ -166,19 +170,29 @@ impl Ready {
                 remove(&built);
                 changed(&shown, &why)
             })?;
+            let start = || declared.as_ref().map(|services| run_service(&services.start)).transpose();
             if let Some(services) = &declared {
                 run_service(&services.stop).inspect_err(|_| remove(&built))?;
             }
             if in_place && let Some(who) = restore.in_use(&home) {
                 remove(&built);
+                // Part of it may have stopped.
+                let _ = start();
                 return Err(JobError::new(Stage::Exchange, format!("{who}: it runs still, or again"))
                     .help("stop it, and restore again"));
             }
-            let kept = exchange::exchange(&built, now);
-            // Whoever was stopped goes on, on the one data or the other.
-            let started = declared.as_ref().map(|services| run_service(&services.start));
-            let kept = kept?;
-            started.transpose()?;
+            let kept = match exchange::exchange(&built, now) {
+                Ok(kept) => kept,
+                Err(failed) => {
+                    // Whoever was stopped goes on with the data from before, where that is whole.
+                    if !failed.is_mixed {
+                        remove(&built);
+                        let _ = start();
+                    }
+                    return Err(failed.error);
+                }
+            };
+            start()?;
             Ok::<_, JobError>((kept, notes, restore.beside(&home), seen, compared))
         })
         .await??;
@@ -213,7 +227,7 @@ impl Ready {
 pub async fn after_start(context: &Context) -> Result<Option<String>, JobError> {
     let (source, around) = (&context.job.source, context.around());
     let Some(done) = Box::pin(job::after_start(source, &around)).await else { return Ok(None) };
-    let DumpError { message, help } = match done {
+    let DumpError { message, help, .. } = match done {
         Ok(done) => {
             let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
             log::line(context, None, log::Level::Info, &format!("{title}: {done}"));
@@ -285,8 +299,8 @@ impl Broken {
     pub(super) fn words(self) -> String {
         match self {
             Broken::Read(error) => format!("it cannot be read: {error}"),
-            Broken::Build(DumpError { message, help: Some(help) }) => format!("{message}; {help}"),
-            Broken::Build(DumpError { message, help: None }) => message,
+            Broken::Build(DumpError { message, help: Some(help), .. }) => format!("{message}; {help}"),
+            Broken::Build(DumpError { message, help: None, .. }) => message,
         }
     }
 
@@ -297,7 +311,7 @@ impl Broken {
                 format!("{place} cannot be read: {error}; the present data is untouched"),
             )
             .help("restore another backup: `reconcile list` shows them"),
-            Broken::Build(DumpError { message, help }) => JobError {
+            Broken::Build(DumpError { message, help, .. }) => JobError {
                 stage: Stage::Restore,
                 message: format!("{place}: {message}; the present data is untouched"),
                 help,

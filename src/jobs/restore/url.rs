@@ -127,7 +127,7 @@ pub async fn fetch(store: Store, url: &Url, to: &Path, clock: &Clock) -> Result<
         let read = opened.and_then(|bytes| fetch::unpacked(bytes, compression, work));
         let ((), seen) = read.map_err(|broken| broken.told(&place))?;
         let compared = known.agrees(&seen).map_err(|why| changed(&place, &why))?;
-        exchange::exchange(&[Built { built: into, home }], now)?;
+        exchange::exchange(&[Built { built: into, home }], now).map_err(|failed| failed.error)?;
         Ok::<_, JobError>((seen, compared))
     })
     .await??;

@@ -135,9 +135,12 @@ impl<'a> Cluster<'a> {
 
 /// Whether a snapshot was restored and found good; `None` where nobody tried.
 pub fn restored(one: &Snapshot, proofs: &[Evidence]) -> Option<bool> {
-    // A name may have been another's before.
-    let own = proofs.iter().find(|proof| proof.name == one.name && proof.taken == one.ended);
-    own.map(Evidence::is_proof)
+    proofs.iter().find(|proof| is_of(proof, one)).map(Evidence::is_proof)
+}
+
+/// Whether evidence is of this snapshot: its name may have been another's before.
+pub fn is_of(proof: &Evidence, one: &Snapshot) -> bool {
+    proof.name == one.name && proof.taken == one.ended
 }
 
 /// What an error means for a person.

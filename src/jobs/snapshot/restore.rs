@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::cluster::{Cluster, told};
+use super::cluster::{Cluster, is_of, told};
 use super::{follow, judge};
 use crate::clients::elasticsearch::{EsError, Health, Restoring, Snapshot, State};
 use crate::datastores::elasticsearch::names::{before_restore, is_hidden};
@@ -17,6 +17,7 @@ use crate::datastores::job_file::Services;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::restore::{Wanted, run_service};
+use crate::jobs::verify::{self as proving, standing};
 use crate::jobs::{blocking, directory, lock};
 
 /// A restore that is ready, and what it will do: for a person to agree to.
@@ -93,6 +94,45 @@ pub fn choose(cluster: &Cluster<'_>, all: &[Snapshot], wanted: &Wanted) -> Resul
         .help("`reconcile list elasticsearch -v` shows what there is"))
 }
 
+/// The same, but for those that a verification condemned: who wants one of them names it. Also what is to be said of it.
+fn undoubted(
+    context: &Context,
+    cluster: &Cluster<'_>,
+    all: Vec<Snapshot>,
+    wanted: &Wanted,
+) -> Result<(Snapshot, Vec<String>), JobError> {
+    let proofs = proving::all(&context.directory()).unwrap_or_default();
+    let words = |one: &Snapshot| {
+        let proof = proofs.iter().find(|proof| is_of(proof, one) && !proof.is_proof())?;
+        Some(standing::words(proof))
+    };
+    if matches!(wanted, Wanted::Named(_)) {
+        let chosen = choose(cluster, &all, wanted)?;
+        let doubts = words(&chosen).into_iter().collect();
+        return Ok((chosen, doubts));
+    }
+    let (condemned, good): (Vec<Snapshot>, Vec<Snapshot>) =
+        all.into_iter().partition(|one| words(one).is_some());
+    let passed =
+        |one: &Snapshot| Some(format!("passed over: {}; who wants it all the same names it", words(one)?));
+    match choose(cluster, &good, wanted) {
+        Ok(chosen) => {
+            let newer = condemned.iter().filter(|one| one.ended > chosen.ended);
+            let newer = newer.filter(|one| match wanted {
+                Wanted::Before(instant) => one.ended.is_some_and(|ended| ended < *instant),
+                _ => true,
+            });
+            let doubts = newer.filter_map(passed).collect();
+            Ok((chosen, doubts))
+        }
+        Err(error) => {
+            let message =
+                condemned.iter().filter_map(passed).fold(error.message, |all, one| format!("{all}; {one}"));
+            Err(JobError { message, ..error })
+        }
+    }
+}
+
 /// Chooses the snapshot and looks at what it would replace; changes nothing. `prefix` restores under other names.
 pub async fn prepare(
     context: &Context,
@@ -107,7 +147,7 @@ pub async fn prepare(
         return Err(JobError::new(Stage::Choose, why).help("`reconcile apply` registers it"));
     }
     let all = Box::pin(cluster.snapshots(Stage::Choose)).await?;
-    let chosen = choose(&cluster, &all, wanted)?;
+    let (chosen, doubts) = undoubted(context, &cluster, all, wanted)?;
     let (hidden, indices): (Vec<String>, Vec<String>) =
         chosen.indices.iter().cloned().partition(|index| is_hidden(index));
     if indices.is_empty() {
@@ -125,7 +165,7 @@ pub async fn prepare(
         return Err(JobError::new(Stage::Choose, message)
             .help("name another prefix: nothing is ever mixed with what is there"));
     }
-    let mut notes = Vec::new();
+    let mut notes = doubts;
     if !hidden.is_empty() {
         notes.push(format!(
             "left in the snapshot, for they are Elasticsearch's own: {}",
@@ -185,20 +225,18 @@ impl SnapshotReady {
         let title = format!("restore {} of {}", context.job.datastore, context.job.environment);
         let _lock = lock::take(context, &place, lock::BACKUP, title, None)?;
         let cluster = Cluster::of(context)?;
-        if let Some(kept) = &self.kept {
+        if self.kept.is_some() {
             Box::pin(cluster.ready(Stage::Prepare)).await?;
-            let made = Box::pin(follow::make(&cluster, context, kept)).await;
-            let whole = made.and_then(|made| judge(&made));
-            whole.map_err(|error| {
-                let message =
-                    format!("what is there cannot be kept, and so nothing was touched: {}", error.message);
-                JobError { message, stage: Stage::Exchange, ..error }
-            })?;
         }
+        // Before anything is kept: what is written meanwhile would be in neither.
         if let Some(services) = &self.declared {
             service(services.stop.clone()).await?;
         }
-        let done = Box::pin(self.replace(&cluster)).await;
+        let kept = Box::pin(self.keep(context, &cluster)).await;
+        let done = match kept {
+            Ok(()) => Box::pin(self.replace(&cluster)).await,
+            Err(error) => Err(error),
+        };
         let started = match &self.declared {
             Some(services) => service(services.start.clone()).await,
             None => Ok(()),
@@ -215,6 +253,17 @@ impl SnapshotReady {
             documents,
             kept,
             notes,
+        })
+    }
+
+    /// Keeps what is replaced, as a snapshot of its own.
+    async fn keep(&self, context: &Context, cluster: &Cluster<'_>) -> Result<(), JobError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let made = Box::pin(follow::make(cluster, context, kept)).await;
+        made.and_then(|made| judge(&made)).map_err(|error| {
+            let message =
+                format!("what is there cannot be kept, and so nothing was touched: {}", error.message);
+            JobError { message, stage: Stage::Exchange, ..error }
         })
     }
 

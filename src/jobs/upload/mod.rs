@@ -45,6 +45,9 @@ pub fn base64(crc64nvme: u64) -> String {
     BASE64_STANDARD.encode(crc64nvme.to_be_bytes())
 }
 
+/// The metadata that says of which host an object is.
+const HOST: &str = "reconcile-host";
+
 /// Where one backup goes.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -56,6 +59,8 @@ pub struct Target {
     /// Whose uploads are this host's.
     series: Series,
     hostname: String,
+    /// This host in the inventory, as the metadata of its objects says.
+    host: String,
     /// Whether dated keys are this host's alone: settings refuse them to several.
     dated_is_ours: bool,
     /// What somebody who restores, and has only the object, must know.
@@ -115,7 +120,7 @@ pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Na
     let metadata = vec![
         of,
         ("reconcile-environment", context.job.environment.to_string()),
-        ("reconcile-host", context.job.host.to_string()),
+        (HOST, context.job.host.to_string()),
         ("reconcile-datastore", context.job.datastore.to_string()),
         ("reconcile-method", context.job.source.method().to_owned()),
     ];
@@ -126,6 +131,7 @@ pub async fn target(context: &Context, store: &Store, upload: &Upload, name: &Na
         once,
         series,
         hostname: context.hostname.clone(),
+        host: context.job.host.to_string(),
         dated_is_ours: !upload.versioned,
         metadata,
         left: "the backup exists on this host alone",

@@ -45,6 +45,15 @@ impl Target {
         })
     }
 
+    /// Whether an object of a key that is never written twice is this backup, by the storage's own account.
+    pub async fn holds(&self, manifest: &Manifest) -> Option<Uploaded> {
+        let is_there = self.once && manifest.remote.as_ref().is_some_and(|remote| remote.key == self.key);
+        let there = if is_there { self.head(None).await.ok()? } else { return None };
+        let bytes = u64::try_from(there.content_length()?).ok()?;
+        let is_same = bytes == manifest.bytes && there.checksum_crc64_nvme() == Some(&manifest.crc64nvme);
+        is_same.then(|| Uploaded { version_id: version(there.version_id) })
+    }
+
     pub(super) async fn head(&self, version: Option<String>) -> Result<HeadObjectOutput, String> {
         self.store
             .client

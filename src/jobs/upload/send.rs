@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::explain::explain;
 use super::proof::{agrees, version};
-use super::{Target, Uploaded, Word, base64};
+use super::{HOST, Target, Uploaded, Word, base64};
 use crate::jobs::directory::size;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::slice::body;
@@ -186,12 +186,23 @@ impl Target {
             return Err(self.failed(what, &explain(error)));
         }
         let size = size(u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default());
-        let message = format!(
-            "s3://{}/{} holds another backup already ({size}), and neither dated nor labelled keys are ever overwritten; {}",
-            self.bucket, self.key, self.left
-        );
-        Err(JobError::new(Stage::Upload, message)
-            .help("nothing is lost: the bucket has a backup of this date; if it must have the new one, copy it under another name"))
+        let of = |what: &str| {
+            format!(
+                "s3://{}/{} holds {what} already ({size}), and neither dated nor labelled keys are ever overwritten; {}",
+                self.bucket, self.key, self.left
+            )
+        };
+        let host = there.metadata().and_then(|metadata| metadata.get(HOST));
+        Err(match host.filter(|host| **host != self.host) {
+            Some(host) => JobError::new(Stage::Upload, of(&format!("a backup of another host, {host},"))).help(
+                "this host's has no copy: run `reconcile apply` so that the bucket keeps versions, and each host has a key \
+                 of its own",
+            ),
+            None => JobError::new(Stage::Upload, of("another backup")).help(
+                "nothing is lost: the bucket has a backup of this date; if it must have the new one, copy it under another \
+                 name",
+            ),
+        })
     }
 
     /// Begins an upload and breaks it off: what the job's own identity must be able to do.

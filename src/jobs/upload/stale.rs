@@ -40,13 +40,13 @@ impl Target {
         }
     }
 
-    /// Whether only this host uploads under that key.
+    /// Whether only this host uploads under that key: a dated one may be another's where settings promise undated ones.
     fn is_ours(&self, key: &str) -> bool {
         let ours = |name: Name| match name.slot {
             Slot::Dated { .. } => self.dated_is_ours,
             Slot::Undated { .. } | Slot::Labelled { .. } => name.is_of_host(&self.hostname),
         };
-        key == self.key || self.series.parse(key).is_some_and(ours)
+        self.series.parse(key).is_some_and(ours)
     }
 
     pub(super) async fn abort(&self, key: &str, id: &str) {

@@ -8,17 +8,16 @@ mod accept;
 mod evidence;
 pub(super) mod measure;
 pub mod standing;
+mod work;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::runtime::Handle;
 
 pub use accept::{accept, acceptable};
 pub use evidence::{Accepted, Evidence, Looked, all};
 pub use standing::{Condemned, Proven, Standing};
+use work::{Why, Work};
 
 use super::beside::Beside;
 use super::blocking;
@@ -26,29 +25,12 @@ use super::context::Context;
 use super::directory::{self, size};
 use super::error::{JobError, Stage};
 use super::list::Earlier;
-use super::restore::{Broken, Chosen, Origin, Staging, Wanted, choose, open, unpacked};
+use super::restore::{Chosen, Origin, Staging, Wanted, choose};
 use super::{lock, log, remote, snapshot};
-use crate::datastores::couchdb::job as couchdb;
-use crate::datastores::dump::DumpError;
-use crate::datastores::job::{Around, below};
-use crate::datastores::job_file::{Source, Verify};
+use crate::datastores::job::below;
+use crate::datastores::job_file::Source;
 use crate::datastores::postgresql::job as postgresql;
-use crate::datastores::prove::{Checked, Counts, judge};
-use crate::datastores::restore::Parcel;
-use crate::datastores::tree::job::{TreeRestore, count};
-
-/// How long a scratch server may replay WAL before it answers.
-const START_LIMIT: Duration = Duration::from_secs(6 * 3600);
-
-/// What was found in a restored backup.
-#[derive(Debug, Default)]
-struct Findings {
-    counts: Counts,
-    checks: Vec<Checked>,
-    /// What pg_amcheck and its like found broken.
-    broken: Option<String>,
-    notes: Vec<String>,
-}
+use crate::datastores::prove::{Counts, judge};
 
 /// Proves a backup, or tells why it is none; either is recorded. The newest is that of the schedules: a labelled one is
 /// proven by its name, and its proof is not theirs. `scratch`: where it is restored to, in place of the
@@ -75,11 +57,17 @@ pub async fn verify(
     let work = Work::of(context, &chosen, &staging.0);
     let outcome = blocking(Stage::Prove, move || work.run()).await?;
     drop(staging);
+    let outcome = match outcome {
+        Err(Why::Unmade(error)) => return Err(error),
+        Err(Why::Condemned(reason)) => Err(reason),
+        Ok(found) => Ok(found),
+    };
 
     let (tier, label) = (chosen.parsed.tier(), chosen.parsed.label());
     let looked = Looked { name: &chosen.name, tier, label, taken: chosen.ended, began };
     let mut evidence = Evidence::of(context, &looked);
-    evidence.notes = chosen.passed.iter().map(|passed| format!("passed over: {passed}")).collect();
+    let passed = chosen.passed.iter().map(|passed| format!("passed over: {passed}"));
+    evidence.notes = passed.chain(chosen.doubts.iter().cloned()).collect();
     let kept = measure::read(context);
     match outcome {
         Err(reason) => evidence.reasons.push(reason),
@@ -219,109 +207,5 @@ fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
         )
         .help("make room, or restore to another volume with --scratch DIR")),
         _ => Ok(()),
-    }
-}
-
-/// Everything that the thread needs which restores and asks.
-struct Work {
-    source: Source,
-    around: Around,
-    verify: Verify,
-    parcel: Parcel,
-    chosen: Chosen,
-    staging: PathBuf,
-    handle: Handle,
-}
-
-impl Work {
-    fn of(context: &Context, chosen: &Chosen, staging: &Path) -> Work {
-        Work {
-            source: context.job.source.clone(),
-            around: context.around(),
-            verify: context.job.verify.clone(),
-            parcel: chosen.parcel(),
-            chosen: chosen.clone(),
-            staging: staging.to_owned(),
-            handle: Handle::current(),
-        }
-    }
-
-    /// What was found and the checksum of what was read, or why it is no backup.
-    fn run(self) -> Result<(Findings, String), String> {
-        let shown = self.chosen.place();
-        let told = |error: DumpError| match error.help {
-            Some(help) => format!("{}; {help}", error.message),
-            None => error.message,
-        };
-        match &self.source {
-            Source::Postgresql(_) => {
-                let (data, sha256) = self.cluster(&shown)?;
-                postgresql::tame(&data.directory).map_err(|error| error.to_string())?;
-                let unpacked = |one: &postgresql::Tablespace| one.unpacked.clone().unwrap_or_default();
-                postgresql::point(&data.directory, &data.tablespaces, unpacked)
-                    .map_err(|error| error.to_string())?;
-                let findings = self.ask(&data).map_err(told)?;
-                Ok((findings, sha256))
-            }
-            Source::Elasticsearch(_) => Err("snapshots are proven where they are".to_owned()),
-            Source::Couchdb(source) => self.tree(&couchdb::restore(source, &self.around), &shown),
-            Source::Tree(source) => {
-                let tree = TreeRestore { path: source.path.clone(), home: None, marker: None };
-                self.tree(&tree, &shown)
-            }
-        }
-    }
-
-    /// Unpacks a tree and weighs what is in it.
-    fn tree(&self, tree: &TreeRestore, shown: &str) -> Result<(Findings, String), String> {
-        let build = |bytes: &mut (dyn Read + Send)| tree.unpack(bytes, &self.staging).map_err(Broken::from);
-        let (unpacked, sha256) = self.read(shown, build)?;
-        let counts = count(&unpacked).map_err(|error| error.to_string())?;
-        Ok((Findings { counts, ..Findings::default() }, sha256))
-    }
-
-    /// Reads the backup while `build` unpacks it, and compares what was read with what was written.
-    fn read<T>(
-        &self,
-        shown: &str,
-        build: impl FnOnce(&mut (dyn Read + Send)) -> Result<T, Broken>,
-    ) -> Result<(T, String), String> {
-        let changed = |why: String| format!("{shown} is not what was written: {why}");
-        self.chosen.is_cut().map_err(changed)?;
-        let opened = open(&self.chosen.origin, &self.handle).map_err(Broken::from);
-        let read = opened.and_then(|bytes| unpacked(bytes, self.chosen.parsed.compression, build));
-        let (built, seen) = read.map_err(Broken::words)?;
-        self.chosen.known.agrees(&seen).map_err(changed)?;
-        Ok((built, seen.sha256))
-    }
-
-    /// Builds the data directory, and compares what was read with what was written.
-    fn cluster(&self, shown: &str) -> Result<(postgresql::Data, String), String> {
-        let user = postgresql::server_user(&self.staging).map_err(|error| error.message)?;
-        postgresql::own(&self.staging, user).map_err(|error| error.message)?;
-        let place = |one: &postgresql::Tablespace| self.staging.join(format!("tablespace-{}", one.oid));
-        let build = |bytes: &mut (dyn Read + Send)| {
-            let ground = postgresql::Ground { staging: &self.staging, user, place: &place };
-            ground.build(&self.parcel, bytes).map_err(Broken::from)
-        };
-        self.read(shown, build)
-    }
-
-    fn ask(&self, data: &postgresql::Data) -> Result<Findings, DumpError> {
-        let server = postgresql::ScratchServer::start(
-            &data.programs,
-            &data.directory,
-            &data.role,
-            &self.verify.preload,
-            START_LIMIT,
-        )?;
-        let mut findings = Findings { counts: postgresql::count(&server)?, ..Findings::default() };
-        findings.checks = postgresql::declared(&server, &self.verify.checks, &findings.counts);
-        match postgresql::structure(&server, data) {
-            Ok(broken) => findings.broken = broken,
-            Err(why) => findings.notes.push(format!("its structure was not looked at: {why}")),
-        }
-        server.stop()?;
-        Ok(findings)
     }
 }

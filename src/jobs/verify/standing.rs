@@ -55,11 +55,20 @@ pub struct Condemned {
 impl Condemned {
     /// What is wrong, one sentence without a full stop.
     pub fn words(&self) -> String {
-        let Condemned { at, name, reasons, more, .. } = self;
-        let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
-        let at = at.format("%Y-%m-%d %H:%M UTC");
-        format!("{name} was restored {at} and is not what it should be: {}{more}", reasons.join("; "))
+        told(&self.name, self.at, &self.reasons, self.more)
     }
+}
+
+/// The same of evidence that is no proof.
+pub fn words(evidence: &Evidence) -> String {
+    let shown = evidence.reasons.len().min(REASONS);
+    told(&evidence.name, evidence.ended, &evidence.reasons[..shown], evidence.reasons.len() - shown)
+}
+
+fn told(name: &str, at: DateTime<Utc>, reasons: &[String], more: usize) -> String {
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let at = at.format("%Y-%m-%d %H:%M UTC");
+    format!("{name} was restored {at} and is not what it should be: {}{more}", reasons.join("; "))
 }
 
 impl Standing {

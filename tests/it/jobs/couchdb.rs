@@ -9,10 +9,12 @@ use chrono::TimeDelta;
 use reconcile::datastores::couchdb::settings::CouchdbSource;
 use reconcile::datastores::job_file::Source;
 use reconcile::datastores::tree::job::Elsewhere;
+use reconcile::jobs::restore::{self, Wanted};
 use reconcile::jobs::{self, Stage};
 use reconcile::vocab::Tier;
 
 use super::host::Host;
+use super::restore::with_bucket;
 use super::tree_faults::interrupted;
 use super::trees::members;
 use crate::support::{self, sshd};
@@ -81,6 +83,33 @@ async fn a_busy_database_is_no_news_and_a_file_that_goes_is_told() {
     .await
     .expect("a backup");
     assert_eq!(report.warnings, ["1 file vanished before it was read: ./_dbs.couch.compact"]);
+}
+
+/// A volume that is not mounted, with what somebody left below it.
+#[tokio::test]
+async fn a_directory_that_is_not_couchdbs_is_no_backup_and_costs_none() {
+    let host = host(None);
+    let first = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name;
+    fs::remove_file(host.inside(DATA).join("_dbs.couch")).expect("removed");
+    host.pass(TimeDelta::days(30));
+    let error = jobs::backup(&host.context, Tier::Daily).await.expect_err("not CouchDB's");
+    assert_eq!(error.stage, Stage::Dump);
+    assert!(error.message.contains("there is no _dbs.couch in it"), "{error}");
+    let checks = jobs::preflight(&host.context, Tier::Daily, false).await;
+    assert!(checks.iter().any(|check| check.wrong.as_ref().is_some_and(|why| why.contains("_dbs.couch"))));
+    let left = [with_manifests(&[&first]), vec!["last-failure.json".to_owned()]].concat();
+    assert_eq!(host.files(), left, "its time is over, and nothing proven came after it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_of_shards_that_goes_meanwhile_is_fatal() {
+    let host = host(None);
+    let data = host.inside(DATA);
+    let error = interrupted(&host, move |_| fs::remove_file(data.join("_dbs.couch")).expect("removed"))
+        .await
+        .expect_err("worth nothing");
+    assert!(error.message.contains("_dbs.couch vanished before it was read"), "{error}");
+    assert_eq!(host.files(), ["last-failure.json"]);
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -153,6 +182,98 @@ async fn the_second_host_has_what_the_policy_keeps_and_what_is_not_ours() {
             "postgres_daily_2020_01_01.tar.gz",
         ]
     );
+}
+
+/// A key's copy that somebody fetched, and one that somebody put aside: neither is a job's, here or there.
+#[tokio::test]
+async fn what_no_job_wrote_stays_where_it_is() {
+    if !has_rsync() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let mut host = host(Some("couch2"));
+    host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
+    let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
+    fs::create_dir_all(&there).expect("made");
+    let first = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name;
+    let (fetched, aside) = ("couchdb_daily_db1.tar.gz", "couchdb_daily_2026_11_21_keep.tar.gz");
+    let partial = format!("{fetched}.partial");
+    for place in [host.context.directory(), there.clone()] {
+        for name in [fetched, aside, &partial] {
+            fs::copy(host.path(&first), place.join(name)).expect("copied");
+            let file = fs::File::options().write(true).open(place.join(name)).expect("opened");
+            file.set_modified(std::time::UNIX_EPOCH).expect("given");
+        }
+    }
+    fs::write(host.path("couchdb_daily_web.tar.gz"), "only here").expect("written");
+    for _ in 0..8 {
+        host.pass(TimeDelta::days(1));
+        let report = jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+        let kept = report.swept.kept.iter().map(|kept| kept.name.as_str());
+        assert!(
+            kept.clone().count() > 0 && kept.clone().all(|name| name != fetched && name != aside),
+            "{report:?}"
+        );
+    }
+    let (here, there) = (names(&host.context.directory()), names(&there));
+    for name in [fetched, aside, &partial] {
+        assert!(
+            here.contains(&name.to_owned()) && there.contains(&name.to_owned()),
+            "{name}: {here:?}, {there:?}"
+        );
+    }
+    assert!(!here.contains(&first) && !there.contains(&first), "those of jobs went");
+    assert!(!there.contains(&"couchdb_daily_web.tar.gz".to_owned()), "{there:?}");
+
+    // It is shown, and comes back by its name.
+    let listing = jobs::list(&host.context, &[]).await.expect("a list");
+    for name in [fetched, aside] {
+        let row = listing.backups.iter().find(|row| row.name == name).expect("listed");
+        assert_eq!(row.here.expect("here").keep, jobs::Keep::NotOurs);
+        let named = Wanted::Named(name.to_owned());
+        let ready = restore::prepare(&host.context, &[], &named, None).await.expect("ready");
+        assert_eq!(ready.chosen.name, name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_host_has_it_although_the_bucket_does_not() {
+    if !has_rsync() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let mut host = host(Some("couch2"));
+    host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
+    let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
+    fs::create_dir_all(&there).expect("made");
+    with_bucket(&mut host, true).await;
+    let upload = host.context.job.upload.as_mut().expect("one");
+    upload.bucket = "nowhere".parse().expect("a name");
+    let error = jobs::backup(&host.context, Tier::Daily).await.expect_err("no bucket");
+    assert_eq!(error.stage, Stage::Upload);
+    assert_eq!(names(&there), with_manifests(&["couchdb_daily_2026_11_21.tar.gz"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_couchdb_that_runs_is_stopped_first() {
+    let host = host(None);
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    // Whoever it is that has a file of it open.
+    let open = fs::File::open(host.inside(DATA).join("_dbs.couch")).expect("opened");
+    let mut holder = Command::new("sleep").arg("600").stdin(open).spawn().expect("it runs");
+    let ready = restore::prepare(&host.context, &[], &Wanted::Newest, None).await.expect("ready");
+    let who = ready.in_use.clone();
+    let stop = ready.services.stop.clone();
+    let refused = ready.carry_out(&host.context).await;
+    holder.kill().expect("killed");
+    holder.wait().expect("it ends");
+    assert!(who.is_some_and(|who| who.contains(&format!("process {} (sleep)", holder.id()))));
+    let refused = refused.expect_err("it runs");
+    assert!(refused.help.is_some_and(|help| help.contains(&stop.expect("a command"))));
+    let ready = restore::prepare(&host.context, &[], &Wanted::Newest, None).await.expect("ready");
+    assert_eq!(ready.in_use, None);
+    let done = ready.carry_out(&host.context).await.expect("restored");
+    assert_eq!(done.start.as_deref(), Some("sudo systemctl start couchdb"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

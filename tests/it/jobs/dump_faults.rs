@@ -49,7 +49,9 @@ fn said(output: &Output) -> String {
 
 fn sites() -> [(&'static str, Site); 2] {
     let couch = json!({"couchdb": {"data_dir": "/opt/data/couchdb2", "remote_copy": null}});
-    [("blobdb", Site::new(30_000)), ("couchdb", Site::of("couchdb", couch, "/opt/data/couchdb2", 30_000))]
+    let couch = Site::of("couchdb", couch, "/opt/data/couchdb2", 30_000);
+    fs::write(couch.inside("/opt/data/couchdb2/_dbs.couch"), "map").expect("written");
+    [("blobdb", Site::new(30_000)), ("couchdb", couch)]
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use reconcile::clients::elasticsearch::{Pace, State};
 use reconcile::datastores::elasticsearch::settings::{ElasticsearchSource, SnapshotStore};
-use reconcile::datastores::job_file::{KeepLocal, Source};
+use reconcile::datastores::job_file::{KeepLocal, Services, Source};
 use reconcile::freshness::Matter;
 use reconcile::jobs::restore::Wanted;
 use reconcile::jobs::snapshot::{self, ElasticsearchReach, SnapshotReport};
@@ -504,6 +504,46 @@ async fn a_restore_keeps_what_is_there_in_a_snapshot_of_its_own() {
     play.host.pass(TimeDelta::minutes(1));
     self::restored(&play, &Wanted::Named(kept), None).await.expect("restored");
     assert_eq!(play.documents(FORMS), Some(7));
+}
+
+#[tokio::test]
+async fn what_is_there_is_kept_once_nobody_writes_to_it() {
+    let mut play = Play::new();
+    play.snapshot().await.expect("a snapshot");
+    play.set_documents(FORMS, 7);
+    // As on a host, where declared services are its own.
+    let context = &mut play.host.context;
+    context.job.directory = context.directory().display().to_string();
+    context.root = "/".into();
+    context.job.services = Some(Services { stop: "false".to_owned(), start: "true".to_owned() });
+    let error = restored(&play, &Wanted::Newest, None).await.expect_err("it does not stop");
+    assert!(error.message.contains("`false`"), "{error}");
+    assert_eq!(play.names().len(), 1, "nothing was kept before it stopped");
+    play.host.context.job.services = Some(Services { stop: "true".to_owned(), start: "true".to_owned() });
+    restored(&play, &Wanted::Newest, None).await.expect("restored");
+    assert_eq!((play.names().len(), play.documents(FORMS)), (2, Some(4800)));
+}
+
+#[tokio::test]
+async fn a_condemned_snapshot_is_taken_by_its_name_alone() {
+    let play = Play::new();
+    let good = play.snapshot().await.expect("a snapshot").manifest.name;
+    verify::verify(&play.host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    play.host.pass(TimeDelta::days(1));
+    play.set_documents(FORMS, 1);
+    let bad = play.snapshot().await.expect("a snapshot").manifest.name;
+    let evidence = verify::verify(&play.host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    assert!(!evidence.is_proof() && evidence.name == bad, "{evidence:#?}");
+    let prepared = async |wanted: Wanted| {
+        let ready = Box::pin(snapshot::prepare(&play.host.context, &wanted, None)).await.expect("ready");
+        (ready.name, ready.notes.join("; "))
+    };
+    let (name, notes) = prepared(Wanted::Newest).await;
+    assert_eq!(name, good);
+    assert!(notes.contains(&format!("passed over: {bad} was restored")), "{notes}");
+    let (name, notes) = prepared(Wanted::Named(bad.clone())).await;
+    assert_eq!(name, bad);
+    assert!(notes.contains("is not what it should be"), "{notes}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use chrono::TimeDelta;
 use reconcile::jobs::Manifest;
 
-use super::site::{Site, TREE};
+use super::site::{Keys, Site, TREE};
 use crate::support::kill::Killer;
 
 /// Small enough for one PutObject, and large enough for parts.
@@ -67,8 +67,13 @@ fn a_labelled_backup_and_its_removal_killed_at_any_change_leave_nothing_for_ever
 
 #[test]
 fn a_backup_that_dies_around_any_write_to_the_bucket_is_made_good_by_the_next() {
-    for (bytes, least) in [(SMALL, 2), (LARGE, 5)] {
-        let mut site = Site::new(bytes);
+    for (keys, bytes, least) in [
+        (Keys::Undated, SMALL, 2),
+        (Keys::Undated, LARGE, 5),
+        (Keys::Dated, SMALL, 2),
+        (Keys::Dated, LARGE, 5),
+    ] {
+        let mut site = Site::under(keys, bytes);
         let mut proven = site.next_run("at first");
         for kind in ["crash-before", "crash-after"] {
             let mut writes = 0;
@@ -85,6 +90,8 @@ fn a_backup_that_dies_around_any_write_to_the_bucket_is_made_good_by_the_next() 
                 assert_eq!(died.status.code(), Some(70), "{}", String::from_utf8_lossy(&died.stderr));
                 site.nothing_is_half(&when);
                 site.has(&proven, &when);
+                // Whoever writes to the tree goes on.
+                fs::write(site.inside(TREE).join("meanwhile"), &when).expect("written");
                 proven = site.next_run(&when);
             }
             assert!(writes >= least, "only {writes} writes were tried");

@@ -5,6 +5,7 @@
 mod alerts;
 mod cli;
 mod couchdb;
+mod doubts;
 mod dump;
 mod dump_faults;
 mod elasticsearch;

@@ -150,6 +150,25 @@ async fn several_tablespaces_go_through_a_folder_and_restore() {
     assert_eq!(restored.sql(SUM), server.sql(SUM));
 }
 
+/// Nothing comes out of it until all of it is in the folder, which takes longer than a dump may give nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_tablespaces_take_the_time_that_they_take() {
+    let Some(server) = Postgres::start("") else { return };
+    let elsewhere = server.folder("elsewhere");
+    server.sql(&format!("create tablespace elsewhere location '{}'", elsewhere.display()));
+    let slow = wrapper(
+        &server,
+        "pg_basebackup",
+        "for folder in \"$@\"; do :; done; REAL \"$@\" || exit 1; for n in $(seq 20); do echo more >> \"$folder/slow\"; \
+         sleep 0.4; done; rm \"$folder/slow\"",
+    );
+    let mut host = Host::new(Method::Plain);
+    host.context.patience = Duration::from_secs(4);
+    host.context.postgresql = Connection { programs: Some(slow.path().to_owned()), ..server.connection() };
+    let report = jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    assert!(report.manifest.bytes > 1_000_000 && host.context.stop.why().is_none());
+}
+
 #[tokio::test]
 async fn a_dump_that_fails_after_its_output_is_no_backup() {
     let Some(server) = Postgres::start("") else { return };

@@ -14,7 +14,7 @@ use reconcile::jobs::restore::{self, Restored, Wanted};
 use reconcile::jobs::verify::verify;
 use reconcile::jobs::{self, JobError, Stage, Store};
 use reconcile::sandbox::{Sandbox, SandboxConfig};
-use reconcile::vocab::{Clock, Tier};
+use reconcile::vocab::Tier;
 
 use super::host::Host;
 use crate::support::postgres::{Postgres, as_postgres, give};
@@ -36,8 +36,7 @@ pub fn host(server: &Postgres, method: Method) -> Host {
 
 /// A bucket that keeps versions, in a sandbox's memory, as the host's second place.
 pub async fn with_bucket(host: &mut Host, versioned: bool) -> aws_sdk_s3::Client {
-    let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
-    let sandbox = Sandbox::memory(SandboxConfig::default(), clock).expect("a sandbox");
+    let sandbox = Sandbox::memory(SandboxConfig::default(), host.context.clock.clone()).expect("a sandbox");
     let client = Aws::load(sandbox.aws_settings()).await.s3_transfer(None);
     host.upload_to(&client, BUCKET, versioned).await;
     client

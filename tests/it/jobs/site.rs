@@ -25,14 +25,30 @@ pub struct Site {
     pub now: DateTime<Utc>,
 }
 
+/// Under which keys a site uploads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    Undated,
+    Dated,
+}
+
 impl Site {
     /// A tree of the blob database. `bytes`: how much there is to back up; it does not compress.
     pub fn new(bytes: usize) -> Site {
-        Site::of("blobdb", json!({"tree": {"path": TREE, "exclude": [], "host": null}}), TREE, bytes)
+        Site::under(Keys::Undated, bytes)
+    }
+
+    pub fn under(keys: Keys, bytes: usize) -> Site {
+        let source = json!({"tree": {"path": TREE, "exclude": [], "host": null}});
+        Site::of_under(keys, "blobdb", source, TREE, bytes)
     }
 
     /// Another datastore, whose source is this tree.
     pub fn of(datastore: &str, source: serde_json::Value, tree: &str, bytes: usize) -> Site {
+        Site::of_under(Keys::Undated, datastore, source, tree, bytes)
+    }
+
+    fn of_under(keys: Keys, datastore: &str, source: serde_json::Value, tree: &str, bytes: usize) -> Site {
         let site = Site {
             folder: tempfile::tempdir().expect("a folder"),
             datastore: datastore.to_owned(),
@@ -54,7 +70,7 @@ impl Site {
             "environment": "production", "host": "db1", "datastore": datastore,
             "source": source,
             "directory": format!("/opt/data/backups/{datastore}"), "compression": "zstd", "keep": {"days": 2, "weeks": 1, "hours": 72},
-            "upload": {"bucket": BUCKET, "region": null, "endpoint": null, "account": null, "versioned": true},
+            "upload": {"bucket": BUCKET, "region": null, "endpoint": null, "account": null, "versioned": keys == Keys::Undated},
             "schedules": {"daily": "0 1 * * *"},
             "alerts": {"email": ["ops@example.org"], "smtp": null, "prometheus_textfile": null},
         });

@@ -77,6 +77,30 @@ async fn both_kinds_are_read_with_the_roles_of_the_vault() {
     assert_eq!(standby.sql("select count(*) from pg_replication_slots"), "0");
 }
 
+/// Whoever follows the lines of the manifest has a server that takes writes, and follows nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_manifest_says_makes_a_server_of_its_own() {
+    let Some((_primary, _standby, port)) = both() else { return };
+    let host = host(Method::Plain, port);
+    let manifest = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest;
+    let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("folder");
+    let data = folder.path().join("data");
+    let is_command =
+        |line: &&String| ["mkdir ", "gzip ", "rm "].iter().any(|program| line.starts_with(program));
+    let commands: Vec<&str> = manifest.restore.iter().filter(is_command).map(String::as_str).collect();
+    let script = commands.join("\n").replace("DATA", &data.display().to_string());
+    let done = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &script])
+        .current_dir(host.context.directory())
+        .output()
+        .expect("bash runs");
+    assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    let restored = Postgres::restored(folder, &data);
+    assert_eq!(restored.sql("select pg_is_in_recovery()"), "f", "{:#?}", manifest.restore);
+    assert_eq!(restored.sql("insert into ledger values (0); select count(*) from ledger"), "5001");
+    assert!(manifest.restore.iter().any(|line| line.contains("archive_mode = off")), "{manifest:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_and_a_closed_door_are_told_with_what_to_change() {
     let Some((_primary, standby, port)) = both() else { return };

@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use reconcile::datastores::dump::{Dump, DumpError, Facts};
 use reconcile::datastores::job::{self, Around};
@@ -192,6 +193,50 @@ async fn a_disk_that_fills_up_leaves_what_was_there() {
     assert_eq!(host.files(), ["last-failure.json"]);
     fs::write(host.inside(TREE).join("noise"), &noise[..1 << 20]).expect("written");
     jobs::backup(&host.context, Tier::Daily).await.expect("fits");
+}
+
+/// A journal that hangs, where lines would go: this machine's own, or logger(1) that waits for it.
+#[test]
+fn a_log_that_takes_no_line_holds_up_nobody() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["tree", "backups", "bin"] {
+        fs::create_dir(at(name)).expect("made");
+    }
+    fs::write(at("tree/a"), "x").expect("written");
+    let script = format!("#!/bin/sh\necho asked >> {}\nexec sleep 600\n", at("asked").display());
+    fs::write(at("bin/logger"), script).expect("written");
+    fs::set_permissions(at("bin/logger"), PermissionsExt::from_mode(0o755)).expect("given");
+    let job = serde_json::json!({
+        "reconcile": {"environment": "production", "id": "host_file/db1/files-media"}, "version": 2,
+        "environment": "production", "host": "db1", "datastore": "files-media",
+        "source": {"tree": {"path": at("tree"), "exclude": [], "host": null}},
+        "directory": at("backups"), "compression": "gzip", "keep": {"days": 2, "weeks": 1, "hours": 72}, "upload": null,
+    });
+    fs::write(at("job.json"), job.to_string()).expect("written");
+    let path = std::env::var("PATH").expect("a path");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_reconcile"))
+        .args(["run", "backup", "files-media", "--job"])
+        .arg(at("job.json"))
+        .env("PATH", format!("{}:{path}", at("bin").display()))
+        .env_remove("RECONCILE_ENV")
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let until = Instant::now() + Duration::from_secs(120);
+    let ended = loop {
+        match run.try_wait().expect("a child") {
+            Some(ended) => break ended,
+            None if Instant::now() > until => {
+                run.kill().expect("killed");
+                panic!("it waits for its log");
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    assert!(ended.success(), "{ended}");
+    assert!(at("asked").exists() || Path::new("/run/systemd/journal/socket").exists());
 }
 
 /// The job as a user who may not read everything, as cron would run it.

@@ -60,6 +60,7 @@ pub fn same(version: Version, user: Option<RunAs>) -> Result<Programs, DumpError
             there_are(&all)
         ))
         .help(format!("install it, on Debian `apt install postgresql-{}`", version.major))
+        .lack()
     })
 }
 
@@ -75,6 +76,7 @@ pub fn at_least(version: Option<Version>, user: Option<RunAs>) -> Result<Program
             there_are(&all)
         ))
         .help(format!("install it, on Debian `apt install postgresql-{wanted}`; nothing was begun"))
+        .lack()
     })
 }
 

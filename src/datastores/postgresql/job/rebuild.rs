@@ -117,7 +117,8 @@ impl Ground<'_> {
                 "psql {version} is too old for this script: it does not know the command \\restrict, and would take the \
                  dump's data for commands"
             ))
-            .help("install the newest release of the same major version; nothing was begun"));
+            .help("install the newest release of the same major version; nothing was begun")
+            .lack());
         }
         let data = staging.join("data");
         programs.directory(&data).map_err(unmade)?;

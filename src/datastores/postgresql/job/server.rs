@@ -190,13 +190,17 @@ pub(super) fn installed(major: Option<u32>) -> Vec<(u32, PathBuf)> {
 
 /// One row of JSON with everything that a backup depends on
 /// (<https://www.postgresql.org/docs/current/protocol-replication.html>,
-/// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>).
+/// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>). 10 is the role that initdb made, and every cluster
+/// has: `BOOTSTRAP_SUPERUSERID` of src/include/catalog/pg_authid.dat
+/// (<https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_authid.dat>).
 const SERVER: &str = "select json_build_object(
   'number', current_setting('server_version_num')::int,
   'version', current_setting('server_version'),
   'user', current_user,
+  'role', (select rolname from pg_roles where rolsuper and rolcanlogin order by oid <> 10, oid limit 1),
   'superuser', (select rolsuper from pg_roles where rolname = current_user),
   'replication', (select rolreplication from pg_roles where rolname = current_user),
+  'standby', pg_is_in_recovery(),
   'wal_level', current_setting('wal_level'),
   'senders', current_setting('max_wal_senders')::int,
   'senders_used', (select count(*) from pg_stat_activity where backend_type = 'walsender'),
@@ -215,8 +219,12 @@ pub(super) struct Server {
     number: u32,
     pub(super) version: String,
     user: String,
+    /// Whom a restored cluster lets in and do everything: the one that initdb made, where it may log in.
+    role: Option<String>,
     superuser: bool,
     replication: bool,
+    /// It follows another server.
+    pub(super) standby: bool,
     wal_level: String,
     senders: u32,
     senders_used: u32,
@@ -234,7 +242,7 @@ pub(super) struct Server {
 
 /// What the manifest calls what a restore needs to know.
 pub const DATA_DIRECTORY: &str = "data_directory";
-/// The role that made the backup, which a restored cluster knows.
+/// The role that certainly may everything, in the cluster that is restored as in the one that was asked.
 pub const ROLE: &str = "role";
 /// How the cluster was made: options of initdb.
 pub const CHECKSUMS: &str = "data_checksums";
@@ -252,7 +260,7 @@ impl Server {
     pub(super) fn source(&self) -> BTreeMap<String, String> {
         let known = [
             (DATA_DIRECTORY, self.data_directory.clone()),
-            (ROLE, Some(self.user.clone())),
+            (ROLE, self.role.clone()),
             (CHECKSUMS, self.checksums.clone()),
             (ENCODING, self.encoding.clone()),
             (COLLATE, self.collate.clone()),
@@ -326,8 +334,10 @@ mod tests {
             number: 150_004,
             version: "15.4".to_owned(),
             user: "postgres".to_owned(),
+            role: Some("postgres".to_owned()),
             superuser: true,
             replication: true,
+            standby: false,
             wal_level: "replica".to_owned(),
             senders: 10,
             senders_used: 0,

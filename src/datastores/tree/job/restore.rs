@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::datastores::dump::DumpError;
 use crate::datastores::job::archive;
@@ -11,6 +11,8 @@ use crate::datastores::restore::{Built, Restore, Services};
 
 /// How many things at the top of a tree are counted each by itself.
 const COUNTED: usize = 1000;
+/// How much of an archive is looked at to see how it was packed: its first header, with the longest name and attributes.
+const HEAD: u64 = 256 << 10;
 
 /// A tree as it is to be again.
 #[derive(Clone, Debug)]
@@ -58,12 +60,14 @@ impl TreeRestore {
     pub fn unpack(&self, bytes: &mut (dyn Read + Send), staging: &Path) -> Result<PathBuf, DumpError> {
         let raw = staging.join("unpacked");
         fs::create_dir(&raw).map_err(unusable)?;
-        archive::unpack(bytes, &raw, None, archive::Attributes::All)?;
-        // As the scripts of commcare-cloud pack: by the whole path, whose slash tar takes away.
-        let whole = raw.join(self.path.trim_start_matches('/'));
+        let mut head = Vec::new();
+        let read = (&mut *bytes).take(HEAD).read_to_end(&mut head);
+        read.map_err(|error| DumpError::new(format!("the backup cannot be read: {error}")))?;
+        let from_within = begins_within(&head);
+        archive::unpack(&mut io::Cursor::new(head).chain(bytes), &raw, None, archive::Attributes::All)?;
         match self.marker {
-            None if whole.is_dir() => Ok(whole),
-            None => Ok(raw),
+            None if from_within => Ok(raw),
+            None => Ok(only(&raw, Path::new(&self.path)).map_err(unusable)?.unwrap_or(raw)),
             Some(marker) => {
                 archive::find(&raw, |path| path.join(marker).exists()).map_err(unusable)?.ok_or_else(|| {
                     DumpError::new(format!("the archive holds no `{marker}`: it is of something else"))
@@ -71,6 +75,33 @@ impl TreeRestore {
             }
         }
     }
+}
+
+/// Whether an archive begins with the directory itself that was packed: so this program packs, whatever lies in the tree, a
+/// directory of the tree's own name included.
+fn begins_within(head: &[u8]) -> bool {
+    let mut archive = tar::Archive::new(head);
+    let first = archive.entries().ok().and_then(|mut entries| entries.next()?.ok());
+    first.is_some_and(|first| matches!(first.path_bytes().as_ref(), b"." | b"./"))
+}
+
+/// The directory below `top` that `path` leads to, where nothing else lies there: so the scripts of commcare-cloud pack, by
+/// the whole path, whose slash tar takes away. Beside anything else it is a part of the tree.
+fn only(top: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut at = top.to_owned();
+    for part in path.components() {
+        let Component::Normal(part) = part else { continue };
+        let mut entries = fs::read_dir(&at)?;
+        let leads_on = match (entries.next().transpose()?, entries.next()) {
+            (Some(entry), None) => entry.file_name() == part && entry.file_type()?.is_dir(),
+            _ => false,
+        };
+        if !leads_on {
+            return Ok(None);
+        }
+        at.push(part);
+    }
+    Ok(Some(at))
 }
 
 /// How many bytes lie in and below each thing at the top of a tree. Empty where there is no file at all.
@@ -113,7 +144,85 @@ fn weigh(path: &Path) -> io::Result<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A tree's files, packed by `words` of tar in `directory`, and what comes back of them.
+    fn comes_back(path: &str, directory: &Path, words: &[&str]) -> BTreeSet<PathBuf> {
+        let packed = Command::new("tar").arg("-C").arg(directory).args(["-cf", "-"]).args(words).output();
+        let packed = packed.expect("tar runs");
+        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        let staging = tempfile::tempdir().expect("a directory");
+        let restore = TreeRestore { path: path.to_owned(), home: None, marker: None };
+        let back = restore.unpack(&mut packed.stdout.as_slice(), staging.path()).expect("unpacked");
+        files(&back)
+    }
+
+    /// The files of a tree, as seen from there.
+    fn files(tree: &Path) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        let mut left = vec![tree.to_owned()];
+        while let Some(directory) = left.pop() {
+            for entry in fs::read_dir(directory).expect("there") {
+                let entry = entry.expect("an entry");
+                match entry.file_type().expect("a type").is_dir() {
+                    true => left.push(entry.path()),
+                    false => {
+                        found.insert(entry.path().strip_prefix(tree).expect("below").to_owned());
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn tree(at: &Path, names: &[&str]) -> BTreeSet<PathBuf> {
+        for name in names {
+            let path = at.join(name);
+            fs::create_dir_all(path.parent().expect("one")).expect("made");
+            fs::write(path, *name).expect("written");
+        }
+        files(at)
+    }
+
+    #[test]
+    fn a_directory_of_the_trees_own_name_is_a_part_of_it() {
+        for names in [["data/a", "other/b"].as_slice(), &["data/a"], &["data/data/a", "data/b"]] {
+            let root = tempfile::tempdir().expect("a directory");
+            let held = tree(&root.path().join("data"), names);
+            assert_eq!(comes_back("/data", &root.path().join("data"), &["."]), held, "ours: {names:?}");
+            assert_eq!(comes_back("/data", root.path(), &["data"]), held, "by the whole path: {names:?}");
+        }
+        // By hand, from within and name by name.
+        let root = tempfile::tempdir().expect("a directory");
+        let held = tree(root.path(), &["data/a", "other/b"]);
+        assert_eq!(comes_back("/data", root.path(), &["data", "other"]), held);
+        // A link of that name leads anywhere.
+        std::os::unix::fs::symlink("/", root.path().join("srv")).expect("linked");
+        assert_eq!(comes_back("/srv", root.path(), &["srv"]), BTreeSet::from([PathBuf::from("srv")]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Whatever lies in it, and whatever it is called.
+        #[test]
+        fn a_tree_comes_back_whole(
+            path in prop::sample::select(vec!["/data", "/data/srv", "/srv/data/data"]),
+            names in prop::collection::btree_set(
+                prop::collection::vec(prop::sample::select(vec!["data", "srv", "other"]), 0..4), 1..6),
+        ) {
+            let root = tempfile::tempdir().expect("a directory");
+            let below = path.trim_start_matches('/');
+            let names: Vec<String> = names.iter().map(|parts| format!("{}file", parts.iter().map(|part| format!("{part}/")).collect::<String>())).collect();
+            let held = tree(&root.path().join(below), &names.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(comes_back(path, &root.path().join(below), &["."]), held.clone());
+            prop_assert_eq!(comes_back(path, root.path(), &[below]), held);
+        }
+    }
 
     #[test]
     fn what_lies_at_the_top_is_weighed() {

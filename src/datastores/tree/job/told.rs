@@ -13,13 +13,16 @@ pub enum Flavour {
     /// It may be torn: told.
     Plain,
     /// Files only grow, and what was read is whole up to its own last mark; the first names are listed, so that one that
-    /// goes meanwhile is no mistake.
-    AppendOnly,
+    /// goes meanwhile is no mistake: but for `marker`, without which the rest is worth nothing.
+    AppendOnly { marker: &'static str },
 }
 
 /// What tar said so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Told {
+    flavour: Flavour,
+    /// Whether the name went that must not.
+    lacks_marker: bool,
     changed: Names,
     vanished: Names,
     shrank: Names,
@@ -65,6 +68,24 @@ impl Names {
 }
 
 impl Told {
+    pub fn of(flavour: Flavour) -> Self {
+        Told {
+            flavour,
+            lacks_marker: false,
+            changed: Names::default(),
+            vanished: Names::default(),
+            shrank: Names::default(),
+            gone: Names::default(),
+            warnings: Names::default(),
+            mistakes: Names::default(),
+        }
+    }
+
+    /// Whether a name, as tar tells it, is the one that must be there.
+    fn is_marker(&self, name: &str) -> bool {
+        matches!(self.flavour, Flavour::AppendOnly { marker } if name.strip_prefix("./") == Some(marker))
+    }
+
     /// One line of its standard error.
     pub fn line(&mut self, line: &str) {
         let line = line.trim_end();
@@ -84,6 +105,7 @@ impl Told {
         if let Some(name) = of(": file changed as we read it") {
             self.changed.add(name);
         } else if let Some(name) = of(": File removed before we read it") {
+            self.lacks_marker |= self.is_marker(name);
             self.vanished.add(name);
         } else if let Some((name, _)) = text.rsplit_once(": File shrank by ") {
             self.shrank.add(name);
@@ -91,6 +113,7 @@ impl Told {
             .or_else(|| of(": Cannot open: No such file or directory"))
             .filter(|name| name.starts_with("./"))
         {
+            self.lacks_marker |= self.is_marker(name);
             self.gone.add(name);
         } else if text.contains(": Warning: ") {
             self.warnings.add(text);
@@ -100,8 +123,14 @@ impl Told {
     }
 
     /// What an end with this exit code means: what to know of a whole archive, or why it is none.
-    pub fn judge(&self, code: Option<i32>, flavour: Flavour) -> Result<Vec<String>, String> {
-        let listed = flavour == Flavour::AppendOnly;
+    pub fn judge(&self, code: Option<i32>) -> Result<Vec<String>, String> {
+        let listed = match self.flavour {
+            Flavour::AppendOnly { marker } if self.lacks_marker => {
+                return Err(format!("{marker} vanished before it was read"));
+            }
+            Flavour::AppendOnly { .. } => true,
+            Flavour::Plain => false,
+        };
         let is_whole = match code {
             Some(0 | 1) => true,
             Some(2) => listed && self.mistakes.is_empty() && !self.gone.is_empty(),
@@ -139,10 +168,12 @@ impl Told {
 mod tests {
     use super::*;
 
+    const LISTED: Flavour = Flavour::AppendOnly { marker: "_dbs.couch" };
+
     fn judged(lines: &[&str], code: i32, flavour: Flavour) -> Result<Vec<String>, String> {
-        let mut told = Told::default();
+        let mut told = Told::of(flavour);
         lines.iter().for_each(|line| told.line(line));
-        told.judge(Some(code), flavour)
+        told.judge(Some(code))
     }
 
     #[test]
@@ -159,16 +190,13 @@ mod tests {
             "1 file shrank while it was read, and ends in zeros here: ./log",
         ];
         assert_eq!(judged(&busy, 1, Flavour::Plain), Ok(notes.map(str::to_owned).to_vec()));
-        assert_eq!(
-            judged(&busy, 1, Flavour::AppendOnly),
-            Ok(notes[1..].iter().map(|n| (*n).to_owned()).collect())
-        );
+        assert_eq!(judged(&busy, 1, LISTED), Ok(notes[1..].iter().map(|n| (*n).to_owned()).collect()));
         let closed = [
             "tar: ./a: file changed as we read it",
             "tar: ./secret: Cannot open: Permission denied",
             "tar: Exiting with failure status due to previous errors",
         ];
-        for flavour in [Flavour::Plain, Flavour::AppendOnly] {
+        for flavour in [Flavour::Plain, LISTED] {
             assert_eq!(
                 judged(&closed, 2, flavour),
                 Err("./secret: Cannot open: Permission denied".to_owned())
@@ -183,7 +211,7 @@ mod tests {
             "tar: Exiting with failure status due to previous errors",
         ];
         assert_eq!(
-            judged(&gone, 2, Flavour::AppendOnly),
+            judged(&gone, 2, LISTED),
             Ok(vec!["1 file vanished before it was read: ./_dbs.couch.compact".to_owned()])
         );
         assert!(judged(&gone, 2, Flavour::Plain).is_err());
@@ -192,7 +220,28 @@ mod tests {
             "tar: /opt/data: Cannot open: No such file or directory",
             "tar: Error is not recoverable: exiting now",
         ];
-        assert!(judged(&tree, 2, Flavour::AppendOnly).is_err());
+        assert!(judged(&tree, 2, LISTED).is_err());
+    }
+
+    #[test]
+    fn what_all_the_rest_hangs_on_may_not_go() {
+        let others =
+            (0..2 * MOST).map(|n| format!("tar: ./{n}.couch: Cannot stat: No such file or directory"));
+        for went in [
+            "tar: ./_dbs.couch: Cannot stat: No such file or directory",
+            "tar: ./_dbs.couch: Cannot open: No such file or directory",
+            "tar: ./_dbs.couch: File removed before we read it",
+        ] {
+            // However many went before.
+            let lines: Vec<String> = others.clone().chain([went.to_owned()]).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            for code in [1, 2] {
+                let why = judged(&lines, code, LISTED).expect_err("worth nothing");
+                assert_eq!(why, "_dbs.couch vanished before it was read", "{went}");
+            }
+        }
+        let below = ["tar: ./shards/_dbs.couch: Cannot open: No such file or directory"];
+        assert!(judged(&below, 2, LISTED).is_ok(), "another of that name");
     }
 
     #[test]
@@ -212,7 +261,7 @@ mod tests {
 
     #[test]
     fn an_end_by_a_signal_or_without_a_word_is_a_failure() {
-        assert!(Told::default().judge(None, Flavour::Plain).is_err());
+        assert!(Told::of(Flavour::Plain).judge(None).is_err());
         assert!(
             judged(&["ssh: connect to host web port 22: Connection refused"], 255, Flavour::Plain).is_err()
         );
