@@ -146,11 +146,7 @@ fn cell(at: &PlaceFreshness) -> Cell {
 /// How old the newest is, and how old it may become: until the next run's would be missed. A unit that both have stands once.
 /// Until the first run was due no age is promised.
 fn age_and_goal(age: Option<TimeDelta>, tier: &TierFreshness) -> String {
-    let goal = match (tier.limit, tier.due) {
-        (Some(limit), Some(due)) => span(limit - due),
-        (Some(_), None) => "not due".to_owned(),
-        (None, _) => "-".to_owned(),
-    };
+    let goal = tier.limit.zip(tier.due).map_or_else(|| "-".to_owned(), |(limit, due)| span(limit - due));
     let age = age.map_or_else(|| "-".to_owned(), span);
     match (age.split_once(' '), goal.split_once(' ')) {
         (Some((age, unit)), Some((goal, same))) if unit == same => format!("{age} / {goal} {unit}"),
