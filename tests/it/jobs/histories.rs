@@ -87,8 +87,9 @@ async fn histories(method: Method, seed: u64) {
         // Much may go in a history: what is a loss beside the proven ones is meant here.
         let meant = |reason: &&String| !evidence.losses.contains(reason);
         assert_eq!(evidence.reasons.iter().find(meant), None, "history {number}: {evidence:#?}");
+        // One that lost something is taken by its name alone.
         server.kill();
-        let done = restored(&host, &Wanted::Newest, None).await.expect("restored");
+        let done = restored(&host, &Wanted::Named(evidence.name), None).await.expect("restored");
         server = server.start_again();
         assert!(picture(&server) == before, "history {number} differs");
         fs::remove_dir_all(&done.kept[0]).expect("removed");
