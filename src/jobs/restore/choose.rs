@@ -15,7 +15,7 @@ use crate::datastores::restore::Parcel;
 use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
-use crate::jobs::list::{self, Earlier, Looked, Row};
+use crate::jobs::list::{self, Earlier, Keep, Looked, Row};
 use crate::jobs::manifest::Manifest;
 use crate::jobs::remote;
 use crate::jobs::verify::{Evidence, standing};
@@ -171,6 +171,8 @@ const SKEW: TimeDelta = TimeDelta::minutes(15);
 /// What speaks against a backup, unless a person names it.
 #[derive(Debug)]
 enum Doubt {
+    /// No job wrote it: nobody knows when it was whole.
+    NotOurs,
     /// It is of another host.
     Foreign(String),
     /// By the clock that dated it, it is still to come.
@@ -182,6 +184,7 @@ enum Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Doubt::NotOurs => f.write_str("no job wrote this file: somebody put it there"),
             Doubt::Foreign(host) => write!(f, "it is of another host, {host}"),
             Doubt::Ahead(ended) => write!(
                 f,
@@ -215,7 +218,8 @@ fn doubts(context: &Context, row: &Row, found: &Chosen) -> Vec<Doubt> {
         let is_of = evidence.taken == found.ended && !evidence.is_proof();
         is_of.then(|| Doubt::Condemned(standing::words(&evidence)))
     };
-    [foreign(), ahead(), condemned()].into_iter().flatten().collect()
+    let not_ours = row.here.filter(|here| here.keep == Keep::NotOurs).map(|_| Doubt::NotOurs);
+    [not_ours, foreign(), ahead(), condemned()].into_iter().flatten().collect()
 }
 
 /// Whether a backup was whole before an instant.

@@ -118,6 +118,23 @@ async fn a_condemned_backup_is_taken_by_its_name_alone() {
 }
 
 #[tokio::test]
+async fn a_file_that_somebody_put_there_is_taken_by_its_name_alone() {
+    let host = host(10);
+    let good = backup(&host).await;
+    // As a key's copy is called; it is the youngest file of all.
+    let copied = "blobdb_daily_db1.tar.gz";
+    fs::copy(host.path(&good), host.path(copied)).expect("copied");
+    let newest = chosen(&host, Wanted::Newest).await.expect("chosen");
+    assert_eq!(newest.name, good);
+    assert_eq!(
+        newest.passed,
+        [format!("{copied}: no job wrote this file: somebody put it there; who wants it all the same names it")]
+    );
+    let named = chosen(&host, Wanted::Named(copied.to_owned())).await.expect("chosen");
+    assert_eq!(named.doubts, ["no job wrote this file: somebody put it there"]);
+}
+
+#[tokio::test]
 async fn what_is_still_to_come_is_not_the_newest() {
     let host = host(10);
     let good = backup(&host).await;

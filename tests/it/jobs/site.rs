@@ -185,10 +185,13 @@ impl Site {
     }
 
     /// What an earlier run proved is there, here and in the bucket. One of the same day that is proven too takes its place
-    /// here: for a moment there is a whole backup without a manifest.
+    /// here: for a moment there is a whole backup whose manifest lies beside it.
     pub fn has(&self, proven: &Manifest, when: &str) {
         let manifest = self.manifest(&proven.name);
-        let replaced = || manifest.is_none() && self.files().contains(&proven.name);
+        let next = self.backups().join(format!("{}.manifest.json.next", proven.name));
+        let next = || serde_json::from_slice::<Manifest>(&fs::read(&next).ok()?).ok();
+        let replaced =
+            || manifest.is_none() && self.files().contains(&proven.name) && next().is_some_and(|next| next.proven());
         assert!(manifest.as_ref() == Some(proven) || replaced(), "{when}: {:?}", self.files());
         let remote = proven.remote.as_ref().expect("a copy");
         let head = self.wait(async {
@@ -208,7 +211,8 @@ impl Site {
             .files()
             .into_iter()
             .filter(|file| {
-                file.ends_with(".partial") || file.ends_with(".scratch") || file.contains("failure")
+                [".partial", ".scratch", ".next"].iter().any(|end| file.ends_with(end))
+                    || file.contains("failure")
             })
             .collect();
         assert_eq!(left, [""; 0], "{when}");

@@ -7,15 +7,13 @@
 //! A backup that a person labels goes the same way, but removes nothing and is no news: no schedule waits for it, and the
 //! person is there.
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+mod seal;
+mod writing;
 
-use chrono::{DateTime, Utc};
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::beside::Beside;
 use super::blocking;
@@ -23,16 +21,15 @@ use super::context::Context;
 use super::error::{JobError, Stage};
 use super::expire::{self, Swept};
 use super::log::Level;
-use super::manifest::{Manifest, Remote};
-use super::room::Shortage;
-use super::stop::Progress;
-use super::stream::{self, Flow, FlowError};
-use super::upload::{self, Target, Uploaded, Word};
+use super::manifest::Manifest;
+use super::upload::{self, Target, Uploaded};
 use super::{copy, directory, failure, lock, log, tell};
-use crate::datastores::dump::{Dump, DumpError, Facts, Scratch};
+use crate::datastores::dump::{Dump, DumpError, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::{Content, Name, Series};
 use crate::vocab::Occasion;
+use seal::{Partial, Record, Sealed, remote, unwritten};
+use writing::{Written, write};
 
 /// What a backup came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -129,7 +126,7 @@ where
     directory::check_user(&place)?;
     let _lock = lock::take(context, &place, lock::BACKUP, context.title(occasion), occasion.tier())?;
     let series = context.series();
-    directory::clean(&place, &series).map_err(|error| {
+    seal::complete(&place, &series).and_then(|()| directory::clean(&place, &series)).map_err(|error| {
         let message = format!("what an earlier job left in {} cannot be removed: {error}", place.display());
         JobError::new(Stage::Prepare, message)
     })?;
@@ -296,220 +293,4 @@ async fn sweep(
         blocking(Stage::Expire, move || second.expire(&place, &series, now)).await??;
     }
     Ok(swept)
-}
-
-/// The right to have the upload completed; dropped unsaid, the upload is broken off.
-struct Sure(UnboundedSender<Word>);
-
-impl Sure {
-    fn say(self, flow: &Flow) {
-        // An upload that failed meanwhile tells so itself.
-        let _ = self.0.send(Word::Whole { bytes: flow.bytes, crc64nvme: flow.crc64nvme });
-    }
-}
-
-/// A dump that is whole and on the disk.
-struct Written {
-    flow: Flow,
-    sure: Sure,
-    /// What the dump had to say at its end.
-    notes: Vec<String>,
-}
-
-/// Lets the dump flow into the file and hears from the dump whether it is whole.
-async fn write(
-    context: &Context,
-    mut dump: Box<dyn Dump>,
-    file: Arc<File>,
-    place: PathBuf,
-    tell: UnboundedSender<Word>,
-) -> Result<Written, JobError> {
-    let (compression, threads) = (context.job.compression, context.threads);
-    let progress = Progress::of(dump.gathers_in());
-    let (watched, stop) = (progress.clone(), context.stop.clone());
-    let (room, around) = (context.room.clone(), place.clone());
-    let writing = blocking(Stage::Dump, move || {
-        let stream = watched.watch(dump.stream()?);
-        // Told before its program ran, nobody told the program; told from now on, it is among those that are.
-        if let Some(why) = stop.why() {
-            return Err(JobError::new(Stage::Dump, why.to_owned()));
-        }
-        let (flow, settled) = settling(&file, |settle| {
-            let on_part = |part| {
-                // An upload that failed meanwhile tells so itself; the dump goes on.
-                let _ = tell.send(Word::Part(part));
-                settle();
-            };
-            let watched = room.watch(&*file, &place);
-            stream::flow(stream, watched, compression, threads, upload::part_size, on_part)
-        });
-        let flow = match flow {
-            Ok(flow) => flow,
-            Err(FlowError::Write(error)) if let Some(shortage) = shortage(&error) => return Err(shortage),
-            Err(error @ FlowError::Write(_)) => return Err(unwritten(Stage::Dump, &place, &error)),
-            Err(error) => return Err(JobError::new(Stage::Dump, error.to_string())),
-        };
-        let notes = dump.finish(&flow.last)?;
-        settled.and_then(|()| file.sync_all()).map_err(|error| unwritten(Stage::Seal, &place, &error))?;
-        Ok(Written { flow, sure: Sure(tell), notes })
-    });
-    tokio::pin!(writing);
-    tokio::select! {
-        written = &mut writing => return written?,
-        // Its programs were told to end, and with them the dump does.
-        () = progress.guard(&context.stop, context.patience) => {}
-        short = context.room.guard(&around, &context.stop) => {
-            // Whoever notices first, it is the room that was lacking.
-            return writing.await?.map_err(|_| too_little(&short));
-        }
-    }
-    writing.await?
-}
-
-/// Does `work`, which writes to `file`, while what is written goes to the disk whenever `work` says so: otherwise all
-/// of it would at the end, with everything waiting. A disk tells an error once (fsync(2)), so the answer must be heard.
-fn settling<T>(file: &File, work: impl FnOnce(&dyn Fn()) -> T) -> (T, std::io::Result<()>) {
-    let (say, said) = sync_channel(1);
-    std::thread::scope(|scope| {
-        let settler = scope.spawn(move || said.iter().try_for_each(|()| file.sync_data()));
-        // Where one settling is waiting already, it will see to this as well.
-        let done = work(&|| {
-            let _ = say.try_send(());
-        });
-        drop(say);
-        let settled =
-            settler.join().unwrap_or_else(|_| Err(std::io::Error::other("writing to the disk broke off")));
-        (done, settled)
-    })
-}
-
-/// What a file that was not to grow further says.
-fn shortage(error: &std::io::Error) -> Option<JobError> {
-    error.get_ref()?.downcast_ref::<Shortage>().map(too_little)
-}
-
-fn too_little(shortage: &Shortage) -> JobError {
-    let message = format!(
-        "{shortage}: the backup was broken off before the disk is full; earlier backups are untouched"
-    );
-    JobError::new(Stage::Space, message)
-        .help("make room or enlarge the volume; older backups are removed only after a new one is proven")
-}
-
-fn unwritten(stage: Stage, place: &Path, error: &dyn std::error::Error) -> JobError {
-    JobError::new(
-        stage,
-        format!(
-            "the backup cannot be written to {}: {error}; earlier backups are untouched",
-            place.display()
-        ),
-    )
-    .help("see that the volume has room and is writable")
-}
-
-/// The file while it has no final name; dropped before it gets one, it is removed.
-struct Partial {
-    handle: Arc<File>,
-    path: PathBuf,
-    sealed: bool,
-}
-
-impl Partial {
-    fn create(place: &Path, file: &str) -> Result<Self, JobError> {
-        let path = place.join(format!("{file}{}", directory::PARTIAL));
-        let mut options = File::options();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        let handle = options.open(&path).map_err(|error| unwritten(Stage::Dump, place, &error))?;
-        Ok(Partial { handle: Arc::new(handle), path, sealed: false })
-    }
-
-    fn rename(mut self, to: &Path) -> std::io::Result<()> {
-        std::fs::rename(&self.path, to)?;
-        self.sealed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if !self.sealed {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// What is known of a dump that is whole.
-struct Record<'a> {
-    context: &'a Context,
-    occasion: &'a Occasion,
-    facts: Facts,
-    flow: Flow,
-    began: DateTime<Utc>,
-    restore: Vec<String>,
-    file: String,
-    target: Option<&'a Target>,
-}
-
-struct Sealed {
-    manifest: Manifest,
-    flow: Flow,
-    warnings: Vec<String>,
-    /// Until it has its final name.
-    partial: Option<Partial>,
-}
-
-impl Sealed {
-    /// Gives the file its final name and its manifest.
-    fn settle(&mut self, place: &Path) -> Result<(), JobError> {
-        let unsealed = |error: std::io::Error| unwritten(Stage::Seal, place, &error);
-        let Some(partial) = self.partial.take() else { return Ok(()) };
-        // A backup of the same name is replaced; its manifest goes first, so that it never speaks of another file.
-        directory::remove(&place.join(Manifest::file(&self.manifest.name))).map_err(unsealed)?;
-        partial.rename(&place.join(&self.manifest.name)).map_err(unsealed)?;
-        directory::sync(place).map_err(unsealed)?;
-        self.manifest.write(place).map_err(unsealed)
-    }
-}
-
-impl Record<'_> {
-    /// What the manifest will say; a copy that is wanted is not proven yet.
-    fn of(self, partial: Partial) -> Sealed {
-        let job = &self.context.job;
-        let mut notes = self.facts.notes.clone();
-        let alarm = self.target.and_then(|target| target.alarm.clone());
-        notes.extend(alarm.clone());
-        let manifest = Manifest {
-            format: Manifest::FORMAT.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            name: self.file,
-            environment: job.environment.clone(),
-            host: job.host.clone(),
-            datastore: job.datastore.clone(),
-            tier: self.occasion.tier(),
-            label: self.occasion.label().cloned(),
-            keep_until: self.occasion.keep_until(),
-            method: self.facts.method,
-            began: self.began,
-            ended: self.context.clock.now(),
-            bytes: self.flow.bytes,
-            uncompressed_bytes: self.flow.uncompressed,
-            sha256: hex::encode(self.flow.sha256),
-            crc64nvme: upload::base64(self.flow.crc64nvme),
-            compression: job.compression,
-            server_version: self.facts.server_version,
-            source: self.facts.source,
-            remote: self.target.map(|target| remote(target, None)),
-            restore: self.restore,
-            notes,
-            alarm,
-            run: self.context.run.clone(),
-        };
-        Sealed { manifest, flow: self.flow, warnings: self.facts.notes, partial: Some(partial) }
-    }
-}
-
-fn remote(target: &Target, uploaded: Option<Uploaded>) -> Remote {
-    let proven = uploaded.is_some();
-    let version_id = uploaded.and_then(|uploaded| uploaded.version_id);
-    Remote { bucket: target.bucket.clone(), key: target.key.clone(), version_id, proven }
 }
