@@ -48,7 +48,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.sealed {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -80,7 +80,10 @@ impl Sealed {
         let unsealed = |error: io::Error| unwritten(Stage::Seal, place, &error);
         let Some(partial) = self.partial.take() else { return Ok(()) };
         let name = &self.manifest.name;
-        self.manifest.render().and_then(|text| directory::write(place, &next(name), &text)).map_err(unsealed)?;
+        self.manifest
+            .render()
+            .and_then(|text| directory::write(place, &next(name), &text))
+            .map_err(unsealed)?;
         partial.sealed(|path| take_place(place, name, path)).map_err(unsealed)
     }
 }

@@ -2,7 +2,7 @@
 //! follows it. Must never say that a dump is whole before the dump itself does, nor before the disk has it.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 

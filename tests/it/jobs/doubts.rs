@@ -128,7 +128,9 @@ async fn a_file_that_somebody_put_there_is_taken_by_its_name_alone() {
     assert_eq!(newest.name, good);
     assert_eq!(
         newest.passed,
-        [format!("{copied}: no job wrote this file: somebody put it there; who wants it all the same names it")]
+        [format!(
+            "{copied}: no job wrote this file: somebody put it there; who wants it all the same names it"
+        )]
     );
     let named = chosen(&host, Wanted::Named(copied.to_owned())).await.expect("chosen");
     assert_eq!(named.doubts, ["no job wrote this file: somebody put it there"]);

@@ -43,6 +43,43 @@ fn a_backup_killed_at_any_change_on_its_disk_is_made_good_by_the_next() {
 }
 
 #[test]
+fn a_second_run_of_a_day_killed_at_any_change_leaves_the_first_or_itself() {
+    let Some(killer) = Killer::build() else { return };
+    let mut site = Site::new(SMALL);
+    let mut nth = 0;
+    loop {
+        nth += 1;
+        site.tomorrow();
+        let when = format!("killed before change {nth}");
+        let proven = site.next_run(&when);
+        fs::write(site.inside(TREE).join("meanwhile"), &when).expect("written");
+        let mut command = site.command("run backup blobdb --tier daily");
+        killer.arm(&mut command, &site.backups(), nth);
+        let died = command.output().expect("it runs").status;
+        site.nothing_is_half(&when);
+        if died.signal().is_none() {
+            assert_eq!(died.code(), Some(0), "{when}");
+            break;
+        }
+        // It may have been killed when it was done but for its end.
+        let there = newest(&site).filter(|done| done.ended >= proven.ended);
+        site.has(&there.unwrap_or_else(|| proven.clone()), &when);
+        // The next one begins, and fails: by then it is one of the two, with its proof.
+        site.like("faults: [{kind: denied, operation: PutObject}]\n");
+        assert_eq!(site.run("run backup blobdb --tier daily").status.code(), Some(1), "{when}");
+        site.like("");
+        let left = site.manifest(&proven.name).filter(Manifest::proven);
+        assert!(
+            left.is_some_and(|left| left == proven || left.run != proven.run),
+            "{when}: {:?}",
+            site.files()
+        );
+        site.nothing_is_half(&when);
+    }
+    assert!(nth > 25, "only {nth} changes were tried");
+}
+
+#[test]
 fn a_labelled_backup_and_its_removal_killed_at_any_change_leave_nothing_for_ever() {
     let Some(killer) = Killer::build() else { return };
     let mut site = Site::new(SMALL);

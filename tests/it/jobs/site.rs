@@ -190,8 +190,11 @@ impl Site {
         let manifest = self.manifest(&proven.name);
         let next = self.backups().join(format!("{}.manifest.json.next", proven.name));
         let next = || serde_json::from_slice::<Manifest>(&fs::read(&next).ok()?).ok();
-        let replaced =
-            || manifest.is_none() && self.files().contains(&proven.name) && next().is_some_and(|next| next.proven());
+        let replaced = || {
+            manifest.is_none()
+                && self.files().contains(&proven.name)
+                && next().is_some_and(|next| next.proven())
+        };
         assert!(manifest.as_ref() == Some(proven) || replaced(), "{when}: {:?}", self.files());
         let remote = proven.remote.as_ref().expect("a copy");
         let head = self.wait(async {
