@@ -53,6 +53,28 @@ fn has_rsync() -> bool {
     found
 }
 
+/// A host whose backups have a second place, a directory in place of a machine.
+struct Copied {
+    host: Host,
+    there: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Copied {
+    /// `None` where there is no rsync.
+    fn new() -> Option<Copied> {
+        if !has_rsync() {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("folder");
+        let mut host = host(Some("couch2"));
+        host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
+        let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
+        fs::create_dir_all(&there).expect("made");
+        Some(Copied { host, there, _folder: folder })
+    }
+}
+
 #[tokio::test]
 async fn indexes_are_read_before_databases_and_the_map_of_shards_last() {
     let host = host(None);
@@ -128,14 +150,7 @@ fn with_manifests(names: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn the_second_host_has_what_the_policy_keeps_and_what_is_not_ours() {
-    if !has_rsync() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
-    let mut host = host(Some("couch2"));
-    host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
-    let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
-    fs::create_dir_all(&there).expect("made");
+    let Some(Copied { host, there, _folder }) = Copied::new() else { return };
     fs::write(there.join("notes.txt"), "foreign").expect("written");
     fs::write(there.join("postgres_daily_2020_01_01.tar.gz"), "foreign").expect("written");
     for _ in 0..8 {
@@ -187,14 +202,7 @@ async fn the_second_host_has_what_the_policy_keeps_and_what_is_not_ours() {
 /// A key's copy that somebody fetched, and one that somebody put aside: neither is a job's, here or there.
 #[tokio::test]
 async fn what_no_job_wrote_stays_where_it_is() {
-    if !has_rsync() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
-    let mut host = host(Some("couch2"));
-    host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
-    let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
-    fs::create_dir_all(&there).expect("made");
+    let Some(Copied { host, there, _folder }) = Copied::new() else { return };
     let first = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name;
     let (fetched, aside) = ("couchdb_daily_db1.tar.gz", "couchdb_daily_2026_11_21_keep.tar.gz");
     let partial = format!("{fetched}.partial");
@@ -238,14 +246,7 @@ async fn what_no_job_wrote_stays_where_it_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_second_host_has_it_although_the_bucket_does_not() {
-    if !has_rsync() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("folder");
-    let mut host = host(Some("couch2"));
-    host.context.elsewhere = Elsewhere::Folders(folder.path().to_owned());
-    let there = folder.path().join("couch2").join(BACKUPS.trim_start_matches('/'));
-    fs::create_dir_all(&there).expect("made");
+    let Some(Copied { mut host, there, _folder }) = Copied::new() else { return };
     with_bucket(&mut host, true).await;
     let upload = host.context.job.upload.as_mut().expect("one");
     upload.bucket = "nowhere".parse().expect("a name");
