@@ -33,13 +33,11 @@ pub fn is_occupied(home: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a volume is mounted at a path: then it cannot be exchanged (rename(2), EBUSY).
+/// Whether a volume is mounted at a path: then it cannot be exchanged (rename(2), EBUSY). A link that leads to another volume
+/// can be.
 pub fn is_mounted(home: &Path) -> bool {
-    let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
-    match (device(home), home.parent().and_then(device)) {
-        (Some(home), Some(around)) => home != around,
-        _ => false,
-    }
+    let around = home.parent().and_then(|around| fs::metadata(around).ok());
+    fs::symlink_metadata(home).ok().zip(around).is_some_and(|(home, around)| home.dev() != around.dev())
 }
 
 /// What to do where one is.
@@ -247,6 +245,15 @@ mod tests {
         let former = left.iter().find(|name| name.starts_with("data.before-restore-")).expect("kept");
         assert_eq!(fs::read_to_string(folder.path().join(former).join("file")).expect("kept"), "old");
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn a_volume_is_told_from_a_link_to_one() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/proc", &link).expect("linked");
+        assert!(is_mounted(Path::new("/proc")));
+        assert!(!is_mounted(&link) && !is_mounted(folder.path()) && !is_mounted(Path::new("/nonexistent/x")));
     }
 
     #[test]
