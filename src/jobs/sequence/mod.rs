@@ -153,17 +153,18 @@ where
         _ => None,
     };
 
+    let earlier = Manifest::read(&place, &file);
     // A key that is never written twice may hold what a killed run completed and did not write down.
     if let Some(target) = target.as_ref()
-        && let Some(manifest) = recovered(target, &place, &file).await?
+        && let Some(left) = earlier.clone().filter(|earlier| !earlier.proven())
+        && let Some(manifest) = recovered(target, &place, left).await?
     {
         let warnings = target.alarm.iter().cloned().collect();
         return Box::pin(finish(context, occasion, place, manifest, warnings)).await;
     }
 
     // A run of the same day: the proven one keeps its name until this one is proven too.
-    let replaces =
-        target.is_some() && Manifest::read(&place, &file).is_some_and(|manifest| manifest.proven());
+    let replaces = target.is_some() && earlier.is_some_and(|earlier| earlier.proven());
     let target = target.map(|target| if replaces { target.beside_an_earlier_one() } else { target });
     let partial = Partial::create(&place, &file)?;
     let (tell, words) = unbounded_channel();
@@ -210,10 +211,15 @@ where
 
 /// The manifest of a backup here whose copy stands under a key that is never written twice, and that no run recorded: it is
 /// recorded now. `None` where there is none.
-async fn recovered(target: &Target, place: &Path, file: &str) -> Result<Option<Manifest>, JobError> {
-    let there = place.join(file).metadata().map(|metadata| metadata.len()).ok();
-    let left = Manifest::read(place, file).filter(|left| !left.proven() && Some(left.bytes) == there);
-    let Some(mut manifest) = left else { return Ok(None) };
+async fn recovered(
+    target: &Target,
+    place: &Path,
+    mut manifest: Manifest,
+) -> Result<Option<Manifest>, JobError> {
+    let there = place.join(&manifest.name).metadata();
+    if !there.is_ok_and(|there| there.len() == manifest.bytes) {
+        return Ok(None);
+    }
     let Some(uploaded) = target.holds(&manifest).await else { return Ok(None) };
     manifest.remote = Some(remote(target, Some(uploaded)));
     target.describe(&manifest).await?;
