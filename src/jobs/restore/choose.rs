@@ -191,7 +191,7 @@ impl fmt::Display for Doubt {
                 "it says that it was whole at {}, which is still to come: a clock was wrong when it was made, or is now",
                 ended.format("%Y-%m-%d %H:%M UTC")
             ),
-            Doubt::Condemned(words) => f.write_str(words),
+            Doubt::Condemned(words) => write!(f, "it {words}"),
         }
     }
 }

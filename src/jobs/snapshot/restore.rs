@@ -108,13 +108,14 @@ fn undoubted(
     };
     if matches!(wanted, Wanted::Named(_)) {
         let chosen = choose(cluster, &all, wanted)?;
-        let doubts = words(&chosen).into_iter().collect();
+        let doubts = words(&chosen).map(|words| format!("{} {words}", chosen.name)).into_iter().collect();
         return Ok((chosen, doubts));
     }
     let (condemned, good): (Vec<Snapshot>, Vec<Snapshot>) =
         all.into_iter().partition(|one| words(one).is_some());
-    let passed =
-        |one: &Snapshot| Some(format!("passed over: {}; who wants it all the same names it", words(one)?));
+    let passed = |one: &Snapshot| {
+        Some(format!("passed over: {} {}; who wants it all the same names it", one.name, words(one)?))
+    };
     match choose(cluster, &good, wanted) {
         Ok(chosen) => {
             let newer = condemned.iter().filter(|one| one.ended > chosen.ended);

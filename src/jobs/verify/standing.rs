@@ -55,20 +55,20 @@ pub struct Condemned {
 impl Condemned {
     /// What is wrong, one sentence without a full stop.
     pub fn words(&self) -> String {
-        told(&self.name, self.at, &self.reasons, self.more)
+        format!("{} {}", self.name, told(self.at, &self.reasons, self.more))
     }
 }
 
-/// The same of evidence that is no proof.
+/// The same of evidence that is no proof, for behind its name.
 pub fn words(evidence: &Evidence) -> String {
-    let shown = evidence.reasons.len().min(REASONS);
-    told(&evidence.name, evidence.ended, &evidence.reasons[..shown], evidence.reasons.len() - shown)
+    let (shown, more) = evidence.reasons.split_at(evidence.reasons.len().min(REASONS));
+    told(evidence.ended, shown, more.len())
 }
 
-fn told(name: &str, at: DateTime<Utc>, reasons: &[String], more: usize) -> String {
+fn told(at: DateTime<Utc>, reasons: &[String], more: usize) -> String {
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let at = at.format("%Y-%m-%d %H:%M UTC");
-    format!("{name} was restored {at} and is not what it should be: {}{more}", reasons.join("; "))
+    format!("was restored {at} and is not what it should be: {}{more}", reasons.join("; "))
 }
 
 impl Standing {
