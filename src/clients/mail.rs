@@ -18,7 +18,7 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use crate::vocab::Secret;
+use crate::vocab::Login;
 
 /// How long one letter to one address may take, from the first word to the last.
 pub const LIMIT: Duration = Duration::from_secs(45);
@@ -53,7 +53,7 @@ pub struct Server {
     pub port: u16,
     pub security: Security,
     /// User and password.
-    pub login: Option<(Secret, Secret)>,
+    pub login: Option<Login>,
     /// What this machine calls itself.
     pub hello: String,
     /// How long a letter may take.
@@ -155,9 +155,9 @@ async fn by_smtp(server: &Server, from: &str, to: &str, bytes: &[u8]) -> Result<
         .tls(tls)
         .timeout(Some(*limit))
         .hello_name(ClientId::Domain(hello.clone()));
-    if let Some((user, password)) = login {
-        builder =
-            builder.credentials(Credentials::new(user.expose().to_owned(), password.expose().to_owned()));
+    if let Some(Login { username, password }) = login {
+        let (username, password) = (username.expose().to_owned(), password.expose().to_owned());
+        builder = builder.credentials(Credentials::new(username, password));
     }
     let sent = builder.build().send_raw(&envelope, bytes).await;
     sent.map(|_| ()).map_err(|error| {
@@ -181,11 +181,11 @@ fn told(error: &dyn std::error::Error) -> String {
 }
 
 /// A server may say back what it was told.
-fn veiled(text: &str, login: Option<&(Secret, Secret)>) -> String {
+fn veiled(text: &str, login: Option<&Login>) -> String {
     use base64::Engine;
     let mut text = text.to_owned();
-    let Some((user, password)) = login else { return text };
-    let plain = format!("\0{}\0{}", user.expose(), password.expose());
+    let Some(Login { username, password }) = login else { return text };
+    let plain = format!("\0{}\0{}", username.expose(), password.expose());
     for secret in [plain.as_str(), password.expose()] {
         let encoded = base64::prelude::BASE64_STANDARD.encode(secret);
         for form in [encoded.as_str(), secret] {
@@ -260,6 +260,7 @@ pub fn record(folder: &Path, at: DateTime<Utc>, ending: &str, bytes: &[u8]) -> s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::Secret;
 
     fn letter(body: &str) -> Letter {
         Letter {
@@ -284,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_back_is_veiled() {
-        let login = (Secret::new("user"), Secret::new("canary"));
+        let login = Login { username: Secret::new("user"), password: Secret::new("canary") };
         let said = "535 no: Y2FuYXJ5 AHVzZXIAY2FuYXJ5 canary";
         assert_eq!(veiled(said, Some(&login)), "535 no: (secret) (secret) (secret)");
     }
@@ -295,7 +296,7 @@ mod tests {
             host: "mail.example.org".to_owned(),
             port: 25,
             security: Security::None,
-            login: Some((Secret::new("user"), Secret::new("canary"))),
+            login: Some(Login { username: Secret::new("user"), password: Secret::new("canary") }),
             hello: "db1".to_owned(),
             limit: LIMIT,
         };

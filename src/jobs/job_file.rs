@@ -47,8 +47,8 @@ pub struct Logins {
 /// What alerts need and nobody may see.
 #[derive(Clone, Debug, Default)]
 pub struct AlertSecrets {
-    /// User and password at the mail server.
-    pub smtp: Option<(Secret, Secret)>,
+    /// At the mail server.
+    pub smtp: Option<Login>,
     pub ping_success: Option<Secret>,
     pub ping_failure: Option<Secret>,
 }
@@ -126,19 +126,20 @@ fn secret(secrets: Option<&Value>, name: &str) -> Result<Option<Secret>, String>
 }
 
 fn alerts(secrets: Option<&Value>) -> Result<AlertSecrets, String> {
-    let secret = |name: &str| secret(secrets, name);
     Ok(AlertSecrets {
-        smtp: secret(SECRET_SMTP_USERNAME)?.zip(secret(SECRET_SMTP_PASSWORD)?),
-        ping_success: secret(SECRET_PING_SUCCESS)?,
-        ping_failure: secret(SECRET_PING_FAILURE)?,
+        smtp: login(secrets, SECRET_SMTP_USERNAME, SECRET_SMTP_PASSWORD)?,
+        ping_success: secret(secrets, SECRET_PING_SUCCESS)?,
+        ping_failure: secret(secrets, SECRET_PING_FAILURE)?,
     })
 }
 
+fn login(secrets: Option<&Value>, username: &str, password: &str) -> Result<Option<Login>, String> {
+    let pair = secret(secrets, username)?.zip(secret(secrets, password)?);
+    Ok(pair.map(|(username, password)| Login { username, password }))
+}
+
 fn logins(secrets: Option<&Value>) -> Result<Logins, String> {
-    let login = |username: &str, password: &str| {
-        let pair = secret(secrets, username)?.zip(secret(secrets, password)?);
-        Ok::<_, String>(pair.map(|(username, password)| Login { username, password }))
-    };
+    let login = |username: &str, password: &str| login(secrets, username, password);
     Ok(Logins {
         backup: login(SECRET_BACKUP_USERNAME, SECRET_BACKUP_PASSWORD)?,
         replication: login(SECRET_REPLICATION_USERNAME, SECRET_REPLICATION_PASSWORD)?,
@@ -195,7 +196,7 @@ mod tests {
         );
         let loaded = parse(now.as_bytes()).expect("version 2");
         assert_eq!(loaded.job.schedules.len(), 2);
-        assert_eq!(loaded.alerts.smtp.as_ref().expect("a login").1.expose(), "canary-1");
+        assert_eq!(loaded.alerts.smtp.as_ref().expect("a login").password.expose(), "canary-1");
         assert!(loaded.alerts.ping_success.is_some() && loaded.alerts.ping_failure.is_none());
         assert!(!format!("{loaded:?}").contains("canary"));
         let back = serde_json::to_value(&loaded.job).expect("JSON");

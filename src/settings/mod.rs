@@ -254,7 +254,7 @@ pub struct Secrets {
     /// `ansible_sudo_pass`: what `sudo` asks for on hosts.
     pub sudo: Option<Secret>,
     /// `smtp`: as whom mails are handed to the server.
-    pub smtp: Option<SmtpLogin>,
+    pub smtp: Option<Login>,
     /// `pings`: what is asked for when a run ended.
     pub pings: Pings,
     pub logins: Box<Logins>,
@@ -272,13 +272,6 @@ pub struct Logins {
     pub elasticsearch: Option<Login>,
 }
 
-/// User and password at the mail server.
-#[derive(Clone, Debug)]
-pub struct SmtpLogin {
-    pub username: Secret,
-    pub password: Secret,
-}
-
 /// URLs of a service that waits for word: secrets, since whoever has them can say that all is well.
 #[derive(Clone, Debug, Default)]
 pub struct Pings {
@@ -290,11 +283,10 @@ impl Secrets {
     /// Everything that goes into job files.
     pub fn of_jobs(&self) -> impl Iterator<Item = &Secret> {
         let keys = self.s3.iter().flat_map(|keys| [&keys.access_key, &keys.secret_key]);
-        let login = self.smtp.iter().flat_map(|login| [&login.username, &login.password]);
         let Logins { backup, replication, couch, elasticsearch } = &*self.logins;
-        let logins = [backup, replication, couch, elasticsearch].into_iter().flatten();
+        let logins = [&self.smtp, backup, replication, couch, elasticsearch].into_iter().flatten();
         let logins = logins.flat_map(|login| [&login.username, &login.password]);
-        keys.chain(login).chain(&self.pings.success).chain(&self.pings.failure).chain(logins)
+        keys.chain(&self.pings.success).chain(&self.pings.failure).chain(logins)
     }
 }
 

@@ -7,7 +7,7 @@ use super::plain_secrets;
 use super::source::Source;
 use super::tree::{self, Content, Map, Node, Parsed};
 use super::vault::{self, Closed, Envelope, Keyring};
-use super::{S3Keys, Secrets, SmtpLogin, Vault};
+use super::{S3Keys, Secrets, Vault};
 use crate::vocab::{Login, Place, Problem, Secret};
 
 /// Where keys may stand besides the top: commcare-cloud had them there at one time or another.
@@ -206,10 +206,6 @@ impl Finder<'_> {
                 Found::Nothing => None,
             }
         };
-        if self.besides.smtp.is_none() {
-            let login = find(self, &["smtp", "username"]).zip(find(self, &["smtp", "password"]));
-            self.besides.smtp = login.map(|(username, password)| SmtpLogin { username, password });
-        }
         if self.besides.pings.success.is_none() {
             self.besides.pings.success = find(self, &["pings", "success"]);
         }
@@ -220,6 +216,9 @@ impl Finder<'_> {
             let (username, password) = find(finder, username).zip(find(finder, password))?;
             Some(Login { username, password })
         };
+        if self.besides.smtp.is_none() {
+            self.besides.smtp = login(self, &["smtp", "username"], &["smtp", "password"]);
+        }
         for users in POSTGRES_USERS {
             if self.besides.logins.backup.is_none() {
                 let found = login(self, &[users, "backup", "username"], &[users, "backup", "password"]);

@@ -13,7 +13,7 @@ use reconcile::freshness::State;
 use reconcile::jobs::job_file::AlertSecrets;
 use reconcile::jobs::tell::{self, test};
 use reconcile::jobs::{self, CheckReport, check};
-use reconcile::vocab::{Secret, Tier};
+use reconcile::vocab::{Login, Secret, Tier};
 
 use super::dump::{End, Made};
 use super::host::Host;
@@ -216,7 +216,7 @@ async fn a_login_is_used_and_never_said_again() {
     let server = Smtp::start(Mood::WantsPassword("canary-right"));
     let mut host = host(&server, &[OPS]);
     let login = |password: &str| AlertSecrets {
-        smtp: Some((Secret::new("backups"), Secret::new(password))),
+        smtp: Some(Login { username: Secret::new("backups"), password: Secret::new(password) }),
         ..AlertSecrets::default()
     };
     host.context.channels.secrets = login("canary-wrong");
