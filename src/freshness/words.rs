@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::{Finding, Goal, Matter, Objective, Place, PlaceFreshness, State};
-use crate::vocab::Tier;
+use crate::vocab::{Tier, words};
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,35 +24,35 @@ impl fmt::Display for Finding<'_> {
             Finding::Ahead { tier, place, taken } => ahead(f, *tier, *place, *taken),
             Finding::Backup { tier, at: PlaceFreshness { place, newest, state, .. } } => match state {
                 State::Missing { since, runs, running } => {
-                    write!(f, "no {tier} backup {place} since the run of {}", minute(*since))?;
+                    write!(f, "no {tier} backup {place} since the run of {}", words::minute(*since))?;
                     if *runs > 1 {
                         write!(f, ": {runs} runs are missing")?;
                     }
                     if let Some(began) = running {
-                        write!(f, ", and one that began {} is not done", minute(*began))?;
+                        write!(f, ", and one that began {} is not done", words::minute(*began))?;
                     }
                     match newest {
-                        Some(newest) => write!(f, "; the newest is of {}", minute(newest.ended)),
+                        Some(newest) => write!(f, "; the newest is of {}", words::minute(newest.ended)),
                         None => f.write_str("; there is none at all"),
                     }
                 }
                 State::Small { usual } => {
                     let bytes = newest.as_ref().map_or(0, |newest| newest.bytes);
-                    write!(f, "the newest {tier} backup {place} has {}", size(bytes))?;
+                    write!(f, "the newest {tier} backup {place} has {}", words::bytes(bytes))?;
                     match usual {
                         0 => Ok(()),
-                        usual => write!(f, ", the last ones of its format had {}", size(*usual)),
+                        usual => write!(f, ", the last ones of its format had {}", words::bytes(*usual)),
                     }
                 }
                 State::Hidden { since } => write!(
                     f,
                     "the newest {tier} backup {place} is hidden by a delete marker since {}",
-                    minute(*since)
+                    words::minute(*since)
                 ),
                 State::Ahead { taken } => ahead(f, *tier, *place, *taken),
                 State::Unseen { why } => write!(f, "what is {place} cannot be seen: {why}"),
                 State::Running { since } => {
-                    write!(f, "the {tier} backup began {} and is not done", minute(*since))
+                    write!(f, "the {tier} backup began {} and is not done", words::minute(*since))
                 }
                 State::Awaited => write!(f, "the first {tier} backup {place} is not due yet"),
                 State::Fresh => write!(f, "the newest {tier} backup {place} is as new as it should be"),
@@ -62,7 +62,7 @@ impl fmt::Display for Finding<'_> {
 }
 
 fn ahead(f: &mut fmt::Formatter<'_>, tier: Tier, place: Place, taken: DateTime<Utc>) -> fmt::Result {
-    write!(f, "a {tier} backup {place} is of {}, which is still to come", minute(taken))
+    write!(f, "a {tier} backup {place} is of {}, which is still to come", words::minute(taken))
 }
 
 impl Matter {
@@ -105,23 +105,23 @@ impl fmt::Display for Objective {
         let within = span(self.within);
         match (self.goal, self.last) {
             (Goal::RecoveryPoint, Some(last)) => {
-                write!(f, "the newest backup is of {}, older than the goal of {within}", minute(last))
+                write!(f, "the newest backup is of {}, older than the goal of {within}", words::minute(last))
             }
             (Goal::RecoveryPoint, None) => {
                 write!(f, "there is no backup, and the goal is one within {within}")
             }
             (Goal::VerifiedWithin, Some(last)) => {
-                write!(f, "a backup was last restored and checked {}, longer ago than {within}", minute(last))
+                write!(
+                    f,
+                    "a backup was last restored and checked {}, longer ago than {within}",
+                    words::minute(last)
+                )
             }
             (Goal::VerifiedWithin, None) => {
                 write!(f, "no backup was ever restored and checked, and the goal is within {within}")
             }
         }
     }
-}
-
-fn minute(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The largest unit that leaves two or more: `26 h`, `3 days`.
@@ -131,15 +131,4 @@ fn span(seconds: i64) -> String {
         7200..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     }
-}
-
-/// Bytes for people.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }

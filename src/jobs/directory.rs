@@ -19,6 +19,7 @@ use super::verify::Evidence;
 use crate::clients::machine;
 use crate::datastores::names::{Name, Series};
 use crate::retention::local::Term;
+use crate::vocab::words::bytes;
 
 /// What a file is called until it is whole.
 pub const PARTIAL: &str = ".partial";
@@ -197,7 +198,7 @@ pub fn check_space(context: &Context, directory: &Path, series: &Series) -> Resu
     match shortage(last, space) {
         None => Ok(()),
         Some(needed) => {
-            let (free, floor, needed) = (size(space.free), size(space.floor()), size(needed));
+            let (free, floor, needed) = (bytes(space.free), bytes(space.floor()), bytes(needed));
             let message = format!(
                 "{} has {free} free, the backup needs about {needed} and {floor} must stay for whoever else writes there: it \
                  would fill the disk half way",
@@ -222,21 +223,6 @@ pub fn free(directory: &Path) -> Option<u64> {
 fn shortage(last: u64, space: Space) -> Option<u64> {
     let needed = last.saturating_add(last / 5);
     (space.free < needed.saturating_add(space.floor())).then_some(needed)
-}
-
-/// Bytes for people: `512.0 MiB`.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
 }
 
 /// Writes a small file beside the backups: whole and on disk, or not at all. It is the directory's owner's, also where root
@@ -299,12 +285,5 @@ mod tests {
             stranger(Uid::from_raw(0), Uid::from_raw(4_000_000_000))
                 .is_some_and(|(owner, user)| { owner == "root" && user == "user 4000000000" })
         );
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(size(512), "512 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(3 << 40), "3.0 TiB");
     }
 }

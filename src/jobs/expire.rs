@@ -16,7 +16,7 @@ use super::manifest::Manifest;
 use super::verify::{self, Evidence, Standing};
 use crate::datastores::names::Series;
 use crate::retention::local::{self, Backup, Fate};
-use crate::vocab::Label;
+use crate::vocab::{Label, words};
 
 /// What became of the backups of a job, each with its reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -71,7 +71,7 @@ pub struct Expired {
 /// One sentence without a full stop.
 impl fmt::Display for Expired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let over = self.since.format("%Y-%m-%d %H:%M UTC");
+        let over = words::minute(self.since);
         match &self.label {
             Some(label) => write!(f, "removed {}: it was labelled {label} and kept until {over}", self.name)?,
             None => write!(f, "removed {}: its time was over {over}", self.name)?,

@@ -14,7 +14,7 @@ use super::remote::{self, Hidden, Object};
 use super::{directory, expire, snapshot};
 use crate::datastores::names::Series;
 use crate::retention::local::{Because, Fate};
-use crate::vocab::{BucketName, Datastore, Environment, HostName, Label, Tier};
+use crate::vocab::{BucketName, Datastore, Environment, HostName, Label, Tier, words};
 
 /// Every backup that could be seen, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub struct Here {
 /// Why, as a clause.
 impl fmt::Display for Here {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let until = |when: Option<DateTime<Utc>>| when.map(|when| when.format("%Y-%m-%d %H:%M UTC"));
+        let until = |when: Option<DateTime<Utc>>| when.map(words::minute);
         match (self.keep, until(self.when)) {
             (Keep::Until, Some(until)) => write!(f, "the policy keeps it until {until}"),
             (Keep::Until, None) => f.write_str("the policy keeps it for ever"),

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::{JobError, Stage};
 use crate::clients::machine;
 use crate::freshness::Running;
-use crate::vocab::Tier;
+use crate::vocab::{Tier, words};
 
 /// Held until dropped. The file stays: removing it would let two jobs lock two files of the same name.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ fn held(mut file: File) -> JobError {
     let who = holder.map_or_else(
         || "another job".to_owned(),
         |holder| {
-            let began = holder.began.format("%Y-%m-%d %H:%M:%S UTC");
+            let began = words::second(holder.began);
             format!("`{}`, process {} on {}, since {began}", holder.job, holder.pid, holder.host)
         },
     );

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::directory::size;
 use super::stop::Stop;
+use crate::vocab::words::bytes;
 
 /// How often it is looked at where the backup itself does not grow: others write too.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -111,7 +111,7 @@ pub struct Shortage {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (free, floor) = (size(self.space.free), size(self.space.floor()));
+        let (free, floor) = (bytes(self.space.free), bytes(self.space.floor()));
         write!(
             f,
             "{} has {free} free, and {floor} must stay for whoever else writes there",
@@ -194,7 +194,7 @@ mod tests {
         };
         let shortage = error.get_ref().and_then(|why| why.downcast_ref::<Shortage>()).expect("a shortage");
         assert!(shortage.space.free < 256 << 20 && shortage.space.free >= (256 << 20) - STEPS[0]);
-        assert!(shortage.to_string().contains("256.0 MiB must stay"), "{shortage}");
+        assert!(shortage.to_string().contains("256 MiB must stay"), "{shortage}");
     }
 
     #[tokio::test]

@@ -1,12 +1,11 @@
 //! The lock of applies as text and JSON: who holds it, where, since when, and what to do about it.
 
-use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use super::documents::{self, lock as document};
 use super::text::{BOLD, MAGENTA, counted, one_line, rfc3339, styled, wrapped};
 use crate::state::{Holder, LockPlace, Standing, Told};
-use crate::vocab::Environment;
+use crate::vocab::{Environment, words};
 
 /// One place, and what is known of it.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ pub struct PlaceView<'a> {
 pub fn who(holder: &Holder) -> String {
     let account = holder.account.as_ref().map(|account| format!(" of account {account}")).unwrap_or_default();
     let identity = holder.identity.as_deref().map(|identity| format!(" as {identity}{account}"));
-    let since = instant(holder.since);
+    let since = words::second(holder.since);
     one_line(&format!(
         "{}{}, on {}, process {}, since {since}",
         holder.user,
@@ -32,10 +31,6 @@ pub fn who(holder: &Holder) -> String {
         holder.machine,
         holder.process
     ))
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// What the standing of a holder means for whoever waits.

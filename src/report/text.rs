@@ -3,6 +3,8 @@
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 
+pub use crate::vocab::words::bytes;
+
 /// Columns of a terminal that nobody widened.
 pub const WIDTH: usize = 80;
 
@@ -18,22 +20,6 @@ pub const ALARM: Style = AnsiColor::Red.on_default().bold();
 /// A text in a style.
 pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
-}
-
-/// Bytes for people: `512 MiB`, `41.2 GiB`.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{count} B"),
-        _ if value >= 99.95 => format!("{value:.0} {}", UNITS[unit]),
-        _ => format!("{value:.1} {}", UNITS[unit]),
-    }
 }
 
 /// An instant to the minute, UTC: `2026-11-21 00:14`.
@@ -107,13 +93,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn sizes_read_like_sizes() {
-        let sizes = [0, 1023, 1024, 536_870_912, 44_238_471_168, 1_099_511_627_776];
-        let words: Vec<String> = sizes.into_iter().map(bytes).collect();
-        assert_eq!(words, ["0 B", "1023 B", "1.0 KiB", "512 MiB", "41.2 GiB", "1.0 TiB"]);
-    }
 
     #[test]
     fn long_texts_break_at_spaces() {

@@ -18,6 +18,7 @@ mod schedule;
 mod secret;
 mod storage;
 mod value;
+pub mod words;
 
 pub use check::Check;
 pub use clock::Clock;

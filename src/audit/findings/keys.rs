@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
-
 use super::{BackupBucket, Look, Report, Severity};
 use crate::audit::key::{self, KeyState, Place, Stands};
 use crate::policy::destroyers::{DESTROYERS, On};
 use crate::policy::{Condition, Effect, Operator, Statement, Verdict, Who};
+use crate::vocab::words;
 
 pub fn deletable(look: &Look<'_>, report: &mut Report) {
     let mut who: BTreeMap<&str, (Verdict, BTreeSet<String>)> = BTreeMap::new();
@@ -80,10 +79,6 @@ pub fn foreign(look: &Look<'_>, report: &mut Report) {
     }
 }
 
-fn instant(at: &DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
 pub fn unusable(look: &Look<'_>, report: &mut Report) {
     for bucket in look.buckets() {
         for key in keys(look, &bucket) {
@@ -110,15 +105,15 @@ pub fn unusable(look: &Look<'_>, report: &mut Report) {
                         .push("its copies in other Regions do not open what S3 encrypted with it".to_owned());
                 }
                 report.add(severity, bucket.subject.clone(), title, evidence, remedy);
-            } else if let Some(expires) = about.and_then(|about| about.expires.as_ref()) {
+            } else if let Some(expires) = about.and_then(|about| about.expires) {
                 report.add(
                     Severity::High,
                     bucket.subject.clone(),
                     format!(
                         "the material of the backups' key expires on {}: from then on none of them can be read",
-                        instant(expires)
+                        words::minute(expires)
                     ),
-                    vec![format!("kms:DescribeKey of {arn}: ValidTo {}", instant(expires))],
+                    vec![format!("kms:DescribeKey of {arn}: ValidTo {}", words::minute(expires))],
                     "import the same material again without a date, and keep it in a safe place of your own",
                 );
             }
@@ -139,7 +134,7 @@ fn told(arn: &str, state: &KeyState) -> Option<(String, String, String)> {
             command("enable-key"),
         ),
         KeyState::PendingDeletion(at) => {
-            let at = at.as_ref().map(instant);
+            let at = at.map(words::minute);
             let on = at.as_ref().map_or_else(|| "within 30 days".to_owned(), |at| format!("on {at}"));
             let date = at.map(|at| format!(", DeletionDate {at}")).unwrap_or_default();
             (

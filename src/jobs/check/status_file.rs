@@ -6,6 +6,7 @@ use super::CheckReport;
 use crate::freshness::State;
 use crate::jobs::context::Context;
 use crate::jobs::directory;
+use crate::vocab::words;
 
 /// The file's name, as commcare-cloud's roles have it.
 pub const FILE: &str = "s3_backup_status.txt";
@@ -28,11 +29,7 @@ pub fn text(report: &CheckReport) -> String {
         let Some(at) = tier.places.iter().max_by_key(|at| at.place) else { continue };
         let name = tier.tier;
         let newest = at.newest.as_ref().map(|newest| {
-            format!(
-                "Last {name} {service} backup is {} of {}",
-                newest.name,
-                newest.ended.format("%Y-%m-%d %H:%M UTC")
-            )
+            format!("Last {name} {service} backup is {} of {}", newest.name, words::minute(newest.ended))
         });
         text.push_str(&match (&at.state, newest) {
             (State::Fresh | State::Running { .. } | State::Awaited, Some(newest)) => {

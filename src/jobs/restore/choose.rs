@@ -19,6 +19,7 @@ use crate::jobs::list::{self, Earlier, Keep, Looked, Row};
 use crate::jobs::manifest::Manifest;
 use crate::jobs::remote;
 use crate::jobs::verify::{Evidence, standing};
+use crate::vocab::words;
 
 /// What a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +157,7 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
         Wanted::Newest | Wanted::NewestScheduled => "there is no backup to restore".to_owned(),
         Wanted::Named(name) => format!("there is no backup {name}"),
         Wanted::Before(instant) => {
-            format!("there is no backup that was whole before {}", instant.format("%Y-%m-%d %H:%M:%S UTC"))
+            format!("there is no backup that was whole before {}", words::second(*instant))
         }
     };
     let also: Vec<String> = passed.into_iter().chain(listing.unseen).collect();
@@ -189,7 +190,7 @@ impl fmt::Display for Doubt {
             Doubt::Ahead(ended) => write!(
                 f,
                 "it says that it was whole at {}, which is still to come: a clock was wrong when it was made, or is now",
-                ended.format("%Y-%m-%d %H:%M UTC")
+                words::minute(*ended)
             ),
             Doubt::Condemned(words) => write!(f, "it {words}"),
         }
@@ -238,8 +239,8 @@ fn is_after(row: &Row, found: &Chosen, instant: DateTime<Utc>) -> Time {
         (Some(ended), Some(stored)) if stored >= instant => Time::Unclear(format!(
             "it says that it was whole at {}, and the storage took it at {}: if the host's clock was behind, it may be of \
              after that",
-            ended.format("%Y-%m-%d %H:%M:%S UTC"),
-            stored.format("%Y-%m-%d %H:%M:%S UTC")
+            words::second(ended),
+            words::second(stored)
         )),
         (Some(_), _) => Time::Good,
     }

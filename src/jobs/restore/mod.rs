@@ -24,7 +24,7 @@ pub(super) use fetch::{open, unpacked};
 pub use url::{Fetched, Url, fetch};
 
 use super::context::Context;
-use super::directory::{self, size};
+use super::directory;
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::{lock, log};
@@ -33,6 +33,7 @@ use crate::datastores::dump::DumpError;
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::restore::{Built, Restore, Services};
 use crate::datastores::{job, job_file};
+use crate::vocab::words::bytes;
 
 /// A restore that is ready, and what it will do: for a person to agree to.
 pub struct Ready {
@@ -373,8 +374,8 @@ fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
         format!(
             "{} has {} free and the restored data needs about {}, beside the present data, which is kept",
             place.display(),
-            size(free),
-            size(needed)
+            bytes(free),
+            bytes(needed)
         ),
     )
     .help("make room, or restore to another volume with --to DIR"))

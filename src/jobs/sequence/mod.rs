@@ -27,7 +27,7 @@ use super::{copy, directory, failure, lock, log, tell};
 use crate::datastores::dump::{Dump, DumpError, Scratch};
 use crate::datastores::job;
 use crate::datastores::names::{Content, Name, Series};
-use crate::vocab::Occasion;
+use crate::vocab::{Occasion, words};
 use seal::{Partial, Record, Sealed, remote, unwritten};
 use writing::{Written, write};
 
@@ -115,7 +115,7 @@ fn done(report: &BackupReport) -> String {
         0 => String::new(),
         count => format!("; {count} older removed"),
     };
-    format!("done: {name}, {}{}{gone}", directory::size(*bytes), copy.unwrap_or_default())
+    format!("done: {name}, {}{}{gone}", words::bytes(*bytes), copy.unwrap_or_default())
 }
 
 async fn attempt<O>(context: &Context, occasion: &Occasion, open: O) -> Result<BackupReport, JobError>

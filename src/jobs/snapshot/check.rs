@@ -12,7 +12,7 @@ use crate::jobs::context::Context;
 use crate::jobs::directory;
 use crate::jobs::tell::memory::Memory;
 use crate::retention::snapshots;
-use crate::vocab::Tier;
+use crate::vocab::{Tier, words};
 
 /// What was found, and what could not be seen.
 pub async fn look(context: &Context) -> CheckReport {
@@ -86,9 +86,9 @@ async fn repository(context: &Context) -> Result<Looked, String> {
                 lost.push(format!("the snapshot {} was whole and is {} now", known.name, one.state.word()))
             }
             None if wanted => lost.push(format!(
-                "the snapshot {} was whole at {} UTC, and the repository {} does not have it any more",
+                "the snapshot {} was whole at {}, and the repository {} does not have it any more",
                 known.name,
-                known.ended.format("%Y-%m-%d %H:%M"),
+                words::minute(known.ended),
                 known.repository
             )),
             None => {}

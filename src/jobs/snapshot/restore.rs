@@ -19,6 +19,7 @@ use crate::jobs::error::{JobError, Stage};
 use crate::jobs::restore::{Wanted, run_service};
 use crate::jobs::verify::{self as proving, standing};
 use crate::jobs::{blocking, directory, lock};
+use crate::vocab::words;
 
 /// A restore that is ready, and what it will do: for a person to agree to.
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ pub fn choose(cluster: &Cluster<'_>, all: &[Snapshot], wanted: &Wanted) -> Resul
         Wanted::Newest | Wanted::NewestScheduled => "there is no whole snapshot".to_owned(),
         Wanted::Named(name) => format!("there is no whole snapshot {name}"),
         Wanted::Before(instant) => {
-            format!("there is no snapshot that was whole before {}", instant.format("%Y-%m-%d %H:%M:%S UTC"))
+            format!("there is no snapshot that was whole before {}", words::second(*instant))
         }
     };
     let bad: Vec<String> = ours

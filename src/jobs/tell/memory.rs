@@ -17,7 +17,7 @@ use crate::jobs::directory;
 use crate::jobs::error::Stage;
 use crate::jobs::manifest::Manifest;
 use crate::jobs::verify::Standing;
-use crate::vocab::{Schedule, Tier};
+use crate::vocab::{Schedule, Tier, words};
 
 /// The format that this program writes.
 const FORMAT: &str = "reconcile.incident/1";
@@ -174,7 +174,7 @@ impl Incident {
     /// What is wrong, in words, one a line.
     pub fn reasons(&self) -> Vec<String> {
         let failed = self.failed.iter().map(|(tier, failed)| {
-            let at = failed.at.format("%Y-%m-%d %H:%M UTC");
+            let at = words::minute(failed.at);
             format!("the {tier} backup of {at} failed at {}: {}", failed.stage, failed.message)
         });
         failed.chain(self.found.iter().map(|found| found.text.clone())).collect()

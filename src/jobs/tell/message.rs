@@ -1,11 +1,10 @@
 //! The letters: what is wrong, since when, what to do, and where. Plain text, in the width of a terminal.
 
-use chrono::{DateTime, Utc};
-
 use super::incident::{About, News};
 use super::memory::{Found, Incident};
 use crate::freshness::Matter;
 use crate::jobs::context::Context;
+use crate::vocab::words;
 
 /// Columns of a letter.
 const WIDTH: usize = 72;
@@ -41,7 +40,7 @@ pub fn of(about: About, news: &News, context: &Context) -> Message {
         News::Joined(incident, joined) => Message {
             subject: format!("[ALERT] {what}: {}", headline(incident, joined.first())),
             body: body(
-                &format!("Something more is {wrong}, since {}.", minute(incident.began)),
+                &format!("Something more is {wrong}, since {}.", words::minute(incident.began)),
                 &incident.reasons(),
                 incident,
                 context,
@@ -125,7 +124,7 @@ fn helps(incident: &Incident) -> Vec<String> {
 }
 
 fn ended(over: &str, incident: &Incident, context: &Context) -> String {
-    let first = format!("{over} Since {} this was wrong:", minute(incident.began));
+    let first = format!("{over} Since {} this was wrong:", words::minute(incident.began));
     let mut text = format!("{}\n\n", wrapped("", &first));
     for reason in incident.reasons() {
         text.push_str(&format!("{}\n", wrapped("- ", &reason)));
@@ -148,10 +147,6 @@ fn footer(context: &Context) -> String {
     }
     text.push_str(&format!("look         reconcile check {0}; reconcile list {0}\n", job.datastore));
     text
-}
-
-fn minute(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 fn wrapped(first: &str, text: &str) -> String {

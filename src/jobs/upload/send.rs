@@ -15,10 +15,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::explain::explain;
 use super::proof::{agrees, version};
 use super::{HOST, Target, Uploaded, Word, base64};
-use crate::jobs::directory::size;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::slice::body;
 use crate::jobs::stream::Part;
+use crate::vocab::words;
 
 /// Parts under way at once.
 const IN_FLIGHT: usize = 4;
@@ -185,7 +185,8 @@ impl Target {
         if !taken {
             return Err(self.failed(what, &explain(error)));
         }
-        let size = size(u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default());
+        let size =
+            words::bytes(u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default());
         let of = |what: &str| {
             format!(
                 "s3://{}/{} holds {what} already ({size}), and neither dated nor labelled keys are ever overwritten; {}",

@@ -22,7 +22,7 @@ use work::{Why, Work};
 use super::beside::Beside;
 use super::blocking;
 use super::context::Context;
-use super::directory::{self, size};
+use super::directory;
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::restore::{Chosen, Origin, Staging, Wanted, choose};
@@ -31,6 +31,7 @@ use crate::datastores::job::below;
 use crate::datastores::job_file::Source;
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Counts, judge};
+use crate::vocab::words::bytes;
 
 /// Proves a backup, or tells why it is none; either is recorded. The newest is that of the schedules: a labelled one is
 /// proven by its name, and its proof is not theirs. `scratch`: where it is restored to, in place of the
@@ -201,8 +202,8 @@ fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
             format!(
                 "{} has {} free and the restored backup needs about {}",
                 place.display(),
-                size(free),
-                size(needed)
+                bytes(free),
+                bytes(needed)
             ),
         )
         .help("make room, or restore to another volume with --scratch DIR")),

@@ -8,7 +8,7 @@ use super::evidence::{self, Evidence};
 use crate::freshness::Matter;
 use crate::jobs::context::Context;
 use crate::jobs::tell::memory::Failed;
-use crate::vocab::Tier;
+use crate::vocab::{Tier, words};
 
 /// How many reasons are carried along; the evidence beside the backup has all.
 const REASONS: usize = 5;
@@ -67,7 +67,7 @@ pub fn words(evidence: &Evidence) -> String {
 
 fn told(at: DateTime<Utc>, reasons: &[String], more: usize) -> String {
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let at = at.format("%Y-%m-%d %H:%M UTC");
+    let at = words::minute(at);
     format!("was restored {at} and is not what it should be: {}{more}", reasons.join("; "))
 }
 
@@ -133,7 +133,7 @@ impl Standing {
     pub fn words_of_unmade(&self) -> Option<String> {
         let Failed { at, stage, message, help } = self.unmade.as_ref()?;
         let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        let at = at.format("%Y-%m-%d %H:%M UTC");
+        let at = words::minute(*at);
         Some(format!("the verification of {at} could not be made, at {stage}: {message}{help}"))
     }
 }
