@@ -11,7 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
-use super::{Grants, InlinePolicy, MARK, Others, Realm};
+use super::{Grants, InlinePolicy, MARK, Others, POLICY, Realm};
 use crate::clients::aws_error::{CallError, aws_error};
 use crate::policy::Document;
 use crate::vocab::Environment;
@@ -103,8 +103,28 @@ impl Target<'_> {
         }
     }
 
+    /// The inline policies of these names, whose documents are asked for: our own as it is read, and those of others.
+    pub async fn inline<F>(
+        &self,
+        names: Vec<String>,
+        document: impl Fn(String) -> F,
+    ) -> Result<(InlinePolicy, Others), CallError>
+    where
+        F: Future<Output = Result<String, CallError>>,
+    {
+        let documents = try_join_all(names.iter().cloned().map(document)).await?;
+        let (mut ours, mut others) = (InlinePolicy::None, Others::new());
+        for (name, document) in names.into_iter().zip(documents) {
+            match name == POLICY {
+                true => ours = self.ours(&document),
+                false => _ = others.insert(name, text(&document)),
+            }
+        }
+        Ok((ours, others))
+    }
+
     /// Our own inline policy as it is read.
-    pub fn inline(&self, document: &str) -> InlinePolicy {
+    fn ours(&self, document: &str) -> InlinePolicy {
         let grants =
             Document::parse(&decoded(document)).ok().and_then(|read| Grants::of_document(&read, self.realm));
         match grants {

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
-
 use super::{INSTANCE_PROFILES, Role, TRUST, Trust};
 use crate::clients::aws_error::CallError;
 use crate::policy::Document;
 use crate::resources::Found;
-use crate::resources::identity::live::{Target, absent_is_none, decoded, mark, marked, pages, text};
+use crate::resources::identity::live::{Target, absent_is_none, decoded, mark, marked, pages};
 use crate::resources::identity::{InlinePolicy, Others, POLICY, field, path_of};
 use crate::vocab::Environment;
 
@@ -51,21 +49,11 @@ async fn inline(target: &Target<'_>) -> Result<(InlinePolicy, Others), CallError
         target.iam.list_role_policies().role_name(target.name),
         policy_names
     );
-    let one = |name: String| async move {
-        let call = target.iam.get_role_policy().role_name(target.name).policy_name(&name).send();
-        let answer = target.call("iam:GetRolePolicy", call).await?;
-        Ok::<_, CallError>((name, answer.policy_document))
+    let document = |name: String| async move {
+        let call = target.iam.get_role_policy().role_name(target.name).policy_name(name).send();
+        Ok(target.call("iam:GetRolePolicy", call).await?.policy_document)
     };
-    let (mut ours, mut others) = (InlinePolicy::None, Others::new());
-    for (name, document) in try_join_all(names.into_iter().map(one)).await? {
-        match name == POLICY {
-            true => ours = target.inline(&document),
-            false => {
-                others.insert(name, text(&document));
-            }
-        }
-    }
-    Ok((ours, others))
+    target.inline(names, document).await
 }
 
 async fn attached(target: &Target<'_>) -> Result<Others, CallError> {

@@ -48,21 +48,11 @@ async fn inline(target: &Target<'_>) -> Result<(InlinePolicy, Others), CallError
         target.iam.list_user_policies().user_name(target.name),
         policy_names
     );
-    let one = |name: String| async move {
-        let call = target.iam.get_user_policy().user_name(target.name).policy_name(&name).send();
-        let answer = target.call("iam:GetUserPolicy", call).await?;
-        Ok::<_, CallError>((name, answer.policy_document))
+    let document = |name: String| async move {
+        let call = target.iam.get_user_policy().user_name(target.name).policy_name(name).send();
+        Ok(target.call("iam:GetUserPolicy", call).await?.policy_document)
     };
-    let (mut ours, mut others) = (InlinePolicy::None, Others::new());
-    for (name, document) in try_join_all(names.into_iter().map(one)).await? {
-        match name == POLICY {
-            true => ours = target.inline(&document),
-            false => {
-                others.insert(name, text(&document));
-            }
-        }
-    }
-    Ok((ours, others))
+    target.inline(names, document).await
 }
 
 async fn attached(target: &Target<'_>) -> Result<Others, CallError> {
