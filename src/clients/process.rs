@@ -5,7 +5,7 @@
 
 mod patience;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read};
@@ -13,20 +13,29 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// The process groups of children that run.
-static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// The process groups of children that run, and the threads that started them.
+static RUNNING: Mutex<BTreeMap<i32, ThreadId>> = Mutex::new(BTreeMap::new());
 
 /// Asks every child that runs to end, with whatever it started: this program was told to.
 pub fn end_all() {
-    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).keys() {
         let _ = killpg(Pid::from_raw(*group), Signal::SIGTERM);
+    }
+}
+
+/// Kills every child that a thread started and that runs, with whatever it started.
+pub fn end_of(thread: ThreadId) {
+    for (group, by) in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if *by == thread {
+            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        }
     }
 }
 
@@ -35,7 +44,7 @@ fn note(child: &Child, runs: bool) {
     let Ok(group) = i32::try_from(child.id()) else { return };
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     if runs {
-        running.insert(group);
+        running.insert(group, thread::current().id());
     } else {
         running.remove(&group);
     }
@@ -69,6 +78,12 @@ pub enum ProcessError {
 }
 
 impl ProcessError {
+    /// Whether it says nothing of what the program was to work on: it could not run to its end, since it is not there,
+    /// hung, or was killed, as by a kernel that had no memory left.
+    pub fn is_of_machine(&self) -> bool {
+        !matches!(self, ProcessError::Failed { code: Some(_), .. })
+    }
+
     /// What the program wrote to its standard error, as far as it is kept; empty where it did not run.
     pub fn stderr(&self) -> &str {
         match self {
@@ -165,8 +180,7 @@ impl Program {
         })?;
         note(&child, true);
         let listener = self.listener.take();
-        let stderr =
-            child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr, listener)));
+        let stderr = child.stderr.take().map(|stderr| thread::spawn(move || last_words(stderr, listener)));
         Ok(Running { name: self.name, child, stderr })
     }
 
@@ -175,7 +189,7 @@ impl Program {
         let mut running = self.start(Talk::Listen)?;
         let Some(stdout) = running.stdout() else { return running.wait().map(|()| String::new()) };
         let (done, answer) = mpsc::channel();
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let mut bytes = Vec::new();
             let read = stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes).map(|_| bytes);
             let _ = done.send(read);
@@ -260,7 +274,7 @@ impl Running {
             if Instant::now() > until {
                 return Err(self.time_out(limit));
             }
-            std::thread::sleep(TICK);
+            thread::sleep(TICK);
         }
         self.wait()
     }

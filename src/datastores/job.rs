@@ -13,6 +13,7 @@ use super::postgresql::job::Connection;
 use super::restore::{Built, Parcel, Restore, Services};
 use super::tree::job::{Elsewhere, TreeRestore};
 use super::{couchdb, postgresql, tree};
+use crate::clients::process::ProcessError;
 
 /// What a dump takes from outside.
 #[derive(Clone, Debug)]
@@ -32,6 +33,11 @@ impl Around {
     pub fn inside(&self, path: &str) -> PathBuf {
         below(&self.root, path)
     }
+}
+
+/// An error because of what a program did not do: that lacks something here, or speaks against what it worked on.
+pub fn because_of(error: DumpError, why: &ProcessError) -> DumpError {
+    if why.is_of_machine() { error.lack() } else { error }
 }
 
 /// A path of a host that lies below `root`.

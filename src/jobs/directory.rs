@@ -211,14 +211,6 @@ pub fn check_space(context: &Context, directory: &Path, series: &Series) -> Resu
     }
 }
 
-/// How many bytes whoever runs this may still write there.
-pub fn free(directory: &Path) -> Option<u64> {
-    let room = nix::sys::statvfs::statvfs(directory).ok()?;
-    // Both counts are as wide as the platform's; a product that overflows is room enough.
-    #[allow(clippy::useless_conversion)]
-    Some(u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size())))
-}
-
 /// How many bytes a backup like the last one needs, where there are fewer beside what must stay.
 fn shortage(last: u64, space: Space) -> Option<u64> {
     let needed = last.saturating_add(last / 5);

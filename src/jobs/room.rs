@@ -2,7 +2,7 @@
 //! where a disk is full. So a backup is broken off before that, and not by it.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,19 +64,25 @@ impl Room {
         Some(Shortage { place: place.to_owned(), space })
     }
 
-    /// Says stop once there is too little, and why.
-    pub async fn guard(&self, place: &Path, stop: &Stop) -> Shortage {
+    /// Waits until there is too little.
+    pub async fn short(&self, place: &Path) -> Shortage {
         loop {
             if let Some(shortage) = self.shortage(place) {
-                stop.say(shortage.to_string());
                 return shortage;
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// A file that stops growing once there is too little.
-    pub fn watch<W: Write>(&self, inner: W, place: &Path) -> Watched<W> {
+    /// Says stop once there is too little, and why.
+    pub async fn guard(&self, place: &Path, stop: &Stop) -> Shortage {
+        let shortage = self.short(place).await;
+        stop.say(shortage.to_string());
+        shortage
+    }
+
+    /// A file that stops growing once there is too little, or bytes for one that end with an error.
+    pub fn watch<T>(&self, inner: T, place: &Path) -> Watched<T> {
         Watched { inner, room: self.clone(), place: place.to_owned(), left: 0 }
     }
 }
@@ -122,17 +128,18 @@ impl fmt::Display for Shortage {
 
 impl std::error::Error for Shortage {}
 
-/// A file whose volume is watched while it grows.
-pub struct Watched<W> {
-    inner: W,
+/// A file whose volume is watched while it grows, or bytes that are unpacked to it.
+pub struct Watched<T> {
+    inner: T,
     room: Room,
     place: PathBuf,
     /// How many bytes until it is looked at again.
     left: u64,
 }
 
-impl<W: Write> Write for Watched<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl<T> Watched<T> {
+    /// How many of so many bytes there is room for, as far as anybody looked.
+    fn most(&mut self, length: usize) -> io::Result<usize> {
         if self.left == 0 {
             let space = self.room.of(&self.place);
             if let Some(space) = space.filter(|space| space.is_short()) {
@@ -140,7 +147,22 @@ impl<W: Write> Write for Watched<W> {
             }
             self.left = space.map_or(STEPS[1], Space::step);
         }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        Ok(usize::try_from(self.left).unwrap_or(usize::MAX).min(length))
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.most(buffer.len())?;
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let most = self.most(bytes.len())?;
         let written = self.inner.write(&bytes[..most])?;
         self.left = self.left.saturating_sub(written as u64);
         Ok(written)

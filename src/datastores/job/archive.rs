@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clients::process::{ProcessError, Program, RunAs, Talk};
 use crate::datastores::dump::DumpError;
+use crate::datastores::job::because_of;
 
 /// How deep what was packed may lie: `opt/data/backups/postgresql/postgres_..`, and more.
 const DEPTH: usize = 16;
@@ -55,13 +56,12 @@ pub fn unpack(
 fn feed(bytes: &mut dyn Read, tar: Program, patience: Duration) -> Result<(), DumpError> {
     let unpacked = |why: &dyn Display| DumpError::new(format!("the archive cannot be unpacked: {why}"));
     let failed = |error: ProcessError| match error {
-        ProcessError::TimedOut { .. } => {
-            unpacked(&error).help("see what keeps it from the disk that it unpacks to: `mount`, `dmesg`")
-        }
-        error => unpacked(&error),
+        ProcessError::TimedOut { .. } => because_of(unpacked(&error), &error)
+            .help("see what keeps it from the disk that it unpacks to: `mount`, `dmesg`"),
+        error => because_of(unpacked(&error), &error),
     };
     let mut tar = tar.start(Talk::Both).map_err(failed)?;
-    let mut input = tar.patient_stdin(patience).map_err(|error| unpacked(&error))?;
+    let mut input = tar.patient_stdin(patience).map_err(|error| unpacked(&error).lack())?;
     match copy(bytes, &mut input) {
         Ok(_) => {}
         Err(Copied::Read(error)) => {

@@ -137,9 +137,10 @@ fn one_by_one(one: &Built, now: DateTime<Utc>) -> io::Result<Option<PathBuf>> {
         Ok(()) => fs::rename(&between, &kept)?,
         // Some file systems cannot: for a moment there is neither, and a failure puts the old one back.
         Err(Errno::EINVAL | Errno::ENOSYS) => {
-            fs::rename(&one.home, &kept)?;
-            if let Err(error) = fs::rename(&between, &one.home) {
-                let _ = fs::rename(&kept, &one.home);
+            let moved = fs::rename(&one.home, &kept).and_then(|()| {
+                fs::rename(&between, &one.home).inspect_err(|_| _ = fs::rename(&kept, &one.home))
+            });
+            if let Err(error) = moved {
                 let _ = fs::rename(&between, &one.built);
                 return Err(error);
             }

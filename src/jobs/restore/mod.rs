@@ -6,6 +6,7 @@
 mod choose;
 mod exchange;
 mod fetch;
+pub(super) mod space;
 mod url;
 
 use std::fs;
@@ -34,7 +35,6 @@ use crate::datastores::dump::DumpError;
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::restore::{Built, Restore, Services};
 use crate::datastores::{job, job_file};
-use crate::vocab::words::bytes;
 
 /// A restore that is ready, and what it will do: for a person to agree to.
 pub struct Ready {
@@ -87,8 +87,9 @@ pub async fn prepare(
     let (source, around) = (context.job.source.clone(), context.around());
     let restore = super::blocking(Stage::Choose, move || job::restore(&source, &around, parcel)).await?;
     let own = restore.home();
-    let home = match to.clone().or(own.clone()) {
-        Some(home) => home,
+    let home: PathBuf = match to.clone().or(own.clone()) {
+        // Names are made of it: a slash at its end is none of them.
+        Some(home) => home.components().collect(),
         None => {
             return Err(JobError::new(
                 Stage::Choose,
@@ -101,23 +102,7 @@ pub async fn prepare(
         }
     };
     let in_place = to.is_none() || own.as_deref() == Some(&home);
-    let behind_links = machine::behind_links(&home).map_err(|error| {
-        JobError::new(Stage::Choose, format!("{} leads nowhere: {error}", home.display()))
-            .help("mount the volume that it leads to, or make the directory there; or restore elsewhere with --to DIR")
-    })?;
-    let occupied = exchange::is_occupied(&home).map_err(|error| {
-        JobError::new(Stage::Choose, format!("{} cannot be looked into: {error}", home.display()))
-            .help("run it as the data's own user, or as root")
-    })?;
-    if occupied && !in_place {
-        return Err(JobError::new(Stage::Choose, format!("{} is not empty", home.display())).help(
-            "name a directory that is empty or does not exist: nothing is ever mixed with what is there",
-        ));
-    }
-    if exchange::is_mounted(&behind_links) {
-        return Err(JobError::new(Stage::Choose, format!("{} cannot be replaced", home.display()))
-            .help(exchange::help_where_mounted(&behind_links)));
-    }
+    let Ground { behind_links, occupied } = ground(&home, in_place)?;
     Ok(Ready {
         kept: occupied.then(|| exchange::kept(&behind_links, context.clock.now())),
         in_use: if in_place { restore.in_use(&home) } else { None },
@@ -130,6 +115,34 @@ pub async fn prepare(
         in_place,
         restore,
     })
+}
+
+/// Where something is to be restored to.
+struct Ground {
+    behind_links: PathBuf,
+    occupied: bool,
+}
+
+/// Looks at where something is to be restored to. `in_place`: what is there may be replaced.
+fn ground(home: &Path, in_place: bool) -> Result<Ground, JobError> {
+    let behind_links = machine::behind_links(home).map_err(|error| {
+        JobError::new(Stage::Choose, format!("{} leads nowhere: {error}", home.display()))
+            .help("mount the volume that it leads to, or make the directory there; or restore elsewhere with --to DIR")
+    })?;
+    let occupied = exchange::is_occupied(home).map_err(|error| {
+        JobError::new(Stage::Choose, format!("{} cannot be looked into: {error}", home.display()))
+            .help("run it as the data's own user, or as root")
+    })?;
+    if occupied && !in_place {
+        return Err(JobError::new(Stage::Choose, format!("{} is not empty", home.display())).help(
+            "name a directory that is empty or does not exist: nothing is ever mixed with what is there",
+        ));
+    }
+    if exchange::is_mounted(&behind_links) {
+        return Err(JobError::new(Stage::Choose, format!("{} cannot be replaced", home.display()))
+            .help(exchange::help_where_mounted(&behind_links)));
+    }
+    Ok(Ground { behind_links, occupied })
 }
 
 impl Ready {
@@ -160,7 +173,9 @@ impl Ready {
             JobError::new(Stage::Restore, message).help("look at it, and move it away by hand")
         })?;
         let staging = Staging::beside(&self.behind_links)?;
-        check_room(&self.chosen, &staging.0)?;
+        let (manifest, content) = (self.chosen.manifest.as_ref(), self.chosen.parsed.content);
+        space::check(&context.room, &staging.0, manifest, content, ELSEWHERE)?;
+        let guard = space::Guard::of(&context.room, &staging.0);
         let (origin, compression) = (self.chosen.origin.clone(), self.chosen.parsed.compression);
         let (handle, into, home) = (Handle::current(), staging.0.clone(), self.home.clone());
         let (in_place, now) = (self.in_place, context.clock.now());
@@ -168,10 +183,11 @@ impl Ready {
         let shown = self.chosen.place();
         let mut restore = self.restore;
         let declared = self.declared.clone().filter(|_| in_place);
-        // One thread from here on: what is built is put in its place by whoever built it.
-        let (kept, notes, beside, seen, compared) = super::blocking(Stage::Restore, move || {
-            let built =
-                |bytes: &mut (dyn Read + Send)| restore.build(bytes, &into, &home).map_err(Broken::from);
+        let watching = guard.clone();
+        let building = guard.over(Stage::Restore, ELSEWHERE, move || {
+            let built = |bytes: &mut (dyn Read + Send)| {
+                restore.build(&mut watching.watch(bytes), &into, &home).map_err(Broken::from)
+            };
             let opened = open(&origin, &handle).map_err(Broken::from);
             let read = opened.and_then(|bytes| unpacked(bytes, compression, built));
             let ((built, notes), seen) = read.map_err(|broken| broken.told(&shown))?;
@@ -179,6 +195,11 @@ impl Ready {
                 remove(&built);
                 changed(&shown, &why)
             })?;
+            Ok::<_, JobError>((restore, home, built, notes, seen, compared))
+        });
+        let (restore, home, built, notes, seen, compared) = building.await??;
+        // One thread from here on: nothing may come between what is stopped, exchanged and started.
+        let (kept, beside) = super::blocking(Stage::Restore, move || {
             let start = || declared.as_ref().map(|services| run_service(&services.start)).transpose();
             if let Some(services) = &declared {
                 run_service(&services.stop).inspect_err(|_| remove(&built))?;
@@ -202,7 +223,7 @@ impl Ready {
                 }
             };
             start()?;
-            Ok::<_, JobError>((kept, notes, restore.beside(&home), seen, compared))
+            Ok::<_, JobError>((kept, restore.beside(&home)))
         })
         .await??;
         drop(staging);
@@ -264,6 +285,8 @@ fn changed(place: &str, why: &str) -> JobError {
     )
     .help("restore another backup: `reconcile list` shows them; a disk or a person changed this one")
 }
+
+const ELSEWHERE: &str = "make room, or restore to another volume with --to DIR";
 
 /// How long stopping or starting a service may take.
 const SERVICE_LIMIT: Duration = Duration::from_secs(900);
@@ -366,25 +389,4 @@ impl Drop for Staging {
             tracing::warn!("{} cannot be removed: {error}", self.0.display());
         }
     }
-}
-
-/// Refuses to begin what cannot end: what is restored lies beside the present data.
-fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
-    let Some(manifest) = &chosen.manifest else { return Ok(()) };
-    let Some(free) = directory::free(place) else { return Ok(()) };
-    // Unpacked files fill whole blocks.
-    let needed = manifest.uncompressed_bytes.saturating_add(manifest.uncompressed_bytes / 20);
-    if free >= needed {
-        return Ok(());
-    }
-    Err(JobError::new(
-        Stage::Space,
-        format!(
-            "{} has {} free and the restored data needs about {}, beside the present data, which is kept",
-            place.display(),
-            bytes(free),
-            bytes(needed)
-        ),
-    )
-    .help("make room, or restore to another volume with --to DIR"))
 }

@@ -10,15 +10,16 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::fetch::{self, Known, Object, Origin};
-use super::{Broken, Staging, changed, exchange};
+use super::{Broken, ELSEWHERE, Staging, changed, exchange, ground, space};
 use crate::datastores::job::archive;
 use crate::datastores::job_file::Compression;
+use crate::datastores::names::Content;
 use crate::datastores::restore::Built;
-use crate::jobs::blocking;
 use crate::jobs::context::Store;
 use crate::jobs::error::{JobError, Stage};
 use crate::jobs::manifest::Manifest;
 use crate::jobs::remote;
+use crate::jobs::room::Room;
 use crate::vocab::{BucketName, Clock};
 
 /// One object, as people write it.
@@ -80,13 +81,8 @@ pub async fn fetch(store: Store, url: &Url, to: &Path, clock: &Clock) -> Result<
         )
         .help("fetch it as it is: aws s3 cp"));
     };
-    if exchange::is_occupied(to).map_err(|error| {
-        JobError::new(Stage::Choose, format!("{} cannot be looked into: {error}", to.display()))
-    })? {
-        return Err(JobError::new(Stage::Choose, format!("{} is not empty", to.display())).help(
-            "name a directory that is empty or does not exist: nothing is ever mixed with what is there",
-        ));
-    }
+    let absolute = std::path::absolute(to).unwrap_or_else(|_| to.to_owned());
+    let home = ground(&absolute.components().collect::<PathBuf>(), false)?.behind_links;
     let mut object = Object {
         store: store.clone(),
         bucket: url.bucket.clone(),
@@ -109,28 +105,28 @@ pub async fn fetch(store: Store, url: &Url, to: &Path, clock: &Clock) -> Result<
         None
     });
     let known = manifest.as_ref().map_or_else(|| Known::of_head(&head), Known::of_manifest);
-    let home = match to.is_absolute() {
-        true => to.to_owned(),
-        false => std::env::current_dir().map(|here| here.join(to)).unwrap_or_else(|_| to.to_owned()),
-    };
     if let Some(around) = home.parent() {
         fs::create_dir_all(around).map_err(|error| {
             JobError::new(Stage::Restore, format!("{} cannot be made: {error}", around.display()))
         })?;
     }
     let staging = Staging::beside(&home)?;
+    let room = Room::default();
+    let content = if file.is_some() { Content::Script } else { Content::Archive };
+    space::check(&room, &staging.0, manifest.as_ref(), content, ELSEWHERE)?;
+    let guard = space::Guard::of(&room, &staging.0);
     let (handle, into, now) = (Handle::current(), staging.0.join("unpacked"), clock.now());
-    let place = shown.clone();
-    let (seen, compared) = blocking(Stage::Restore, move || {
-        let work = |bytes: &mut (dyn Read + Send)| unpack(bytes, &into, file.as_deref());
+    let (place, watching) = (shown.clone(), guard.clone());
+    let unpacking = guard.over(Stage::Restore, ELSEWHERE, move || {
+        let work = |bytes: &mut (dyn Read + Send)| unpack(&mut watching.watch(bytes), &into, file.as_deref());
         let opened = fetch::open(&Origin::There(object), &handle).map_err(Broken::from);
         let read = opened.and_then(|bytes| fetch::unpacked(bytes, compression, work));
         let ((), seen) = read.map_err(|broken| broken.told(&place))?;
         let compared = known.agrees(&seen).map_err(|why| changed(&place, &why))?;
         exchange::exchange(&[Built { built: into, home }], now).map_err(|failed| failed.error)?;
         Ok::<_, JobError>((seen, compared))
-    })
-    .await??;
+    });
+    let (seen, compared) = unpacking.await??;
     drop(staging);
     Ok(Fetched { from: shown, into: to.display().to_string(), bytes: seen.bytes, compared, manifest })
 }

@@ -17,21 +17,19 @@ use sha2::{Digest, Sha256};
 pub use accept::{accept, acceptable};
 pub use evidence::{Accepted, Evidence, Looked, all};
 pub use standing::{Condemned, Proven, Standing};
-use work::{Why, Work};
+use work::{ELSEWHERE, Why, Work};
 
 use super::beside::Beside;
-use super::blocking;
 use super::context::Context;
 use super::directory;
 use super::error::{JobError, Stage};
 use super::list::Earlier;
-use super::restore::{Chosen, Origin, Staging, Wanted, choose};
+use super::restore::{Chosen, Origin, Staging, Wanted, choose, space};
 use super::{lock, log, remote, snapshot};
 use crate::datastores::job::below;
 use crate::datastores::job_file::Source;
 use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Counts, judge};
-use crate::vocab::words::bytes;
 
 /// Proves a backup, or tells why it is none; either is recorded. The newest is that of the schedules: a labelled one is
 /// proven by its name, and its proof is not theirs. `scratch`: where it is restored to, in place of the
@@ -54,9 +52,11 @@ pub async fn verify(
         .or_else(|| context.job.verify.scratch.as_ref().map(|path| below(&context.root, path)))
         .unwrap_or_else(|| usual_scratch(&context.job.source, &place));
     let staging = Staging::named(&around, &scratch_name(context, &place, &around))?;
-    check_room(&chosen, &staging.0)?;
-    let work = Work::of(context, &chosen, &staging.0);
-    let outcome = blocking(Stage::Prove, move || work.run()).await?;
+    let (manifest, content) = (chosen.manifest.as_ref(), chosen.parsed.content);
+    space::check(&context.room, &staging.0, manifest, content, ELSEWHERE)?;
+    let guard = space::Guard::of(&context.room, &staging.0);
+    let work = Work::of(context, &chosen, &staging.0, guard.clone());
+    let outcome = guard.over(Stage::Prove, ELSEWHERE, move || work.run()).await?;
     drop(staging);
     let outcome = match outcome {
         Err(Why::Unmade(error)) => return Err(error),
@@ -156,7 +156,7 @@ fn keep(context: &Context, kept: &measure::Kept) -> Result<(), JobError> {
 }
 
 /// Where large things are put for a while, by the Filesystem Hierarchy Standard, 5.15.
-const ELSEWHERE: &str = "/var/tmp";
+const VAR_TMP: &str = "/var/tmp";
 
 /// The backup directory has room and is private; but where it is root's alone no server can run in it.
 fn usual_scratch(source: &Source, place: &Path) -> PathBuf {
@@ -165,7 +165,7 @@ fn usual_scratch(source: &Source, place: &Path) -> PathBuf {
         _ => None,
     };
     match server.and_then(|user| postgresql::shut_to(place, user)) {
-        Some(_) => PathBuf::from(ELSEWHERE),
+        Some(_) => PathBuf::from(VAR_TMP),
         None => place.to_owned(),
     }
 }
@@ -191,22 +191,4 @@ async fn record(place: &Path, chosen: &Chosen, evidence: &Evidence) -> Result<()
         written.map_err(|why| unwritten(format!("s3://{}/{key}: {why}", object.bucket)))?;
     }
     Ok(())
-}
-
-fn check_room(chosen: &Chosen, place: &Path) -> Result<(), JobError> {
-    let needed = chosen.manifest.as_ref().map_or(0, |manifest| manifest.uncompressed_bytes);
-    let needed = needed.saturating_add(needed / 10);
-    match directory::free(place) {
-        Some(free) if free < needed => Err(JobError::new(
-            Stage::Space,
-            format!(
-                "{} has {} free and the restored backup needs about {}",
-                place.display(),
-                bytes(free),
-                bytes(needed)
-            ),
-        )
-        .help("make room, or restore to another volume with --scratch DIR")),
-        _ => Ok(()),
-    }
 }

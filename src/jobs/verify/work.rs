@@ -17,8 +17,11 @@ use crate::datastores::postgresql::job as postgresql;
 use crate::datastores::prove::{Checked, Counts};
 use crate::datastores::restore::Parcel;
 use crate::datastores::tree::job::{TreeRestore, count};
+use crate::jobs::beside::Beside;
 use crate::jobs::context::Context;
 use crate::jobs::error::{JobError, Stage};
+use crate::jobs::manifest::Manifest;
+use crate::jobs::restore::space::Guard;
 use crate::jobs::restore::{Broken, Chosen, Origin, open, unpacked};
 
 /// How long a scratch server may replay WAL before it answers.
@@ -42,28 +45,33 @@ pub enum Why {
     Unmade(JobError),
 }
 
-/// How the system says that a disk is full (errno(3), ENOSPC), whichever program passes it on.
-const FULL: &str = "No space left on device";
+/// How the system says that nothing more can be written (errno(3), ENOSPC and EDQUOT), whichever program passes it on.
+const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+pub const ELSEWHERE: &str = "make room, or restore to another volume with --scratch DIR";
+const GONE: &str = "it was removed or replaced meanwhile; the next verification looks again";
+const LACKS: &str =
+    "mend what the message names; it says nothing of the backup, and the next verification looks again";
 
 impl From<Broken> for Why {
     fn from(broken: Broken) -> Self {
-        let is_lack = match &broken {
-            Broken::Read(error) => error.kind() == io::ErrorKind::StorageFull,
-            Broken::Build(error) => error.is_lack || error.message.contains(FULL),
+        let help = match &broken {
+            Broken::Read(error) => match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(ELSEWHERE),
+                // It was there when it was chosen.
+                io::ErrorKind::NotFound => Some(GONE),
+                _ => None,
+            },
+            Broken::Build(error) if FULL.iter().any(|full| error.message.contains(full)) => Some(ELSEWHERE),
+            Broken::Build(error) => error.is_lack.then_some(LACKS),
         };
-        match broken {
-            Broken::Build(DumpError { message, help, .. }) if is_lack => {
-                let help = help.or_else(|| {
-                    Some("make room, or restore to another volume with --scratch DIR".to_owned())
-                });
-                Why::Unmade(JobError { stage: Stage::Prove, message, help })
+        let Some(help) = help else { return Why::Condemned(broken.words()) };
+        Why::Unmade(match broken {
+            Broken::Read(error) => JobError::new(Stage::Prove, error.to_string()).help(help),
+            Broken::Build(DumpError { message, help: own, .. }) => {
+                JobError { stage: Stage::Prove, message, help: own.or_else(|| Some(help.to_owned())) }
             }
-            Broken::Read(error) if is_lack => Why::Unmade(
-                JobError::new(Stage::Prove, error.to_string())
-                    .help("make room, or restore to another volume with --scratch DIR"),
-            ),
-            broken => Why::Condemned(broken.words()),
-        }
+        })
     }
 }
 
@@ -76,7 +84,7 @@ impl From<DumpError> for Why {
 impl From<io::Error> for Why {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull => Broken::from(error).into(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Broken::from(error).into(),
             _ => Why::Condemned(error.to_string()),
         }
     }
@@ -102,11 +110,12 @@ pub struct Work {
     parcel: Parcel,
     chosen: Chosen,
     staging: PathBuf,
+    guard: Guard,
     handle: Handle,
 }
 
 impl Work {
-    pub fn of(context: &Context, chosen: &Chosen, staging: &Path) -> Work {
+    pub fn of(context: &Context, chosen: &Chosen, staging: &Path, guard: Guard) -> Work {
         Work {
             source: context.job.source.clone(),
             around: context.around(),
@@ -114,12 +123,23 @@ impl Work {
             parcel: chosen.parcel(),
             chosen: chosen.clone(),
             staging: staging.to_owned(),
+            guard,
             handle: Handle::current(),
         }
     }
 
     /// What was found and the checksum of what was read, or why it is no backup.
     pub fn run(self) -> Result<(Findings, String), Why> {
+        match self.look() {
+            Err(Why::Condemned(_)) if self.is_replaced() => {
+                let message = format!("{} was another when it was chosen", self.chosen.place());
+                Err(Why::Unmade(JobError::new(Stage::Prove, message).help(GONE)))
+            }
+            looked => looked,
+        }
+    }
+
+    fn look(&self) -> Result<(Findings, String), Why> {
         let shown = self.chosen.place();
         match &self.source {
             Source::Postgresql(_) => {
@@ -162,6 +182,7 @@ impl Work {
                 Origin::Here(_) => bytes,
                 Origin::There(_) => Box::new(Fetched { bytes, lost: Arc::clone(&lost) }),
             };
+            let build = |bytes: &mut (dyn Read + Send)| build(&mut self.guard.watch(bytes));
             unpacked(bytes, self.chosen.parsed.compression, build)
         });
         let (built, seen) = read.map_err(|broken| match lost.get() {
@@ -173,6 +194,13 @@ impl Work {
         })?;
         self.chosen.known.agrees(&seen).map_err(changed)?;
         Ok((built, seen.sha256))
+    }
+
+    /// Whether another run of the same day put its backup in the place of the one that was chosen.
+    fn is_replaced(&self) -> bool {
+        let Origin::Here(path) = &self.chosen.origin else { return false };
+        let (Some(chosen), Some(place)) = (&self.chosen.manifest, path.parent()) else { return false };
+        Manifest::read(place, &chosen.name).is_some_and(|now| now.sha256 != chosen.sha256)
     }
 
     /// Builds the data directory, and compares what was read with what was written.
@@ -196,13 +224,23 @@ impl Work {
             &self.verify.preload,
             START_LIMIT,
         )?;
-        let mut findings = Findings { counts: postgresql::count(&server)?, ..Findings::default() };
-        findings.checks = postgresql::declared(&server, &self.verify.checks, &findings.counts);
-        match postgresql::structure(&server, data) {
+        match self.answers(&server, data) {
+            Ok(findings) => server.stop().map(|()| findings),
+            Err(error) => Err(server.broke(error)),
+        }
+    }
+
+    fn answers(
+        &self,
+        server: &postgresql::ScratchServer,
+        data: &postgresql::Data,
+    ) -> Result<Findings, DumpError> {
+        let mut findings = Findings { counts: postgresql::count(server)?, ..Findings::default() };
+        findings.checks = postgresql::declared(server, &self.verify.checks, &findings.counts)?;
+        match postgresql::structure(server, data) {
             Ok(broken) => findings.broken = broken,
             Err(why) => findings.notes.push(format!("its structure was not looked at: {why}")),
         }
-        server.stop()?;
         Ok(findings)
     }
 }
@@ -210,6 +248,8 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::process::ProcessError;
+    use crate::datastores::job::because_of;
 
     #[test]
     fn only_what_is_the_backups_own_condemns_it() {
@@ -218,6 +258,24 @@ mod tests {
         assert!(is_unmade(Broken::Build(DumpError::new(full)).into()));
         assert!(is_unmade(DumpError::new("PostgreSQL 9 is not here").lack().into()));
         assert!(is_unmade(io::Error::from(io::ErrorKind::StorageFull).into()));
+        assert!(is_unmade(io::Error::from(io::ErrorKind::QuotaExceeded).into()));
+        assert!(is_unmade(
+            Broken::Build(DumpError::new("tar: blob: Cannot write: Disk quota exceeded")).into()
+        ));
+        assert!(is_unmade(Broken::Read(io::Error::from(io::ErrorKind::NotFound)).into()));
+        let failed = |code| ProcessError::Failed {
+            program: "psql".to_owned(),
+            status: "ended".to_owned(),
+            code,
+            stderr: String::new(),
+        };
+        let because_of = |why: ProcessError| because_of(DumpError::new("the script does not load"), &why);
+        assert!(is_unmade(because_of(failed(None)).into()), "the kernel kills whom it has no memory for");
+        assert!(is_unmade(because_of(ProcessError::Missing("tar".to_owned())).into()));
+        let hung =
+            ProcessError::TimedOut { program: "tar".to_owned(), limit: START_LIMIT, stderr: String::new() };
+        assert!(is_unmade(because_of(hung).into()));
+        assert!(!is_unmade(because_of(failed(Some(3))).into()));
         assert!(!is_unmade(DumpError::new("the archive holds no `_dbs.couch`").into()));
         assert!(!is_unmade(Broken::Read(io::Error::from(io::ErrorKind::UnexpectedEof)).into()));
     }

@@ -275,6 +275,12 @@ async fn an_object_is_fetched_with_nothing_but_credentials() {
         let again = restore::fetch(store.clone(), &url, &to, &host.context.clock).await.expect_err("full");
         assert!(again.message.contains("is not empty"));
 
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/nonexistent/x", &link).expect("linked");
+        let error =
+            restore::fetch(store.clone(), &url, &link, &host.context.clock).await.expect_err("refused");
+        assert!(error.stage == Stage::Choose && error.message.contains("leads nowhere"), "{error}");
+
         // Without a manifest the storage's own checksum is compared.
         let beside = format!("{}.manifest.json", manifest.name);
         client.delete_object().bucket(BUCKET).key(beside).send().await.expect("removed");
@@ -329,6 +335,21 @@ async fn a_tree_comes_back_as_it_was_and_what_was_there_is_kept() {
     let done = restored(&host, &named, None).await.expect("restored");
     assert!(!done.compared && done.kept.is_empty(), "{done:?}");
     assert_eq!(fs::read_to_string(blobs.join("deep/er/one")).expect("back"), "1");
+}
+
+/// As a shell completes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slash_at_the_end_names_the_same_directory() {
+    let host = Host::of("blobdb", "/opt/data/backups/blobdb", tree("/opt/data/blobdb"));
+    let blobs = host.context.root.join("opt/data/blobdb");
+    fs::create_dir(&blobs).expect("made");
+    fs::write(blobs.join("which"), "old").expect("written");
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    fs::write(blobs.join("which"), "damaged").expect("written");
+    let done = restored(&host, &Wanted::Newest, Some(blobs.join(""))).await.expect("restored");
+    assert_eq!(fs::read_dir(&blobs).expect("there").count(), 1, "nothing lies in it");
+    assert_eq!(fs::read_to_string(blobs.join("which")).expect("back"), "old");
+    assert_eq!(Path::new(&done.kept[0]).parent(), blobs.parent());
 }
 
 /// Data on a volume of its own, to which the path of the settings is a link.

@@ -1,18 +1,25 @@
-//! The room on the volume while a backup grows: it is broken off before the disk is full, and leaves nothing.
+//! The room on the volume while a backup grows, or what is restored from one: it is broken off before the disk is full, and
+//! leaves nothing.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use reconcile::datastores::job_file::Source;
 use reconcile::datastores::postgresql::settings::Method;
+use reconcile::datastores::tree::settings::TreeSource;
+use reconcile::jobs::restore::Wanted;
 use reconcile::jobs::room::{Room, Space};
+use reconcile::jobs::verify::verify;
 use reconcile::jobs::{self, Stage};
 use reconcile::vocab::Tier;
 
 use super::dump::{End, Made};
 use super::host::Host;
+use super::restore::restored;
 use crate::support;
 
 const MIB: u64 = 1 << 20;
@@ -116,4 +123,75 @@ async fn a_disk_that_is_full_all_the_same_is_free_again_afterwards() {
     assert!(error.stage == Stage::Dump && error.message.contains("No space left on device"), "{error}");
     assert!(is_free(&host, 14 * MIB), "nothing partial is left");
     assert_eq!(host.files(), ["last-failure.json"]);
+}
+
+/// A host with the backup of a tree that holds so much.
+async fn with_tree(bytes: u64) -> (Host, String) {
+    let source = TreeSource { path: "/opt/data/blobdb".to_owned(), exclude: Vec::new(), host: None };
+    let host = Host::of("blobdb", "/opt/data/backups/blobdb", Source::Tree(source));
+    let blobs = host.inside("/opt/data/blobdb");
+    fs::create_dir_all(&blobs).expect("made");
+    fs::File::create(blobs.join("zeroes"))
+        .expect("made")
+        .write_all(&vec![0; bytes as usize])
+        .expect("written");
+    let name = jobs::backup(&host.context, Tier::Daily).await.expect("a backup").manifest.name;
+    (host, name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_never_filled_by_looking_into_a_backup_or_by_restoring_it() {
+    let (host, name) = with_tree(60 * MIB).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(_volume) = Volume::mount(folder.path(), 64) else { return };
+    let scratch = || Some(folder.path().to_owned());
+    let to = || Some(folder.path().join("to"));
+    let both = async || {
+        let proven = verify(&host.context, &[], &Wanted::Newest, scratch()).await.expect_err("no room");
+        let restored = restored(&host, &Wanted::Newest, to()).await.expect_err("no room");
+        assert_eq!((proven.stage, restored.stage), (Stage::Space, Stage::Space), "{proven} {restored}");
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 0, "nothing is left");
+        [proven, restored].map(|error| {
+            assert!(error.message.contains("8.0 MiB must stay for whoever else writes there"), "{error}");
+            error.help.expect("a help")
+        })
+    };
+    let mounted = restored(&host, &Wanted::Newest, scratch()).await.expect_err("it cannot be exchanged");
+    assert!(mounted.stage == Stage::Choose && mounted.message.ends_with("cannot be replaced"), "{mounted}");
+    let helps = both().await;
+    assert!(helps[0].contains("--scratch DIR") && helps[1].contains("--to DIR"), "{helps:?}");
+    // Nobody knows beforehand how much it is: it is noticed while it grows, and says nothing of the backup.
+    fs::remove_file(host.path(&format!("{name}.manifest.json"))).expect("removed");
+    both().await;
+    assert_eq!(host.files(), [name], "nobody wrote evidence");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_another_run_replaces_meanwhile_is_not_condemned() {
+    let (mut host, name) = with_tree(MIB).await;
+    let (first, next) = (host.path(&name), host.path("next"));
+    fs::copy(&first, &next).expect("copied");
+    let beside = host.path(&format!("{name}.manifest.json"));
+    // Between the choice and the first byte somebody asks for the room.
+    host.context.room = Room::new(move |_| {
+        if next.exists() {
+            fs::OpenOptions::new()
+                .append(true)
+                .open(&next)
+                .expect("opened")
+                .write_all(b"new")
+                .expect("written");
+            fs::rename(&next, &first).expect("replaced");
+            let text =
+                fs::read_to_string(&beside).expect("read").replacen("\"sha256\": \"", "\"sha256\": \"0", 1);
+            fs::write(&beside, text).expect("written");
+        }
+        None
+    });
+    let error = verify(&host.context, &[], &Wanted::Newest, None).await.expect_err("it is another");
+    assert!(
+        error.stage == Stage::Prove && error.message.contains("was another when it was chosen"),
+        "{error}"
+    );
+    assert!(!host.files().iter().any(|file| file.ends_with(".verified.json")), "{:?}", host.files());
 }

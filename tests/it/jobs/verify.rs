@@ -13,7 +13,7 @@ use reconcile::datastores::postgresql::settings::Method;
 use reconcile::datastores::prove::SqlCheck;
 use reconcile::jobs::restore::Wanted;
 use reconcile::jobs::verify::{Evidence, verify};
-use reconcile::jobs::{self, JobError, Keep};
+use reconcile::jobs::{self, JobError, Keep, Stage};
 use reconcile::vocab::Tier;
 
 use super::host::Host;
@@ -278,5 +278,35 @@ async fn another_major_version_is_a_clear_refusal() {
     let error = proof(&host).await.expect_err("not installed");
     let help = error.help.as_deref().unwrap_or_default();
     assert!(error.message.contains("of PostgreSQL 9") && help.contains("apt install"), "{error:?}");
+    assert!(!host.files().iter().any(|file| file.ends_with(".verified.json")), "{:?}", host.files());
+}
+
+/// As databases of reports have them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_tables_with_long_names_are_counted() {
+    let Some(server) = Postgres::start("") else { return };
+    let long = "n".repeat(58);
+    server.sql(&format!(
+        "create schema \"{long}\"; do $$ begin for i in 1..2600 loop \
+         execute format('create table %I.%I as select 1', '{long}', '{long}' || i); end loop; end $$"
+    ));
+    let host = host(&server, Method::Dump);
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    let evidence = proof(&host).await.expect("looked at");
+    assert_eq!(evidence.reasons, [""; 0], "{evidence:#?}");
+    assert_eq!(evidence.counts["postgres"].len(), 2600);
+    assert_eq!(evidence.counts["postgres"][&format!("{long}.{long}2600")], 1);
+}
+
+/// As it does where no memory is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scratch_server_that_the_kernel_kills_condemns_nothing() {
+    let Some(server) = Postgres::start("") else { return };
+    let mut host = host(&server, Method::Plain);
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    let kills = "copy (select 1) to program 'kill -9 $(ps -o ppid= -p $PPID)'";
+    host.context.job.verify.checks = vec![SqlCheck { sql: kills.to_owned(), database: None }];
+    let error = proof(&host).await.expect_err("it could not be looked at");
+    assert!(error.stage == Stage::Prove && error.message.contains("killed by signal 9"), "{error}");
     assert!(!host.files().iter().any(|file| file.ends_with(".verified.json")), "{:?}", host.files());
 }

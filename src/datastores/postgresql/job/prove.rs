@@ -12,7 +12,8 @@ use crate::datastores::prove::{Checked, Counts, SqlCheck};
 
 /// How long one question may take: counting reads every row.
 const QUESTION_LIMIT: Duration = Duration::from_secs(6 * 3600);
-/// How many tables are counted by one statement.
+/// How many tables are asked for, and counted, by one statement: a database may have tens of thousands, and an answer is
+/// short.
 const AT_ONCE: usize = 100;
 /// How long pg_amcheck may take: it reads every table and every index.
 const STRUCTURE_LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -22,24 +23,31 @@ const KEPT: u64 = 2000;
 const DATABASES: &str = "select coalesce(json_agg(datname order by datname), '[]') from pg_database \
     where datallowconn and not datistemplate";
 
-/// One row a table: its name, and the statement that counts it. Unlogged tables are empty after a base backup, and views
-/// that were never filled cannot be read.
-const TABLES: &str = "select coalesce(json_agg(json_build_array(n.nspname || '.' || c.relname, \
-    format('select %L as t, count(*) as n from %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname)) \
-    order by 1), '[]') from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-    where (c.relkind = 'r' or c.relkind = 'm' and c.relispopulated) and c.relpersistence = 'p' \
-    and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'";
+/// The statement that counts each table, of some tables. Unlogged ones are empty after a base backup, and views that were
+/// never filled cannot be read.
+fn tables(from: usize) -> String {
+    format!(
+        "select coalesce(json_agg(statement), '[]') from (select format('select %L as t, count(*) as n from %I.%I', \
+         n.nspname || '.' || c.relname, n.nspname, c.relname) as statement \
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+         where (c.relkind = 'r' or c.relkind = 'm' and c.relispopulated) and c.relpersistence = 'p' \
+         and n.nspname <> 'information_schema' and n.nspname !~ '^pg_' \
+         order by n.nspname, c.relname limit {AT_ONCE} offset {from}) as listed"
+    )
+}
 
 /// How many rows every table of every database has.
 pub fn count(server: &ScratchServer) -> Result<Counts, DumpError> {
     let databases: Vec<String> = json(&server.sql("postgres", DATABASES, QUESTION_LIMIT)?)?;
     let mut counts = Counts::new();
     for database in databases {
-        let tables: Vec<(String, String)> = json(&server.sql(&database, TABLES, QUESTION_LIMIT)?)?;
         let mut rows = BTreeMap::new();
-        for some in tables.chunks(AT_ONCE) {
-            let union: Vec<&str> = some.iter().map(|(_, statement)| statement.as_str()).collect();
-            let sql = format!("select json_object_agg(t, n) from ({}) as counted", union.join(" union all "));
+        for from in (0..).step_by(AT_ONCE) {
+            let some: Vec<String> = json(&server.sql(&database, &tables(from), QUESTION_LIMIT)?)?;
+            if some.is_empty() {
+                break;
+            }
+            let sql = format!("select json_object_agg(t, n) from ({}) as counted", some.join(" union all "));
             let counted: BTreeMap<String, u64> = json(&server.sql(&database, &sql, QUESTION_LIMIT)?)?;
             rows.extend(counted);
         }
@@ -77,8 +85,12 @@ pub fn structure(server: &ScratchServer, data: &Data) -> Result<Option<String>, 
     }
 }
 
-/// What became of each declared check: it must answer with one value, `t`.
-pub fn declared(server: &ScratchServer, checks: &[SqlCheck], counts: &Counts) -> Vec<Checked> {
+/// What became of each declared check: it must answer with one value, `t`. An error where one could not be asked.
+pub fn declared(
+    server: &ScratchServer,
+    checks: &[SqlCheck],
+    counts: &Counts,
+) -> Result<Vec<Checked>, DumpError> {
     let own = counts.keys().filter(|name| *name != "postgres").collect::<Vec<_>>();
     checks
         .iter()
@@ -89,7 +101,7 @@ pub fn declared(server: &ScratchServer, checks: &[SqlCheck], counts: &Counts) ->
                 (None, []) => "postgres".to_owned(),
                 (None, _) => {
                     let wrong = "it does not say in which database, and there are several".to_owned();
-                    return Checked { sql: check.sql.clone(), database: None, wrong: Some(wrong) };
+                    return Ok(Checked { sql: check.sql.clone(), database: None, wrong: Some(wrong) });
                 }
             };
             let wrong = match server.sql(&database, &check.sql, QUESTION_LIMIT) {
@@ -97,9 +109,10 @@ pub fn declared(server: &ScratchServer, checks: &[SqlCheck], counts: &Counts) ->
                 Ok(answer) => {
                     Some(format!("it answered `{}`, not true", answer.chars().take(200).collect::<String>()))
                 }
+                Err(error) if error.is_lack => return Err(error),
                 Err(error) => Some(error.message),
             };
-            Checked { sql: check.sql.clone(), database: Some(database), wrong }
+            Ok(Checked { sql: check.sql.clone(), database: Some(database), wrong })
         })
         .collect()
 }

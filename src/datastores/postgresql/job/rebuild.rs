@@ -15,6 +15,7 @@ use super::tablespaces::{self, Tablespace};
 use crate::clients::process::{ProcessError, Program, RunAs, Talk};
 use crate::datastores::dump::{DumpError, LAST_BYTES};
 use crate::datastores::job::archive::{self, Attributes};
+use crate::datastores::job::because_of;
 use crate::datastores::names::Content;
 use crate::datastores::restore::Parcel;
 
@@ -125,8 +126,10 @@ impl Ground<'_> {
         let role = role(&parcel.source);
         initialise(&programs, &data, &role, &parcel.source)?;
         let scratch = ScratchServer::start(&programs, &data, &role, &[], START_LIMIT)?;
-        feed(&scratch, &mut io::Cursor::new(head).chain(bytes), &role)?;
-        scratch.stop()?;
+        match feed(&scratch, &mut io::Cursor::new(head).chain(bytes), &role) {
+            Ok(()) => scratch.stop()?,
+            Err(error) => return Err(scratch.broke(error)),
+        }
         Ok(Data { directory: data, programs, version, role, tablespaces: Vec::new() })
     }
 }
@@ -194,7 +197,7 @@ fn initialise(
     }
     let made = programs.program("initdb").arg_path("-D", data).args(options).output(START_LIMIT);
     made.map(|_| ()).map_err(|error| {
-        DumpError::new(format!("a cluster for the script cannot be made: {error}")).help(
+        DumpError::new(format!("a cluster for the script cannot be made: {error}")).lack().help(
             "where a locale is missing, the machine must have those of the one that was dumped: `locale -a`",
         )
     })
@@ -223,16 +226,19 @@ fn feed_to(psql: Program, bytes: &mut dyn Read, role: &str, patience: Duration) 
             .help("the living data is untouched; what the server said is above, and the script is not changed by trying again")
     };
     let failed = |error: ProcessError| {
+        let refused = because_of(refused(error.to_string()), &error);
         match error {
-        ProcessError::TimedOut { .. } => refused(error.to_string()).help(
-            "see what its server waits for: a disk that does not answer, or a statement that takes longer; the living data \
-             is untouched",
-        ),
-        error => refused(error.to_string()),
-    }
+            ProcessError::TimedOut { .. } => refused.help(
+                "see what its server waits for: a disk that does not answer, or a statement that takes longer; the living \
+                 data is untouched",
+            ),
+            _ => refused,
+        }
     };
-    let mut psql = psql.listen(hear).start(Talk::Both).map_err(|error| DumpError::new(error.to_string()))?;
-    let mut input = psql.patient_stdin(patience).map_err(|error| DumpError::new(format!("psql: {error}")))?;
+    let mut psql =
+        psql.listen(hear).start(Talk::Both).map_err(|error| DumpError::new(error.to_string()).lack())?;
+    let mut input =
+        psql.patient_stdin(patience).map_err(|error| DumpError::new(format!("psql: {error}")).lack())?;
     let (mut buffer, mut last) = (vec![0; CHUNK], Vec::new());
     loop {
         let read = bytes.read(&mut buffer).map_err(unread)?;

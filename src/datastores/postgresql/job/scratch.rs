@@ -8,6 +8,7 @@
 //! (<https://www.postgresql.org/docs/current/runtime-config.html>).
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -19,12 +20,15 @@ use nix::sys::signal::Signal;
 use super::{Connection, forsaken};
 use crate::clients::process::{Program, RunAs, Running, Talk};
 use crate::datastores::dump::DumpError;
+use crate::datastores::job::because_of;
 
 /// Only part of the socket's name.
 const PORT: u16 = 5432;
 /// How often a server that starts is asked.
 const TICK: Duration = Duration::from_millis(100);
 /// How long a server may take to end: it writes what it holds.
+/// How long a server that is about to end may take where a client lost it.
+const GOING: Duration = Duration::from_secs(2);
 const STOP_LIMIT: Duration = Duration::from_secs(300);
 
 /// Where the programs of one version are, and whom they run as.
@@ -113,7 +117,7 @@ impl ScratchServer {
     ) -> Result<ScratchServer, DumpError> {
         // A socket's path may have some hundred bytes (unix(7)): beside the backups it could be too long.
         let unmade =
-            |error: io::Error| DumpError::new(format!("the scratch server cannot be set up: {error}"));
+            |error: io::Error| DumpError::new(format!("the scratch server cannot be set up: {error}")).lack();
         let socket = tempfile::Builder::new().prefix(&forsaken::prefix()).tempdir().map_err(unmade)?;
         let closed = fs::Permissions::from_mode(0o700);
         fs::set_permissions(socket.path(), closed)
@@ -139,7 +143,7 @@ impl ScratchServer {
             .args(["-c"])
             .args([option("ident_file", &users)])
             .start(Talk::Listen)
-            .map_err(|error| DumpError::new(error.to_string()))?;
+            .map_err(|error| DumpError::new(error.to_string()).lack())?;
         let mut scratch = ScratchServer { server, socket, programs: programs.clone(), role: role.to_owned() };
         let until = Instant::now() + limit;
         while !scratch.answers() {
@@ -148,7 +152,7 @@ impl ScratchServer {
             }
             if Instant::now() > until {
                 let why = scratch.server.time_out(limit);
-                return Err(DumpError::new(format!("the scratch server does not come up: {why}")).help(
+                return Err(DumpError::new(format!("the scratch server does not come up: {why}")).lack().help(
                     "it replays the WAL that the backup holds; give it more time, or see how much that is",
                 ));
             }
@@ -162,11 +166,31 @@ impl ScratchServer {
     }
 
     fn ended(self) -> DumpError {
-        let why = match self.server.wait() {
-            Err(error) => error.to_string(),
-            Ok(()) => "it ended by itself".to_owned(),
+        let begun = |why: &dyn Display| {
+            DumpError::new(format!("the scratch server does not start on the backup: {why}"))
         };
-        DumpError::new(format!("the scratch server does not start on the backup: {why}"))
+        match self.server.wait() {
+            Err(error) => because_of(begun(&error), &error),
+            Ok(()) => begun(&"it ended by itself"),
+        }
+    }
+
+    /// Why asking it failed: clients see of a server that goes only that it is gone.
+    pub fn broke(mut self, error: DumpError) -> DumpError {
+        let until = Instant::now() + GOING;
+        while self.server.is_running() {
+            if Instant::now() > until {
+                return error;
+            }
+            std::thread::sleep(TICK);
+        }
+        match self.server.wait() {
+            Err(why) => {
+                let message = format!("{}; its server ended meanwhile: {why}", error.message);
+                because_of(DumpError { message, ..error }, &why)
+            }
+            Ok(()) => error,
+        }
     }
 
     /// How to reach it.
@@ -206,16 +230,16 @@ impl ScratchServer {
         ]);
         psql.output(limit)
             .map(|answer| answer.trim_end().to_owned())
-            .map_err(|error| DumpError::new(error.to_string()))
+            .map_err(|error| because_of(DumpError::new(error.to_string()), &error))
     }
 
     /// Ends it as an operator would, so that its data is whole.
     pub fn stop(mut self) -> Result<(), DumpError> {
         // SIGINT is "fast shutdown" (<https://www.postgresql.org/docs/current/server-shutdown.html>).
         self.server.signal(Signal::SIGINT);
-        self.server
-            .wait_within(STOP_LIMIT)
-            .map_err(|error| DumpError::new(format!("the scratch server did not end well: {error}")))
+        self.server.wait_within(STOP_LIMIT).map_err(|error| {
+            because_of(DumpError::new(format!("the scratch server did not end well: {error}")), &error)
+        })
     }
 }
 
@@ -227,7 +251,10 @@ fn option(name: &str, path: &Path) -> String {
 fn controls(programs: &Programs, data: &Path) -> Result<BTreeMap<&'static str, String>, DumpError> {
     let told =
         programs.program("pg_controldata").arg_path("-D", data).output(Duration::from_secs(60)).map_err(
-            |error| DumpError::new(format!("the backup has no control file that can be read: {error}")),
+            |error| {
+                let message = format!("the backup has no control file that can be read: {error}");
+                because_of(DumpError::new(message), &error)
+            },
         )?;
     let known = [
         ("max_connections setting:", "max_connections"),
