@@ -3,6 +3,7 @@
 pub mod ansible;
 pub mod couch;
 pub mod desired;
+pub mod keys;
 pub mod kill;
 pub mod moto;
 pub mod postgres;
