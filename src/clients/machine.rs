@@ -1,7 +1,8 @@
-//! What this machine itself tells: its zone, its name, its processes.
+//! What this machine itself tells: its zone, its name, its processes, where links lead.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 
@@ -70,6 +71,15 @@ pub fn holder(directory: &Path) -> Option<(u32, String)> {
     let process = processes.find(|process| *process != std::process::id() && holds(*process))?;
     let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
     Some((process, name.trim().to_owned()))
+}
+
+/// What a path leads to, where it is a link to something that is there; else the path itself. An error where it leads
+/// nowhere.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => fs::canonicalize(path),
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// When a process began, in the kernel's ticks since it booted; `None` where nobody says.

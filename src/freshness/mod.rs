@@ -65,10 +65,11 @@ pub struct Promise {
     pub since: DateTime<Utc>,
 }
 
-/// A backup that is being made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The job that holds the lock: no other backup is made meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    pub tier: Tier,
+    /// Of the backup that it makes; `None` of one that a person labelled, and of a restore.
+    pub tier: Option<Tier>,
     pub began: DateTime<Utc>,
 }
 
@@ -151,11 +152,11 @@ pub enum State {
     Hidden {
         since: DateTime<Utc>,
     },
-    /// Runs that were due left no backup: the first of them, how many, and the one that is under way.
+    /// Runs that were due left no backup: the first of them, how many, and who holds the lock.
     Missing {
         since: DateTime<Utc>,
         runs: u32,
-        running: Option<DateTime<Utc>>,
+        running: Option<Running>,
     },
     /// It is less than half of what backups of its format were before.
     Small {
@@ -375,14 +376,14 @@ fn state(
     if let Some(due) = due
         && !newest.is_some_and(|newest| runs::answers(newest, promise, due, facts.zone))
     {
-        let running = facts.running.filter(|running| running.tier == tier).map(|running| running.began);
-        if let Some(began) = running
+        if let Some(Running { tier: Some(of), began }) = facts.running
+            && of == tier
             && facts.now < runs::patience(promise, due, began, facts.zone, allowance)
         {
             return State::Running { since: began };
         }
         let (since, runs) = runs::missed(promise, newest, due, facts.zone);
-        return State::Missing { since, runs, running };
+        return State::Missing { since, runs, running: facts.running };
     }
     match newest {
         Some(newest) => match size::shrunk(newest, &facts.seen) {

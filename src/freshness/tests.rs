@@ -122,9 +122,12 @@ fn a_run_under_way_is_waited_for_until_its_successor_would_be_missed() {
     let since = instant("2026-11-01T12:00:00Z");
     let due = instant("2026-11-20T01:00:00Z");
     let mut facts = facts("0 1 * * 1-6", Tz::UTC, since, due + TimeDelta::hours(5), Vec::new());
-    facts.running = Some(Running { tier: Tier::Weekly, began: due });
-    assert!(!said(&facts).is_empty(), "another tier's run");
-    facts.running = Some(Running { tier: Tier::Daily, began: due + TimeDelta::seconds(1) });
+    for (tier, who) in [(Some(Tier::Weekly), "the weekly backup"), (None, "a job")] {
+        facts.running = Some(Running { tier, began: due });
+        let words = format!(", and {who} that began 2026-11-20 01:00 UTC keeps others away; ");
+        assert!(said(&facts)[0].contains(&words), "{:?}", said(&facts));
+    }
+    facts.running = Some(Running { tier: Some(Tier::Daily), began: due + TimeDelta::seconds(1) });
     assert_eq!(said(&facts), [""; 0]);
     assert!(matches!(judge(&facts).tiers[0].places[0].state, State::Running { .. }));
     facts.now = due + TimeDelta::hours(25) + TimeDelta::minutes(1);
@@ -247,7 +250,7 @@ fn a_backup_that_hangs_is_missing_within_its_limit() {
             let last = history(&[(due - TimeDelta::days(7), TimeDelta::zero())], due);
             let mut seen = facts(schedule, Tz::UTC, since, due + after, last);
             seen.promises.values_mut().for_each(|promise| promise.since = due - TimeDelta::minutes(1));
-            seen.running = Some(Running { tier: Tier::Daily, began });
+            seen.running = Some(Running { tier: Some(Tier::Daily), began });
             assert_eq!(!said(&seen).is_empty(), is_told, "{schedule} {began} {after}: {:?}", said(&seen));
         }
     }
@@ -340,7 +343,7 @@ proptest! {
         }
         let mut facts = facts(schedule, zone, since, now, history(&made, now));
         if let Some((began, _)) = made.iter().rev().find(|(began, took)| *began <= now && *began + *took > now) {
-            facts.running = Some(Running { tier: Tier::Daily, began: *began });
+            facts.running = Some(Running { tier: Some(Tier::Daily), began: *began });
         }
         prop_assert_eq!(said(&facts), [""; 0]);
     }

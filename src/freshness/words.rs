@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{Finding, Goal, Matter, Objective, Place, PlaceFreshness, State};
+use super::{Finding, Goal, Matter, Objective, Place, PlaceFreshness, Running, State};
 use crate::vocab::{Tier, words};
 
 impl fmt::Display for Place {
@@ -28,8 +28,15 @@ impl fmt::Display for Finding<'_> {
                     if *runs > 1 {
                         write!(f, ": {runs} runs are missing")?;
                     }
-                    if let Some(began) = running {
-                        write!(f, ", and one that began {} is not done", words::minute(*began))?;
+                    if let Some(Running { tier: of, began }) = running {
+                        let began = words::minute(*began);
+                        match of {
+                            Some(of) if of == tier => write!(f, ", and one that began {began} is not done"),
+                            Some(of) => {
+                                write!(f, ", and the {of} backup that began {began} keeps others away")
+                            }
+                            None => write!(f, ", and a job that began {began} keeps others away"),
+                        }?;
                     }
                     match newest {
                         Some(newest) => write!(f, "; the newest is of {}", words::minute(newest.ended)),
@@ -70,7 +77,8 @@ impl Matter {
     pub fn help(self) -> &'static str {
         match self {
             Matter::Late => {
-                "look at the last failure with `reconcile list`; where there is none, see that cron runs on the host"
+                "look at the last failure with `reconcile list`; where there is none, see that cron runs on the host \
+                 and that no job hangs"
             }
             Matter::Small => {
                 "see whether it is whole, with `reconcile verify`, before the older ones are gone"

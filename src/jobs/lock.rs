@@ -44,12 +44,12 @@ struct Holder {
     started: Option<u64>,
 }
 
-/// The backup that is being made, as the lock tells. The lock itself is left alone: a backup that begins in that moment
+/// Who holds the lock of backups, as its file tells. The lock itself is left alone: a backup that begins in that moment
 /// would be refused for it.
 pub fn running(context: &Context) -> Option<Running> {
     let holder = holder(context, BACKUP)?;
     let is_here = holder.host == context.hostname && machine::runs(holder.pid, holder.started);
-    holder.tier.filter(|_| is_here).map(|tier| Running { tier, began: holder.began })
+    is_here.then_some(Running { tier: holder.tier, began: holder.began })
 }
 
 /// Whether the job that just refused this one has held the lock for so long that it hangs; also where nobody knows how

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
+use crate::clients::machine;
 use crate::datastores::restore::Built;
 use crate::jobs::directory;
 use crate::jobs::error::{JobError, Stage};
@@ -33,11 +34,10 @@ pub fn is_occupied(home: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a volume is mounted at a path: then it cannot be exchanged (rename(2), EBUSY). A link that leads to another volume
-/// can be.
+/// Whether a volume is mounted at a path, which is no link: then it cannot be exchanged (rename(2), EBUSY).
 pub fn is_mounted(home: &Path) -> bool {
-    let around = home.parent().and_then(|around| fs::metadata(around).ok());
-    fs::symlink_metadata(home).ok().zip(around).is_some_and(|(home, around)| home.dev() != around.dev())
+    let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
+    device(home).zip(home.parent().and_then(device)).is_some_and(|(home, around)| home != around)
 }
 
 /// What to do where one is.
@@ -58,10 +58,16 @@ pub struct Failed {
 }
 
 /// Exchanges everything that was built with what is there; answers with where that is kept. Where one of them cannot be,
-/// those before it are put back: what belongs together is all from before or all restored.
+/// those before it are put back: what belongs together is all from before or all restored. A link stays: what it leads to
+/// is exchanged.
 pub fn exchange(all: &[Built], now: DateTime<Utc>) -> Result<Vec<PathBuf>, Failed> {
+    let behind_links = |one: &Built| match machine::behind_links(&one.home) {
+        Ok(home) => Ok(Built { home, ..one.clone() }),
+        Err(error) => Err(failed(one, &error, &[])),
+    };
+    let all = all.iter().map(behind_links).collect::<Result<Vec<Built>, Failed>>()?;
     let mut done: Vec<(&Built, Option<PathBuf>)> = Vec::new();
-    for one in all {
+    for one in &all {
         match one_by_one(one, now) {
             Ok(kept) => done.push((one, kept)),
             Err(error) => {
@@ -248,12 +254,38 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_is_told_from_a_link_to_one() {
+    fn a_mounted_volume_is_told() {
         let folder = tempfile::tempdir().expect("a directory");
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink("/proc", &link).expect("linked");
         assert!(is_mounted(Path::new("/proc")));
-        assert!(!is_mounted(&link) && !is_mounted(folder.path()) && !is_mounted(Path::new("/nonexistent/x")));
+        assert!(!is_mounted(folder.path()) && !is_mounted(Path::new("/nonexistent/x")));
+    }
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_exchanged() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| folder.path().join(name);
+        let make = |name: &str| {
+            fs::create_dir_all(at(name)).expect("made");
+            fs::write(at(name).join("file"), name).expect("written");
+            at(name)
+        };
+        let (there, built) = (make("volume/data"), make("volume/built"));
+        let real = fs::canonicalize(&there).expect("there");
+        std::os::unix::fs::symlink(&there, at("data")).expect("linked");
+        let kept = exchange(&[Built { built, home: at("data") }], now()).expect("exchanged");
+        assert_eq!(kept, [super::kept(&real, now())]);
+        assert_eq!(fs::read_link(at("data")).expect("a link"), there);
+        assert_eq!(fs::read_to_string(at("data/file")).expect("there"), "volume/built");
+        assert_eq!(fs::read_to_string(kept[0].join("file")).expect("kept"), "volume/data");
+
+        // A volume that is not mounted: nothing takes the place of the link.
+        let built = make("built");
+        fs::remove_file(at("data")).expect("removed");
+        std::os::unix::fs::symlink("/nonexistent/data", at("data")).expect("linked");
+        let failed =
+            exchange(&[Built { built: built.clone(), home: at("data") }], now()).expect_err("nowhere");
+        assert!(failed.error.message.contains("the present data is untouched"), "{failed:?}");
+        assert!(fs::symlink_metadata(at("data")).expect("there").is_symlink() && built.is_dir());
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::directory;
 use super::error::{JobError, Stage};
 use super::list::Earlier;
 use super::{lock, log};
+use crate::clients::machine;
 use crate::clients::process::Program;
 use crate::datastores::dump::DumpError;
 use crate::datastores::postgresql::job as postgresql;
@@ -40,6 +41,8 @@ pub struct Ready {
     pub chosen: Chosen,
     /// What is replaced, or the directory that was asked for.
     pub home: PathBuf,
+    /// The same, where `home` is a link.
+    behind_links: PathBuf,
     /// Whether that is where the datastore lives.
     pub in_place: bool,
     /// Where the present data will be kept; `None` where there is none.
@@ -98,6 +101,10 @@ pub async fn prepare(
         }
     };
     let in_place = to.is_none() || own.as_deref() == Some(&home);
+    let behind_links = machine::behind_links(&home).map_err(|error| {
+        JobError::new(Stage::Choose, format!("{} leads nowhere: {error}", home.display()))
+            .help("mount the volume that it leads to, or make the directory there; or restore elsewhere with --to DIR")
+    })?;
     let occupied = exchange::is_occupied(&home).map_err(|error| {
         JobError::new(Stage::Choose, format!("{} cannot be looked into: {error}", home.display()))
             .help("run it as the data's own user, or as root")
@@ -107,18 +114,19 @@ pub async fn prepare(
             "name a directory that is empty or does not exist: nothing is ever mixed with what is there",
         ));
     }
-    if exchange::is_mounted(&home) {
+    if exchange::is_mounted(&behind_links) {
         return Err(JobError::new(Stage::Choose, format!("{} cannot be replaced", home.display()))
-            .help(exchange::help_where_mounted(&home)));
+            .help(exchange::help_where_mounted(&behind_links)));
     }
     Ok(Ready {
-        kept: occupied.then(|| exchange::kept(&home, context.clock.now())),
+        kept: occupied.then(|| exchange::kept(&behind_links, context.clock.now())),
         in_use: if in_place { restore.in_use(&home) } else { None },
         services: restore.services(&home),
         // What a sandbox plays has no services; this machine's are none of its business.
         declared: context.job.services.clone().filter(|_| context.root == Path::new("/")),
         chosen,
         home,
+        behind_links,
         in_place,
         restore,
     })
@@ -146,12 +154,12 @@ impl Ready {
             ));
         }
         self.chosen.is_cut().map_err(|why| changed(&self.chosen.place(), &why))?;
-        exchange::settle(&self.home).map_err(|error| {
-            let home = self.home.display();
+        exchange::settle(&self.behind_links).map_err(|error| {
+            let home = self.behind_links.display();
             let message = format!("what an earlier restore left beside {home} cannot be put away: {error}");
             JobError::new(Stage::Restore, message).help("look at it, and move it away by hand")
         })?;
-        let staging = Staging::beside(&self.home)?;
+        let staging = Staging::beside(&self.behind_links)?;
         check_room(&self.chosen, &staging.0)?;
         let (origin, compression) = (self.chosen.origin.clone(), self.chosen.parsed.compression);
         let (handle, into, home) = (Handle::current(), staging.0.clone(), self.home.clone());

@@ -331,6 +331,34 @@ async fn a_tree_comes_back_as_it_was_and_what_was_there_is_kept() {
     assert_eq!(fs::read_to_string(blobs.join("deep/er/one")).expect("back"), "1");
 }
 
+/// Data on a volume of its own, to which the path of the settings is a link.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_behind_a_link_is_replaced_where_it_lies() {
+    let host = Host::of("blobdb", "/opt/data/backups/blobdb", tree("/opt/data/blobdb"));
+    let link = host.context.root.join("opt/data/blobdb");
+    // Another file system, where there is one.
+    let elsewhere =
+        Some(Path::new("/dev/shm")).filter(|volume| volume.is_dir()).unwrap_or(&host.context.root);
+    let volume = tempfile::tempdir_in(elsewhere).expect("a volume");
+    let data = fs::canonicalize(volume.path()).expect("there").join("blobs");
+    fs::create_dir(&data).expect("made");
+    fs::write(data.join("which"), "old").expect("written");
+    std::os::unix::fs::symlink(&data, &link).expect("linked");
+    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    fs::write(data.join("which"), "damaged").expect("written");
+
+    let done = restored(&host, &Wanted::Newest, None).await.expect("restored");
+    assert_eq!(fs::read_link(&link).expect("still a link"), data);
+    assert_eq!(fs::read_to_string(link.join("which")).expect("back"), "old");
+    assert_eq!(Path::new(&done.kept[0]).parent(), Some(data.parent().expect("one")));
+    assert_eq!(fs::read_to_string(Path::new(&done.kept[0]).join("which")).expect("kept"), "damaged");
+
+    drop(volume);
+    let error = restored(&host, &Wanted::Newest, None).await.expect_err("the volume is away");
+    assert!(error.stage == Stage::Choose && error.message.contains("leads nowhere"), "{error}");
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+}
+
 fn tree(path: &str) -> Source {
     Source::Tree(TreeSource { path: path.to_owned(), exclude: Vec::new(), host: None })
 }

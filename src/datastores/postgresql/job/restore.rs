@@ -14,6 +14,7 @@ use super::Connection;
 use super::rebuild::{Data, Ground};
 use super::server::DATA_DIRECTORY;
 use super::tablespaces;
+use crate::clients::machine;
 use crate::clients::process::RunAs;
 use crate::datastores::dump::DumpError;
 use crate::datastores::names::Content;
@@ -101,7 +102,10 @@ impl Restore for PostgresqlRestore {
             true => tablespace.location.clone(),
             false => beside(home, &format!("tablespace-{}", tablespace.oid)),
         };
-        let place = |tablespace: &tablespaces::Tablespace| beside(&end(tablespace), "reconcile-restored");
+        let place = |tablespace: &tablespaces::Tablespace| {
+            let end = end(tablespace);
+            beside(&machine::behind_links(&end).unwrap_or(end), "reconcile-restored")
+        };
         let data = Ground { staging, user, place: &place }.build(&self.parcel, bytes)?;
         self.finish(data, home, in_place, end)
     }

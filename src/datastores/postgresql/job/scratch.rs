@@ -158,9 +158,6 @@ impl ScratchServer {
     }
 
     fn answers(&self) -> bool {
-        let ready = self.programs.program("pg_isready").args(["-q"]).args(self.connection().options());
-        // pg_isready knows no -w.
-        let _ = ready;
         self.sql("postgres", "select 1", Duration::from_secs(10)).is_ok()
     }
 
@@ -216,18 +213,8 @@ impl ScratchServer {
     pub fn stop(mut self) -> Result<(), DumpError> {
         // SIGINT is "fast shutdown" (<https://www.postgresql.org/docs/current/server-shutdown.html>).
         self.server.signal(Signal::SIGINT);
-        let until = Instant::now() + STOP_LIMIT;
-        while self.server.is_running() {
-            if Instant::now() > until {
-                return Err(DumpError::new(format!(
-                    "the scratch server does not end: {}",
-                    self.server.time_out(STOP_LIMIT)
-                )));
-            }
-            std::thread::sleep(TICK);
-        }
         self.server
-            .wait()
+            .wait_within(STOP_LIMIT)
             .map_err(|error| DumpError::new(format!("the scratch server did not end well: {error}")))
     }
 }
