@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_kms::types::OriginType;
-use aws_sdk_s3::types as s3;
 use reconcile::audit::{Audit, BucketTerms, Evidence, Severity, Terms, judge};
 use reconcile::clients::aws::Aws;
 use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
@@ -11,6 +10,7 @@ use reconcile::vocab::{Clock, Encryption, Secret};
 use reconcile::world::{Hosts, LiveWorld};
 
 use super::{BUCKET, terms};
+use crate::support::keys::{ALIAS, alias, encrypt, key};
 
 async fn sandbox(yaml: &str) -> (Sandbox, Aws) {
     let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
@@ -23,23 +23,9 @@ async fn sandbox(yaml: &str) -> (Sandbox, Aws) {
 
 /// A bucket that is encrypted with what this names.
 async fn encrypted(aws: &Aws, name: &str, key: &str) {
-    let client = aws.s3(None);
-    client.create_bucket().bucket(name).send().await.expect("a bucket");
-    let default = s3::ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(s3::ServerSideEncryption::AwsKms)
-        .kms_master_key_id(key)
-        .build()
-        .expect("a default");
-    let rule =
-        s3::ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
-    let rules = s3::ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("rules");
-    let put = client.put_bucket_encryption().bucket(name).server_side_encryption_configuration(rules);
-    put.send().await.expect("encrypted");
-}
-
-async fn made(aws: &Aws) -> (String, String) {
-    let key = aws.kms(None).create_key().send().await.expect("a key").key_metadata.expect("a key");
-    (key.key_id, key.arn.expect("an ARN"))
+    let s3 = aws.s3(None);
+    s3.create_bucket().bucket(name).send().await.expect("a bucket");
+    encrypt(&s3, name, key).await;
 }
 
 fn of(buckets: &[&str]) -> Terms {
@@ -72,16 +58,10 @@ fn count(sandbox: &Sandbox, operation: &str) -> u64 {
 #[tokio::test]
 async fn a_key_is_looked_at_once_for_all_buckets() {
     let (sandbox, aws) = sandbox("").await;
-    let (id, arn) = made(&aws).await;
-    aws.kms(None)
-        .create_alias()
-        .alias_name("alias/backups")
-        .target_key_id(&id)
-        .send()
-        .await
-        .expect("an alias");
+    let (id, arn) = key(&aws.kms(None)).await;
+    alias(&aws.kms(None), &id).await;
     let buckets = ["one", "two", "three", "four"].map(|name| format!("{name}-{BUCKET}"));
-    for (name, key) in buckets.iter().zip([id.as_str(), &arn, "alias/backups", &arn]) {
+    for (name, key) in buckets.iter().zip([id.as_str(), &arn, ALIAS, &arn]) {
         encrypted(&aws, name, key).await;
     }
     let names: Vec<&str> = buckets.iter().map(String::as_str).collect();
@@ -102,7 +82,7 @@ async fn a_key_is_looked_at_once_for_all_buckets() {
 #[tokio::test]
 async fn a_bucket_with_a_key_of_its_own_takes_twelve_requests_at_most() {
     let (sandbox, aws) = sandbox("").await;
-    let (id, _) = made(&aws).await;
+    let (id, _) = key(&aws.kms(None)).await;
     encrypted(&aws, BUCKET, &id).await;
     let (_, audit) = seen(&sandbox, &of(&[BUCKET])).await;
     assert!(audit.is_complete(), "{:?}", audit.unread);
@@ -134,7 +114,7 @@ async fn a_key_that_may_not_be_looked_at_is_not_safe() {
     for (operation, permission) in [("DescribeKey", "kms:DescribeKey"), ("GetKeyPolicy", "kms:GetKeyPolicy")]
     {
         let (sandbox, aws) = sandbox("").await;
-        let (id, _) = made(&aws).await;
+        let (id, _) = key(&aws.kms(None)).await;
         encrypted(&aws, BUCKET, &id).await;
         sandbox.inject(Fault::new(FaultKind::Denied).on(operation));
         let (_, audit) = seen(&sandbox, &of(&[BUCKET])).await;
@@ -153,10 +133,10 @@ async fn a_key_that_may_not_be_looked_at_is_not_safe() {
     }
     // An alias that may not be looked up is any key.
     let (sandbox, aws) = sandbox("").await;
-    encrypted(&aws, BUCKET, "alias/backups").await;
+    encrypted(&aws, BUCKET, ALIAS).await;
     sandbox.inject(Fault::new(FaultKind::Denied).on("DescribeKey"));
     let (_, audit) = seen(&sandbox, &of(&[BUCKET])).await;
-    assert_eq!(audit.unread.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>(), ["alias/backups"]);
+    assert_eq!(audit.unread.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>(), [ALIAS]);
     assert!(audit.abilities.iter().any(|one| one.resource.ends_with(":key/*")), "{:?}", audit.abilities);
     assert!(audit.abilities.iter().any(|one| &*one.who == "whoever the key's policy lets in"));
 }
@@ -166,8 +146,8 @@ async fn a_key_that_may_not_be_looked_at_is_not_safe() {
 async fn the_state_of_a_key_is_read() {
     let (sandbox, aws) = sandbox("").await;
     let kms = aws.kms(None);
-    let (first, _) = made(&aws).await;
-    let (second, _) = made(&aws).await;
+    let (first, _) = key(&kms).await;
+    let (second, _) = key(&kms).await;
     let external = kms.create_key().origin(OriginType::External).send().await.expect("a key");
     let external = external.key_metadata.expect("a key").key_id;
     for (name, key) in [("disabled", &first), ("deleted", &second), ("empty", &external)] {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::identities::MACHINES;
 use super::{assert_code, clock, refused, versioned_bucket};
+use crate::support::keys::encrypt;
 
 pub(super) const ACCOUNT: &str = "123456789012";
 
@@ -435,23 +436,10 @@ async fn the_network_of_a_request_counts() {
 /// Who writes into a bucket that a customer's key encrypts needs the key too, and not from an address of its own.
 #[tokio::test]
 async fn a_key_of_ones_own_is_needed_too() {
-    use aws_sdk_s3::types::{
-        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-        ServerSideEncryptionRule,
-    };
-
     let (_sandbox, admin) = sandbox("").await;
     let bucket = versioned_bucket(&admin.s3(None)).await;
     let key = format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/1234");
-    let default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(ServerSideEncryption::AwsKms)
-        .kms_master_key_id(&key)
-        .build()
-        .expect("a default");
-    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
-    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("a rule");
-    let set = admin.s3(None).put_bucket_encryption().bucket(&bucket);
-    set.server_side_encryption_configuration(encryption).send().await.expect("taken");
+    encrypt(&admin.s3(None), &bucket, &key).await;
 
     let puts = allow(json!(["s3:PutObject", "s3:GetObject"]), json!("*"));
     let use_key = |condition: Value| json!({"Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key, "Condition": condition});

@@ -2,10 +2,6 @@
 //! policy, as AWS does.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule,
-};
 use reconcile::clients::aws::Aws;
 use reconcile::clients::aws_error::{AwsError, AwsErrorKind, aws_error};
 use reconcile::sandbox::{Fault, FaultKind, Sandbox};
@@ -14,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::enforcement::{ACCOUNT, allow, policy, put, sandbox, user};
 use super::{assert_code, clock, refused, versioned_bucket};
+use crate::support::keys::{ALIAS, alias, encrypt, key};
 
 /// A statement of a key's policy.
 fn to(who: &str, actions: Value) -> Value {
@@ -26,11 +23,6 @@ fn root() -> String {
 
 fn arn_of(user: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:user/{user}")
-}
-
-async fn key(aws: &Aws) -> (String, String) {
-    let made = aws.kms(None).create_key().send().await.expect("a key").key_metadata.expect("a key");
-    (made.key_id, made.arn.expect("an ARN"))
 }
 
 async fn set(aws: &Aws, key: &str, statements: Value) {
@@ -70,6 +62,7 @@ async fn tried(admin: &Aws, who: &Aws, key: &str, statements: &Value) -> Vec<&'s
 #[tokio::test]
 async fn the_keys_policy_must_allow() {
     let (_sandbox, admin) = sandbox("").await;
+    let kms = admin.kms(None);
     let strong = user(&admin, "strong", allow(json!("kms:*"), json!("*"))).await;
     let idle = user(&admin, "idle", allow(json!("s3:GetObject"), json!("*"))).await;
     let own = |who: &str, actions: Value| json!([to(&arn_of("keeper"), json!("kms:*")), to(who, actions)]);
@@ -94,17 +87,17 @@ async fn the_keys_policy_must_allow() {
         // It is open to everyone.
         (json!([to("*", json!("kms:*"))]), all.to_vec(), all.to_vec()),
     ] {
-        let (key, _) = key(&admin).await;
-        assert_eq!(tried(&admin, &strong, &key, &statements).await, by_strong, "strong: {statements}");
-        let (key, _) = self::key(&admin).await;
-        assert_eq!(tried(&admin, &idle, &key, &statements).await, by_idle, "idle: {statements}");
+        let (first, _) = key(&kms).await;
+        assert_eq!(tried(&admin, &strong, &first, &statements).await, by_strong, "strong: {statements}");
+        let (second, _) = key(&kms).await;
+        assert_eq!(tried(&admin, &idle, &second, &statements).await, by_idle, "idle: {statements}");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_says_whose_policy_lacks_it() {
     let (_sandbox, admin) = sandbox("").await;
-    let (id, arn) = key(&admin).await;
+    let (id, arn) = key(&admin.kms(None)).await;
     let idle = user(&admin, "idle", allow(json!("s3:*"), json!("*"))).await;
     let error = refused(idle.kms(None).describe_key().key_id(&id).send().await);
     assert_code(&error, 400, "AccessDeniedException");
@@ -118,15 +111,8 @@ async fn a_refusal_says_whose_policy_lacks_it() {
     let by_alias = json!({"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": arn,
         "Condition": {"StringEquals": {"kms:RequestAlias": "alias/backups"}}});
     let named = user(&admin, "named", by_alias).await;
-    admin
-        .kms(None)
-        .create_alias()
-        .alias_name("alias/backups")
-        .target_key_id(&id)
-        .send()
-        .await
-        .expect("an alias");
-    named.kms(None).describe_key().key_id("alias/backups").send().await.expect("by its alias");
+    alias(&admin.kms(None), &id).await;
+    named.kms(None).describe_key().key_id(ALIAS).send().await.expect("by its alias");
     let by_id = named.kms(None).describe_key().key_id(&id).send().await;
     assert_code(&refused(by_id), 400, "AccessDeniedException");
     // An alias needs the permission on itself too.
@@ -135,18 +121,6 @@ async fn a_refusal_says_whose_policy_lacks_it() {
     let error = refused(create);
     assert_code(&error, 400, "AccessDeniedException");
     assert!(error.message.contains("alias/other"), "{error}");
-}
-
-async fn encrypt(s3: &Client, bucket: &str, key: &str) {
-    let default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(ServerSideEncryption::AwsKms)
-        .kms_master_key_id(key)
-        .build()
-        .expect("a default");
-    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
-    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("a rule");
-    let put = s3.put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(encryption);
-    put.send().await.expect("taken");
 }
 
 async fn read(s3: &Client, bucket: &str) -> Result<(), AwsError> {
@@ -159,10 +133,10 @@ async fn a_key_that_opens_nothing_closes_its_bucket() {
     let (_sandbox, admin) = sandbox("").await;
     let (s3, kms) = (admin.s3(None), admin.kms(None));
     let bucket = versioned_bucket(&s3).await;
-    let (id, arn) = key(&admin).await;
-    kms.create_alias().alias_name("alias/backups").target_key_id(&id).send().await.expect("an alias");
+    let (id, arn) = key(&kms).await;
+    alias(&kms, &id).await;
     put(&s3, &bucket, "before").await.expect("under no key");
-    for name in [id.as_str(), "alias/backups", &arn] {
+    for name in [id.as_str(), ALIAS, &arn] {
         encrypt(&s3, &bucket, name).await;
         put(&s3, &bucket, "k").await.expect("a usable key");
         read(&s3, &bucket).await.expect("a usable key");
@@ -181,7 +155,7 @@ async fn a_key_that_opens_nothing_closes_its_bucket() {
         read(&s3, &bucket).await.expect("a usable key again");
     }
     // What was written under a key stays under it, whatever the bucket's default becomes.
-    let (other, _) = key(&admin).await;
+    let (other, _) = key(&kms).await;
     encrypt(&s3, &bucket, &other).await;
     kms.disable_key().key_id(&id).send().await.expect("disabled");
     assert_code(&read(&s3, &bucket).await.expect_err("written under it"), 400, "KMS.DisabledException");
@@ -194,7 +168,7 @@ async fn a_key_that_opens_nothing_closes_its_bucket() {
 async fn a_bucket_is_used_by_whom_its_key_lets() {
     let (_sandbox, admin) = sandbox("").await;
     let bucket = versioned_bucket(&admin.s3(None)).await;
-    let (id, _) = key(&admin).await;
+    let (id, _) = key(&admin.kms(None)).await;
     encrypt(&admin.s3(None), &bucket, &id).await;
     let writer = user(&admin, "writer", allow(json!("s3:*"), json!("*"))).await.s3(None);
     let strong = user(&admin, "strong", allow(json!(["s3:*", "kms:*"]), json!("*"))).await.s3(None);
@@ -214,15 +188,8 @@ async fn a_bucket_is_used_by_whom_its_key_lets() {
 async fn keys_are_kept_on_disk_and_end_on_their_day() {
     let directory = tempfile::tempdir().expect("a directory");
     let first = Aws::load(Sandbox::open(directory.path(), clock()).expect("a sandbox").aws_settings()).await;
-    let (id, _) = key(&first).await;
-    first
-        .kms(None)
-        .create_alias()
-        .alias_name("alias/backups")
-        .target_key_id(&id)
-        .send()
-        .await
-        .expect("an alias");
+    let (id, _) = key(&first.kms(None)).await;
+    alias(&first.kms(None), &id).await;
     let bucket = versioned_bucket(&first.s3(None)).await;
     encrypt(&first.s3(None), &bucket, &id).await;
     put(&first.s3(None), &bucket, "k").await.expect("a usable key");
@@ -232,7 +199,7 @@ async fn keys_are_kept_on_disk_and_end_on_their_day() {
         let clock = Clock::fixed(day.parse().expect("an instant"));
         let sandbox = Sandbox::open(directory.path(), clock).expect("a sandbox");
         let aws = Aws::load(sandbox.aws_settings()).await;
-        for name in [id.as_str(), "alias/backups"] {
+        for name in [id.as_str(), ALIAS] {
             assert_eq!(
                 aws.kms(None).describe_key().key_id(name).send().await.is_ok(),
                 is_there,
@@ -253,7 +220,7 @@ async fn keys_are_kept_on_disk_and_end_on_their_day() {
 #[tokio::test]
 async fn faults_strike_at_keys_too() {
     let (sandbox, aws) = sandbox("").await;
-    let (id, _) = key(&aws).await;
+    let (id, _) = key(&aws.kms(None)).await;
     sandbox.forget_requests();
     sandbox.inject(Fault::new(FaultKind::Throttle).on("DescribeKey").times(2));
     aws.kms(None).describe_key().key_id(&id).send().await.expect("at last");
@@ -273,7 +240,7 @@ async fn faults_strike_at_keys_too() {
 async fn what_is_not_known_of_keys_is_refused() {
     let (_sandbox, aws) = sandbox("").await;
     let kms = aws.kms(None);
-    let (id, _) = key(&aws).await;
+    let (id, _) = key(&kms).await;
     let unknown = |error: AwsError| assert_eq!(error.kind, AwsErrorKind::NotImplemented, "{error}");
     unknown(refused(kms.list_keys().send().await));
     unknown(refused(kms.enable_key_rotation().key_id(&id).send().await));

@@ -16,7 +16,8 @@ use reconcile::state::{Desired, HeldCode, Selection, Sighting, Wanted};
 use reconcile::vocab::{Clock, Id, Kind, Login, Risk, Secret};
 use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, apply};
 
-use crate::support::skip;
+use crate::support::desired::wanted;
+use crate::support::{self, skip};
 
 const PASSWORD: &str = "canary \"with\\ quotes";
 
@@ -134,27 +135,10 @@ fn desired(at: &str, location: &str) -> Desired {
         read_only: Some(false),
     };
     let wanted = Wanted {
-        resource: Resource::SnapshotRepository(repository),
         datastores: BTreeSet::from(["elasticsearch".parse().expect("a name")]),
-        declared: None,
-        needs: BTreeSet::new(),
-        programs: BTreeSet::new(),
+        ..wanted(Resource::SnapshotRepository(repository))
     };
-    Desired {
-        environment: "production".parse().expect("a name"),
-        environment_written: true,
-        account: None,
-        endpoint: None,
-        declared: BTreeSet::from([id()]),
-        resources: BTreeMap::from([(id(), wanted)]),
-        held: Vec::new(),
-        hosts: BTreeSet::new(),
-        retired: BTreeSet::new(),
-        break_glass: BTreeSet::new(),
-        stakes: BTreeMap::new(),
-        offers: Default::default(),
-        vault_digest: None,
-    }
+    support::desired::desired([(id(), wanted)])
 }
 
 async fn plan(world: &LiveWorld, desired: &Desired) -> Plan {

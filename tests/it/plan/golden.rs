@@ -21,7 +21,8 @@ use reconcile::vocab::{
     Id, JobCommand, JobKind, KeepVersions, Kind, LockMode, ObjectLock, Secret, Tier, Value, Versioning,
 };
 
-use super::laws::{environment, host_id, role};
+use super::{host_id, role};
+use crate::support::desired::{desired, environment, wanted};
 
 fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
     text.parse().expect("an instant")
@@ -109,13 +110,10 @@ fn job_file_that_keeps() -> HostFile {
 fn plan() -> Plan {
     let cloud = |name: &str| Id::cloud(Kind::Bucket, name);
     let wanted = |resource| Wanted {
-        resource,
         datastores: BTreeSet::from(["postgresql".parse().expect("valid")]),
-        declared: None,
-        needs: BTreeSet::new(),
-        programs: BTreeSet::new(),
+        ..wanted(resource)
     };
-    let resources = BTreeMap::from([
+    let resources = [
         (cloud("a-new-bucket"), wanted(Resource::Bucket(held_for_a_month()))),
         (cloud("kept-shorter"), wanted(Resource::Bucket(locked(7, &[])))),
         (cloud("made-by-hand"), wanted(Resource::Bucket(bucket(90)))),
@@ -126,28 +124,14 @@ fn plan() -> Plan {
         (host_id(Kind::Crontab, "db2", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
         (host_id(Kind::HostFile, "db3", "postgresql"), wanted(Resource::HostFile(job_file_that_keeps()))),
         (host_id(Kind::Crontab, "db3", "postgresql"), wanted(Resource::Crontab(crontab_at(16, &[])))),
-    ]);
+    ];
     let held = vec![HeldBefore {
         id: Id::cloud(Kind::Datastore, "couchdb"),
         code: HeldCode::NoHost,
         why: "on since public.yml:53:1, but no host is in [couchdb2]: nothing is backed up".to_owned(),
         datastore: None,
     }];
-    let desired = Desired {
-        environment: environment(),
-        environment_written: true,
-        account: None,
-        endpoint: None,
-        declared: resources.keys().cloned().collect(),
-        resources,
-        held,
-        hosts: BTreeSet::new(),
-        retired: Default::default(),
-        offers: Default::default(),
-        stakes: BTreeMap::new(),
-        break_glass: BTreeSet::new(),
-        vault_digest: None,
-    };
+    let desired = Desired { held, ..desired(resources) };
     let stranger = Bucket { region: Some("eu-west-2".parse().expect("valid")), ..Bucket::newborn() };
     let sightings = BTreeMap::from([
         (cloud("a-new-bucket"), Sighting::Absent),

@@ -10,8 +10,8 @@ use reconcile::resources::role::{self, INSTANCE_PROFILES, TRUST, Trust};
 use reconcile::resources::{Role, User, user};
 use tokio::sync::Semaphore;
 
-use super::laws::environment;
-use super::live_laws::sandbox;
+use super::on_sandbox::sandbox;
+use crate::support::desired::environment;
 use crate::support::moto;
 
 const HARMLESS: &str =

@@ -6,13 +6,14 @@ use aws_sdk_s3::types::{CreateBucketConfiguration, Tag, Tagging};
 use reconcile::plan::{Action, Change, FieldChange, between};
 use reconcile::resources::{Bucket, Crontab, Resource};
 use reconcile::state::{
-    Cron, Desired, HeldCode, HostFacts, HostSighting, Observed, Scope, Selection, Sighting, Wanted,
+    Cron, Desired, HeldCode, HostFacts, HostSighting, Observed, Scope, Selection, Sighting,
 };
 use reconcile::vocab::{Id, Kind, Risk, Value};
-use reconcile::world::{WorldRead, WorldWrite};
+use reconcile::world::{LiveWorld, WorldRead, WorldWrite};
 
-use super::laws::{environment, wait_io};
-use super::live_laws::{live, sandbox};
+use super::on_sandbox::{live, sandbox};
+use crate::support::desired::{desired, environment, wanted};
+use crate::support::wait;
 
 /// The adoption of a bucket that nobody had marked when the plan was made.
 fn adoption(name: &str) -> Change {
@@ -36,14 +37,20 @@ fn adoption(name: &str) -> Change {
     }
 }
 
+/// A client of the region in which it made a bucket.
+async fn with_bucket_a(world: &LiveWorld) -> aws_sdk_s3::Client {
+    let s3 = world.aws.s3(Some(&"eu-west-2".parse().expect("valid")));
+    let place = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).build();
+    s3.create_bucket().bucket("bucket-a").create_bucket_configuration(place).send().await.expect("made");
+    s3
+}
+
 #[test]
 fn a_mark_that_another_environment_set_meanwhile_stays() {
-    wait_io(async {
+    wait(async {
         let sandbox = sandbox();
         let world = live(&sandbox).await;
-        let s3 = world.aws.s3(Some(&"eu-west-2".parse().expect("valid")));
-        let place = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).build();
-        s3.create_bucket().bucket("bucket-a").create_bucket_configuration(place).send().await.expect("made");
+        let s3 = with_bucket_a(&world).await;
         let mark = Tag::builder().key("reconcile:environment").value("staging").build().expect("a tag");
         let tags = Tagging::builder().tag_set(mark.clone()).build().expect("tags");
         s3.put_bucket_tagging().bucket("bucket-a").tagging(tags).send().await.expect("tagged");
@@ -61,12 +68,10 @@ fn a_mark_that_another_environment_set_meanwhile_stays() {
 
 #[test]
 fn the_listing_tells_where_buckets_are_so_that_each_is_not_asked() {
-    wait_io(async {
+    wait(async {
         let sandbox = sandbox();
         let world = live(&sandbox).await;
-        let s3 = world.aws.s3(Some(&"eu-west-2".parse().expect("valid")));
-        let place = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).build();
-        s3.create_bucket().bucket("bucket-a").create_bucket_configuration(place).send().await.expect("made");
+        with_bucket_a(&world).await;
         sandbox.forget_requests();
         let (id, like) = (Id::cloud(Kind::Bucket, "bucket-a"), Resource::Bucket(Bucket::newborn()));
         let environment = environment();
@@ -90,27 +95,9 @@ fn the_listing_tells_where_buckets_are_so_that_each_is_not_asked() {
 fn an_entry_that_no_cron_runs_is_not_as_it_should_be_although_it_stands() {
     let id: Id = "crontab/db1/postgresql".parse().expect("an id");
     let crontab = Resource::Crontab(Crontab::of([]).expect("root is a user"));
-    let wanted = Wanted {
-        resource: crontab.clone(),
-        datastores: BTreeSet::new(),
-        declared: None,
-        needs: BTreeSet::new(),
-        programs: BTreeSet::new(),
-    };
     let desired = Desired {
-        environment: environment(),
-        environment_written: true,
-        account: None,
-        endpoint: None,
-        resources: [(id.clone(), wanted)].into(),
-        held: Vec::new(),
-        declared: BTreeSet::from([id.clone()]),
         hosts: BTreeSet::from(["db1".parse().expect("valid")]),
-        retired: Default::default(),
-        offers: Default::default(),
-        stakes: Default::default(),
-        break_glass: BTreeSet::new(),
-        vault_digest: None,
+        ..desired([(id.clone(), wanted(crontab.clone()))])
     };
     let plan = |cron_missing: Option<&str>| {
         let mut facts = HostFacts::played(chrono_tz::UTC);

@@ -3,54 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use reconcile::clients::aws::Aws;
-use reconcile::clients::host::{Folder, Host, ProgramFile};
-use reconcile::plan::{Action, Change, Consent, Plan, between};
+use reconcile::plan::{Action, Change, Consent, FieldChange, Plan, between};
 use reconcile::resources::bucket::VersioningLock;
 use reconcile::resources::program::Offers;
-use reconcile::resources::{Bucket, Program, Resource};
-use reconcile::sandbox::{Fault, FaultKind, Sandbox, SandboxConfig};
-use reconcile::state::{Desired, HeldCode, HostFacts, Selection, Sighting, Wanted};
-use reconcile::vocab::{Clock, Id, Kind};
-use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, WorldWrite, apply};
-use sha2::{Digest, Sha256};
+use reconcile::resources::{Bucket, HostDirectory, Program, Resource};
+use reconcile::sandbox::{Fault, FaultKind};
+use reconcile::state::{Desired, HeldCode, Selection, Sighting, Wanted};
+use reconcile::vocab::{Id, Kind};
+use reconcile::world::{LiveWorld, WorldRead, WorldWrite, apply};
 
-use super::laws::{
-    crontab_of, directory, environment, host_id, job_file, wait_io, wanted_bucket, wanted_repository,
-    wanted_role, wanted_user,
+use super::on_sandbox::{BREAK_GLASS, live, program, sandbox};
+use super::worlds::{
+    crontab_of, directory, job_file, wanted_bucket, wanted_repository, wanted_role, wanted_user,
 };
-
-fn settings(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-/// The role that every sandbox begins with, and a session of it that applies.
-const BREAK_GLASS: &str = "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole";
-const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/OrganizationAccountAccessRole/laws";
-
-pub(super) fn sandbox() -> Sandbox {
-    let clock = Clock::fixed("2026-11-21T12:00:00Z".parse().expect("an instant"));
-    let config = SandboxConfig { caller: Some(CALLER.to_owned()), ..SandboxConfig::default() };
-    Sandbox::memory(config, clock).expect("a sandbox")
-}
-
-/// The live world over a sandbox with one host.
-pub(super) async fn live(sandbox: &Sandbox) -> LiveWorld {
-    let facts = HostFacts::played(chrono_tz::UTC);
-    let name: reconcile::vocab::HostName = "db1".parse().expect("valid");
-    let folder = Folder::new(sandbox.host_dir(&name), Some(sandbox.tripwire()));
-    let host = Host::Folder(folder.served_by(sandbox.elasticsearch(&name).network()));
-    let hosts = Hosts::from([(name, Reach::Played(host, Box::new(facts)))]);
-    let aws = Aws::load(sandbox.aws_settings()).await;
-    LiveWorld::connect(environment(), aws, hosts, [], 8, sandbox.clock()).await.with_programs([program()])
-}
-
-/// What hosts get as this program.
-pub(crate) fn program() -> ProgramFile {
-    let banner = concat!("reconcile ", env!("CARGO_PKG_VERSION")).to_owned();
-    let bytes = format!("#!/bin/sh\n# {banner}\n").into_bytes();
-    ProgramFile { sha256: hex::encode(Sha256::digest(&bytes)), bytes: bytes.into(), banner }
-}
+use super::{cases, host_id};
+use crate::support::desired::{needing, wanted};
+use crate::support::{self, wait};
 
 prop_compose! {
     fn desired()(
@@ -60,12 +28,6 @@ prop_compose! {
         on_host in prop::option::of((directory(), job_file(), crontab_of(false))),
         repository in prop::option::of(wanted_repository()),
     ) -> Desired {
-        let wanted = |resource, needs: &[&Id]| Wanted {
-            resource,
-            datastores: BTreeSet::new(),
-            declared: None,
-            needs: needs.iter().map(|id| (*id).clone()).collect(), programs: BTreeSet::new(),
-        };
         let mut resources: BTreeMap<Id, Wanted> = buckets
             .into_iter()
             .map(|(name, bucket)| {
@@ -76,14 +38,14 @@ prop_compose! {
                     VersioningLock::Denies { .. } => VersioningLock::complete([BREAK_GLASS.to_owned()].into()),
                 });
                 let bucket = Bucket { object_lock, versioning_lock, ..bucket };
-                (Id::cloud(Kind::Bucket, name), wanted(Resource::Bucket(bucket), &[]))
+                (Id::cloud(Kind::Bucket, name), wanted(Resource::Bucket(bucket)))
             })
             .collect();
         // A role that nobody assumes is adopted, never made.
         let role = role.filter(|role| role.trust.is_some());
         let role = role.map(|role| (Id::cloud(Kind::Role, "writer"), Resource::Role(Box::new(role))));
         let user = user.map(|user| (Id::cloud(Kind::User, "writer"), Resource::User(Box::new(user))));
-        resources.extend(role.into_iter().chain(user).map(|(id, resource)| (id, wanted(resource, &[]))));
+        resources.extend(role.into_iter().chain(user).map(|(id, resource)| (id, wanted(resource))));
         // A repository needs its bucket.
         let repository = repository.filter(|one| {
             let bucket = one.bucket.as_ref().map(|bucket| Id::cloud(Kind::Bucket, bucket.as_str()));
@@ -93,37 +55,28 @@ prop_compose! {
             let bucket = repository.bucket.as_ref().map(|bucket| Id::cloud(Kind::Bucket, bucket.as_str()));
             let needs: Vec<&Id> = bucket.iter().collect();
             let id = host_id(Kind::SnapshotRepository, "db1", "snapshots");
-            resources.insert(id, wanted(Resource::SnapshotRepository(repository), &needs));
+            resources.insert(id, needing(Resource::SnapshotRepository(repository), &needs));
         }
         if let Some((backups, file, crontab)) = on_host {
-            let job_files = reconcile::resources::HostDirectory {
+            let job_files = HostDirectory {
                 path: "/etc/reconcile/production".to_owned(),
                 ..backups.clone()
             };
             let id = |kind| host_id(kind, "db1", "postgresql");
             let below = host_id(Kind::HostDirectory, "db1", "job-files");
-            resources.insert(below.clone(), wanted(Resource::HostDirectory(job_files), &[]));
-            resources.insert(id(Kind::HostDirectory), wanted(Resource::HostDirectory(backups), &[]));
-            resources.insert(id(Kind::HostFile), wanted(Resource::HostFile(file), &[&below]));
+            resources.insert(below.clone(), wanted(Resource::HostDirectory(job_files)));
+            resources.insert(id(Kind::HostDirectory), wanted(Resource::HostDirectory(backups)));
+            resources.insert(id(Kind::HostFile), needing(Resource::HostFile(file), &[&below]));
             let program = host_id(Kind::Program, "db1", "reconcile");
             let needs = [&program, &id(Kind::HostFile)];
-            resources.insert(id(Kind::Crontab), wanted(Resource::Crontab(crontab), &needs));
-            resources.insert(program, wanted(Resource::Program(Program::own()), &[]));
+            resources.insert(id(Kind::Crontab), needing(Resource::Crontab(crontab), &needs));
+            resources.insert(program, wanted(Resource::Program(Program::own())));
         }
         Desired {
-            environment: environment(),
-            environment_written: true,
-            account: None,
-            endpoint: None,
-            declared: resources.keys().cloned().collect(),
-            resources,
-            held: Vec::new(),
             hosts: BTreeSet::from(["db1".parse().expect("valid")]),
-            retired: Default::default(),
             offers: Offers { played: Some(program().sha256), ..Offers::default() },
-            stakes: BTreeMap::new(),
             break_glass: [BREAK_GLASS.to_owned()].into(),
-            vault_digest: None,
+            ..support::desired::desired(resources)
         }
     }
 }
@@ -146,12 +99,12 @@ async fn things(world: &LiveWorld, desired: &Desired) -> BTreeMap<Id, Sighting> 
 }
 
 proptest! {
-    #![proptest_config(settings(32))]
+    #![proptest_config(cases(32))]
 
     /// Law 1: after a full apply the next plan is empty; and going from any state to any other ends there too.
     #[test]
     fn after_apply_nothing_is_left_to_do(first in desired(), second in desired()) {
-        wait_io(async {
+        wait(async {
             let sandbox = sandbox();
             let world = live(&sandbox).await;
             for desired in [&first, &second] {
@@ -168,7 +121,7 @@ proptest! {
     /// `read(write(x)) == x`, for every kind: what was written is read back as it was wanted, on top of what was there.
     #[test]
     fn what_is_written_is_read_back(desired in desired()) {
-        wait_io(async {
+        wait(async {
             let sandbox = sandbox();
             let world = live(&sandbox).await;
             // Each thing by itself, but for what a cluster needs to write.
@@ -206,7 +159,7 @@ proptest! {
 }
 
 /// The field changes of creating one thing.
-async fn between_one(desired: &Desired, id: &Id) -> Vec<reconcile::plan::FieldChange> {
+async fn between_one(desired: &Desired, id: &Id) -> Vec<FieldChange> {
     let empty = sandbox();
     let world = live(&empty).await;
     let plan = plan(&world, desired).await;
@@ -214,13 +167,13 @@ async fn between_one(desired: &Desired, id: &Id) -> Vec<reconcile::plan::FieldCh
 }
 
 proptest! {
-    #![proptest_config(settings(6))]
+    #![proptest_config(cases(6))]
 
     /// Law 5: a crash of each mutating call, before it takes effect and after it but before its answer; the next apply
     /// reaches the same world.
     #[test]
     fn a_crash_anywhere_is_mended_by_the_next_apply(before in desired(), after in desired()) {
-        wait_io(async {
+        wait(async {
             let undisturbed = sandbox();
             let world = live(&undisturbed).await;
             carry_out(&world, &before).await;

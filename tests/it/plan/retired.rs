@@ -11,8 +11,8 @@ use reconcile::state::{HeldCode, HostFacts, Selection, Tag};
 use reconcile::vocab::{Clock, HostName};
 use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead};
 
-use super::laws::wait_io as wait;
 use crate::settings::folder::loaded;
+use crate::support::wait;
 
 const PUBLIC: &str = "deploy_env: prod\nbackup_postgres: plain\n";
 

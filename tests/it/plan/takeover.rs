@@ -6,43 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use reconcile::plan::Consent;
 use reconcile::resources::{Crontab, Resource};
-use reconcile::state::{Desired, HostFacts, HostSighting, Sighting, Wanted};
-use reconcile::vocab::{Id, Kind};
-use reconcile::world::{MemoryWorld, apply};
+use reconcile::state::{Desired, Sighting};
+use reconcile::vocab::Kind;
 
-use super::laws::{crontab_of, environment, host_id, job_file, lost_with_old, old_lines, plan, wait};
-
-fn desired(resources: impl IntoIterator<Item = (Id, Resource)>) -> Desired {
-    let wanted = |(id, resource)| {
-        let wanted = Wanted {
-            resource,
-            datastores: BTreeSet::new(),
-            declared: None,
-            needs: BTreeSet::new(),
-            programs: BTreeSet::new(),
-        };
-        (id, wanted)
-    };
-    let resources: BTreeMap<Id, Wanted> = resources.into_iter().map(wanted).collect();
-    Desired {
-        environment: environment(),
-        environment_written: true,
-        account: None,
-        endpoint: None,
-        declared: resources.keys().cloned().collect(),
-        resources,
-        held: Vec::new(),
-        hosts: BTreeSet::from(["db1".parse().expect("valid")]),
-        retired: Default::default(),
-        offers: Default::default(),
-        stakes: BTreeMap::new(),
-        break_glass: BTreeSet::new(),
-        vault_digest: None,
-    }
-}
+use super::in_memory::{carry_out, plan, world};
+use super::laws::judge::lost_with_old;
+use super::worlds::{crontab_of, job_file, old_lines};
+use super::{cases, host_id};
+use crate::support::desired::{desired, wanted};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn consent_is_asked_for_where_something_is_lost_and_only_there(
@@ -53,7 +27,7 @@ proptest! {
         has_file in any::<bool>(),
     ) {
         let id = |kind| host_id(kind, "db1", "postgresql");
-        let (file, wanted) = (Resource::HostFile(file), Resource::Crontab(crontab.clone()));
+        let file = Resource::HostFile(file);
         let present = match is_ours {
             true => Crontab { old, ..crontab.clone() },
             false => Crontab::only_old(old).expect("root is a user"),
@@ -67,10 +41,14 @@ proptest! {
         if has_file {
             things.insert(id(Kind::HostFile), Sighting::Ours(file.clone()));
         }
-        let desired = desired([(id(Kind::HostFile), file), (id(Kind::Crontab), wanted)]);
-        let mut world = MemoryWorld::new(things);
-        let facts = HostFacts::played(chrono_tz::UTC);
-        world.hosts.insert("db1".parse().expect("valid"), HostSighting::Reached(facts));
+        let desired = Desired {
+            hosts: BTreeSet::from(["db1".parse().expect("valid")]),
+            ..desired([
+                (id(Kind::HostFile), wanted(file)),
+                (id(Kind::Crontab), wanted(Resource::Crontab(crontab))),
+            ])
+        };
+        let world = world(things, &["db1"]);
 
         let first = plan(&desired, &world);
         let needed: Vec<String> = first.needed_consents().iter().map(ToString::to_string).collect();
@@ -81,7 +59,7 @@ proptest! {
         match first.grant(&Consent::default()) {
             Err(_) => prop_assert!(lost.is_some()),
             Ok(granted) => {
-                let report = wait(apply(&world, granted, 4, &|_, _| {}));
+                let report = carry_out(&world, granted);
                 prop_assert!(report.all_done());
                 prop_assert!(plan(&desired, &world).is_empty());
             }

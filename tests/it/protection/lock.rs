@@ -1,6 +1,5 @@
 //! The versioning lock: written by apply, then pulled at by an administrator, who has every right but one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -14,11 +13,13 @@ use reconcile::policy::{
 use reconcile::resources::bucket::VersioningLock;
 use reconcile::resources::{Bucket, Resource};
 use reconcile::sandbox::{Sandbox, SandboxConfig};
-use reconcile::state::{Desired, HeldCode, Selection, Wanted};
+use reconcile::state::{Desired, HeldCode, Selection};
 use reconcile::vocab::{Clock, Id, Kind, Secret, Versioning};
 use reconcile::world::{Hosts, LiveWorld, WorldRead, apply};
 
 use super::deeds::{Tried, UNKNOWN_TO_THE_SANDBOX, destroy};
+use crate::support;
+use crate::support::desired::wanted;
 
 const BUCKET: &str = "locked-backups";
 const BREAK_GLASS: &str = "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole";
@@ -43,27 +44,9 @@ fn desired(break_glass: &[&str]) -> Desired {
         ..Bucket::newborn()
     };
     let id = Id::cloud(Kind::Bucket, BUCKET);
-    let wanted = Wanted {
-        resource: Resource::Bucket(bucket),
-        datastores: BTreeSet::new(),
-        declared: None,
-        needs: BTreeSet::new(),
-        programs: BTreeSet::new(),
-    };
     Desired {
-        environment: "production".parse().expect("valid"),
-        environment_written: true,
-        account: None,
-        endpoint: None,
-        declared: BTreeSet::from([id.clone()]),
-        resources: BTreeMap::from([(id, wanted)]),
-        held: Vec::new(),
-        offers: Default::default(),
-        stakes: BTreeMap::new(),
-        hosts: BTreeSet::new(),
-        retired: Default::default(),
         break_glass: break_glass.iter().map(|arn| (*arn).to_owned()).collect(),
-        vault_digest: None,
+        ..support::desired::desired([(id, wanted(Resource::Bucket(bucket)))])
     }
 }
 

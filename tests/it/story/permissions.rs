@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    OwnershipControlsRule,
 };
 use reconcile::clients::aws::Aws;
 use reconcile::clients::aws_error::{AwsErrorKind, aws_error};
@@ -16,6 +14,7 @@ use reconcile::vocab::Clock;
 use serde_json::{Value as Json, json};
 
 use super::stage::{Answer, Stage};
+use crate::support::keys;
 
 const NOW: &str = "now: 2026-11-21T12:00:00Z\n";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
@@ -55,23 +54,11 @@ fn each_missing(policy: &Json) -> Vec<(String, Json)> {
     less
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        let target = to.join(entry.file_name().expect("a name"));
-        match entry.is_dir() {
-            true => copy(&entry, &target),
-            false => assert!(fs::copy(&entry, target).is_ok()),
-        }
-    }
-}
-
 /// A copy of a stage in which anything may be tried.
 fn again(stage: &Stage) -> Stage {
     let other = Stage::of("sportfin");
     for folder in ["environment", "sandbox"] {
-        fs::remove_dir_all(other.path(folder)).expect("removed");
-        copy(&stage.path(folder), &other.path(folder));
+        other.take(folder, stage);
     }
     other
 }
@@ -215,9 +202,7 @@ fn holds_the_lock(applied: &Answer) -> bool {
 #[test]
 fn the_lock_needs_the_key_of_its_bucket() {
     let stage = example("sportfin");
-    let key = stage.kms_by_hand(|kms| async move {
-        kms.create_key().send().await.expect("made").key_metadata.and_then(|key| key.arn).expect("an ARN")
-    });
+    let (_, key) = stage.kms_by_hand(|kms| async move { keys::key(&kms).await });
     let encrypted = format!("      versioning: enabled\n      encryption: {{kms_key: \"{key}\"}}\n");
     stage.edit("environment/public.yml", "      versioning: enabled\n", &encrypted);
     apply_all(&stage);
@@ -363,26 +348,11 @@ fn an_audit_needs_all_of_its_policy_and_nothing_else() {
     });
     // What a key of the account's own encrypts hangs on who may take the key away.
     let key = stage.kms_by_hand(|kms| async move {
-        let made = kms.create_key().send().await.expect("made").key_metadata.expect("a key");
-        kms.create_alias()
-            .alias_name("alias/backups")
-            .target_key_id(&made.key_id)
-            .send()
-            .await
-            .expect("made");
-        made.key_id
+        let (key, _) = keys::key(&kms).await;
+        keys::alias(&kms, &key).await;
+        key
     });
-    stage.by_hand(|s3| async move {
-        let default = ServerSideEncryptionByDefault::builder()
-            .sse_algorithm(ServerSideEncryption::AwsKms)
-            .kms_master_key_id("alias/backups");
-        let rule = ServerSideEncryptionRule::builder()
-            .apply_server_side_encryption_by_default(default.build().expect("a default"));
-        let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build()).build().expect("rules");
-        let put =
-            s3.put_bucket_encryption().bucket("sportfin-plain").server_side_encryption_configuration(rules);
-        put.send().await.expect("put");
-    });
+    stage.by_hand(|s3| async move { keys::encrypt(&s3, "sportfin-plain", keys::ALIAS).await });
     // One that settings name and that was never made: nothing is needed to see that.
     stage.edit("environment/public.yml", "  buckets:\n", "  buckets:\n    sportfin-never-made: {}\n");
     let policy = stage.reconcile_plain("permissions audit").exits(0).json();

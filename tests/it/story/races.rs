@@ -1,7 +1,6 @@
 //! Two applies at once, again and again: afterwards reality is what one order of them or the other gives, never a mixture.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -83,17 +82,6 @@ impl Wanted {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        let target = to.join(entry.file_name().expect("a name"));
-        match entry.is_dir() {
-            true => copy(&entry, &target),
-            false => assert!(fs::copy(&entry, target).is_ok()),
-        }
-    }
-}
-
 #[test]
 fn two_at_once_are_one_order_or_the_other() {
     const ROUNDS: u64 = 100;
@@ -125,8 +113,7 @@ fn race(base: &Stage, round: u64) -> usize {
     let stage = Stage::new();
     // Every fourth begins with nothing at all: then there is no bucket yet, and the host alone holds the lock.
     if !round.is_multiple_of(4) {
-        fs::remove_dir_all(stage.path("sandbox")).expect("removed");
-        copy(&base.path("sandbox"), &stage.path("sandbox"));
+        stage.take("sandbox", base);
     }
     stage.sandbox(&format!("{NOW}latency: {}\n", random.below(4)));
     let wanted = [Wanted::random(&mut random), Wanted::random(&mut random)];

@@ -9,6 +9,7 @@ use reconcile::sandbox::Sandbox;
 use reconcile::vocab::Clock;
 use tempfile::TempDir;
 
+use crate::support;
 use crate::support::postgres::Postgres;
 
 /// An environment and a sandbox of its own.
@@ -77,6 +78,12 @@ impl Stage {
         fs::write(path, text.replace(from, to)).expect("written");
     }
 
+    /// Puts a copy of another stage's folder in place of its own.
+    pub fn take(&self, folder: &str, from: &Stage) {
+        fs::remove_dir_all(self.path(folder)).expect("removed");
+        copy(&from.path(folder), &self.path(folder));
+    }
+
     /// Does something to the sandbox's buckets that `reconcile` did not do.
     pub fn by_hand<F>(&self, deed: impl FnOnce(aws_sdk_s3::Client) -> F) -> F::Output
     where
@@ -113,11 +120,7 @@ impl Stage {
     }
 
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-            .block_on(future)
+        support::wait(future)
     }
 
     /// Runs `reconcile` with the words of `line`, in 80 columns and without colour.
@@ -214,5 +217,16 @@ impl Answer {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self}"))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        let target = to.join(entry.file_name().expect("a name"));
+        match entry.is_dir() {
+            true => copy(&entry, &target),
+            false => assert!(fs::copy(&entry, target).is_ok()),
+        }
     }
 }

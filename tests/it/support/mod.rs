@@ -1,7 +1,9 @@
-//! What tests share: other people's servers, started and ended with the test that needs them.
+//! What tests share: other people's servers, started and ended with the test that needs them, and what is said often.
 
 pub mod ansible;
 pub mod couch;
+pub mod desired;
+pub mod keys;
 pub mod kill;
 pub mod moto;
 pub mod postgres;
@@ -18,4 +20,9 @@ pub fn required(tool: &str) -> bool {
 pub fn skip(tool: &str, why: &str) {
     assert!(!required(tool), "{tool} is required here: {why}");
     eprintln!("skipped: {why}");
+}
+
+/// Waits for what uses files and sockets.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }

@@ -8,9 +8,10 @@ use reconcile::sandbox::{Fault, FaultKind};
 use reconcile::settings::{self, Sources};
 use reconcile::vocab::{HostName, Kind};
 
-use super::hosts::{Case, Fixture, Piece, Table, put, wait};
+use super::hosts::{Case, Fixture, Piece, Table, put};
 use super::jobs::{Tables, gap, jobs, old_job};
 use crate::settings::environments::cases;
+use crate::support::wait;
 
 /// Lines of others, of every sort that stands in such files.
 const FOREIGN: [&str; 9] = [

@@ -16,7 +16,7 @@ use reconcile::vocab::{Clock, HostName};
 use reconcile::world::{Hosts, LiveWorld, Reach, WorldRead, apply};
 
 use super::jobs::Tables;
-use crate::plan::live_laws::program;
+use crate::plan::on_sandbox::program;
 
 /// A part of a table: a foreign line, or an old entry with what belongs to it.
 #[derive(Clone, Debug)]
@@ -152,8 +152,4 @@ fn collect(root: &Path, directory: &str, tables: &mut Tables) {
         let name = entry.file_name().to_string_lossy().into_owned();
         tables.insert(format!("{directory}/{name}"), fs::read(entry.path()).expect("read"));
     }
-}
-
-pub fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }

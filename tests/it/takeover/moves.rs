@@ -7,9 +7,10 @@ use reconcile::sandbox::Sandbox;
 use reconcile::state::HeldCode;
 use reconcile::vocab::{HostName, Tier};
 
-use super::hosts::{Case, Fixture, Piece, Table, put, wait};
+use super::hosts::{Case, Fixture, Piece, Table, put};
 use super::jobs::gap;
 use crate::settings::folder::loaded;
+use crate::support::wait;
 
 const TABLE: &str = "/etc/cron.d/backup_postgres";
 
