@@ -28,5 +28,6 @@ mod standby;
 mod store;
 mod tree_faults;
 mod trees;
+mod turns;
 mod upload;
 mod verify;
