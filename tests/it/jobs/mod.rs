@@ -21,6 +21,7 @@ mod promises;
 mod proofs;
 mod restore;
 mod room;
+mod services;
 mod settling;
 mod simulation;
 mod site;
