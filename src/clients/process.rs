@@ -3,22 +3,24 @@
 //! Must never put a secret into an argument, and never leave a child behind: dropping a [`Running`] kills the child and
 //! whatever it started.
 
+mod last_words;
 mod patience;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+use last_words::{LastWords, Listener};
 
 /// The process groups of children that run, and the threads that started them.
 static RUNNING: Mutex<BTreeMap<i32, ThreadId>> = Mutex::new(BTreeMap::new());
@@ -52,9 +54,6 @@ fn note(child: &Child, runs: bool) {
 
 /// How often a child is asked whether it ended, where that has a limit.
 const TICK: Duration = Duration::from_millis(10);
-
-/// How much of a child's standard error is kept: its end, where programs say why they stop.
-const STDERR_KEPT: usize = 4 << 10;
 
 /// The largest pipe that Linux gives to anybody.
 const PIPE: i32 = 1 << 20;
@@ -116,15 +115,6 @@ pub struct Program {
     listener: Option<Listener>,
 }
 
-/// Hears each line of a child's standard error, without its end.
-struct Listener(Box<dyn FnMut(&str) + Send>);
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listener")
-    }
-}
-
 impl Program {
     /// A program by its path, or by its name to be looked for in `PATH`.
     pub fn new(path: impl AsRef<Path>) -> Self {
@@ -174,14 +164,19 @@ impl Program {
             .stdin(if talk == Talk::Both { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = self.command.spawn().map_err(|source| match source.kind() {
+        let mut child = self.spawn()?;
+        let listener = self.listener.take();
+        let stderr = child.stderr.take().map(|stderr| LastWords::of(stderr, listener));
+        Ok(Running { name: self.name, child, stderr })
+    }
+
+    fn spawn(&mut self) -> Result<Child, ProcessError> {
+        let child = self.command.spawn().map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => ProcessError::Missing(self.name.clone()),
             _ => ProcessError::Start { program: self.name.clone(), source },
         })?;
         note(&child, true);
-        let listener = self.listener.take();
-        let stderr = child.stderr.take().map(|stderr| thread::spawn(move || last_words(stderr, listener)));
-        Ok(Running { name: self.name, child, stderr })
+        Ok(child)
     }
 
     /// Runs the program to its end and answers with its standard output, at most a mebibyte.
@@ -226,7 +221,7 @@ pub enum Talk {
 pub struct Running {
     name: String,
     child: Child,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<LastWords>,
 }
 
 impl Running {
@@ -284,7 +279,7 @@ impl Running {
         let status = self.child.wait();
         note(&self.child, false);
         let status = status.map_err(|source| self.pipe_error(source))?;
-        let stderr = self.take_stderr();
+        let stderr = self.stderr.take().map(LastWords::all).unwrap_or_default();
         Ok(Ended { code: status.code(), status: ended(status), stderr })
     }
 
@@ -313,8 +308,9 @@ impl Running {
         ProcessError::Pipe { program: self.name.clone(), source }
     }
 
+    /// The end of its standard error, once it has ended. What it left running may hold that for ever.
     fn take_stderr(&mut self) -> String {
-        self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+        self.stderr.take().map(LastWords::soon).unwrap_or_default()
     }
 
     fn kill(&mut self) {
@@ -344,36 +340,6 @@ pub struct Ended {
     pub status: String,
     /// The end of its standard error.
     pub stderr: String,
-}
-
-/// Reads a stream to its end, tells each line, and keeps its last bytes.
-fn last_words(mut stream: impl Read, mut listener: Option<Listener>) -> String {
-    let mut kept = VecDeque::new();
-    let mut line = Vec::new();
-    let mut buffer = [0; 1024];
-    let mut tell = |line: &mut Vec<u8>| {
-        if let Some(Listener(listener)) = &mut listener {
-            listener(&String::from_utf8_lossy(line));
-        }
-        line.clear();
-    };
-    while let Ok(read @ 1..) = stream.read(&mut buffer) {
-        for byte in &buffer[..read] {
-            match byte {
-                b'\n' => tell(&mut line),
-                // A line without an end is told as far as it is kept.
-                byte if line.len() < STDERR_KEPT => line.push(*byte),
-                _ => {}
-            }
-        }
-        kept.extend(&buffer[..read]);
-        let excess = kept.len().saturating_sub(STDERR_KEPT);
-        kept.drain(..excess);
-    }
-    if !line.is_empty() {
-        tell(&mut line);
-    }
-    String::from_utf8_lossy(kept.make_contiguous()).trim().to_owned()
 }
 
 fn ended(status: ExitStatus) -> String {
@@ -416,25 +382,6 @@ mod tests {
         assert_eq!(error.to_string(), "`sh` failed with exit code 7: because");
         let error = shell("kill -9 $$").output(Duration::from_secs(60)).expect_err("fails");
         assert_eq!(error.to_string(), "`sh` was killed by signal 9");
-    }
-
-    #[test]
-    fn a_flood_on_standard_error_is_cut_to_its_end() {
-        let script = "i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done; exit 1";
-        let error = shell(script).output(Duration::from_secs(60)).expect_err("fails");
-        assert!(error.stderr().len() <= STDERR_KEPT);
-        assert!(error.stderr().ends_with("line 2999"));
-    }
-
-    #[test]
-    fn a_listener_hears_every_line() {
-        let (tell, told) = mpsc::channel();
-        let program = shell("printf 'one\\ntwo: three\\nlast' >&2; exit 1").listen(move |line| {
-            let _ = tell.send(line.to_owned());
-        });
-        let ended = program.start(Talk::Listen).expect("starts").end().expect("ends");
-        assert_eq!((ended.code, ended.status.as_str()), (Some(1), "failed with exit code 1"));
-        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["one", "two: three", "last"]);
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! text only says who it is.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
@@ -74,6 +76,22 @@ pub const VERIFY: &str = "-verify";
 /// What the lock of backups and restores is called.
 pub const BACKUP: &str = "";
 
+/// Opens what is to be locked, and makes it where it is not there. It is its directory's owner's: what root made the owner
+/// could not open the next night.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    // Behind a link there could be anybody's file, and it would be given away.
+    options.read(true).write(true).create(true).truncate(false).custom_flags(OFlag::O_NOFOLLOW.bits());
+    let file = options.open(path)?;
+    let owner = path.parent().filter(|_| geteuid().is_root()).and_then(|directory| directory.metadata().ok());
+    if let Some(owner) = owner
+        && file.metadata()?.nlink() == 1
+    {
+        let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    }
+    Ok(file)
+}
+
 /// Takes the lock of that kind in `directory`, or refuses with the name of the job that holds it. A backup says of which
 /// tier it is.
 pub fn take(
@@ -84,7 +102,7 @@ pub fn take(
     tier: Option<Tier>,
 ) -> Result<Lock, JobError> {
     let path = path(context, directory, kind);
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         let shown = path.display();
         JobError::new(
             Stage::Prepare,
@@ -92,15 +110,7 @@ pub fn take(
         )
         .help(format!("see who owns {}: the job's user must be able to write there", directory.display()))
     };
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    let mut file = options.open(&path).map_err(failed)?;
-    // What root made the directory's owner could not open the next night.
-    if nix::unistd::geteuid().is_root()
-        && let Ok(owner) = directory.metadata()
-    {
-        let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
-    }
+    let mut file = open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(held(file)),

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::process::ChildStdin;
+use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::last_words::end_of;
 use super::{Ended, ProcessError, Program, Running, Talk};
 
 /// How often a program that is about to end is looked at, at first and in the long run.
@@ -80,7 +81,30 @@ impl Running {
     }
 }
 
+/// Where what lasts is put: it may grow for as long as a service runs, and `/tmp` may be memory
+/// (<https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch05s15.html>).
+const LASTING: &str = "/var/tmp";
+
 impl Program {
+    /// Runs the program until it ends itself, with its last words of both outputs where it fails; what does not end is
+    /// killed. What it leaves running is not waited for, and may go on to write: to a file without a name, which goes with
+    /// the last who holds it, since a pipe that nobody reads would end or stop it.
+    pub fn done(mut self, limit: Duration) -> Result<(), ProcessError> {
+        let unmade = |source| ProcessError::Start { program: self.name.clone(), source };
+        let said = tempfile::tempfile_in(LASTING).or_else(|_| tempfile::tempfile()).map_err(unmade)?;
+        // Of one offset, so that neither writes over the other.
+        let (stdout, stderr) = (said.try_clone().map_err(unmade)?, said.try_clone().map_err(unmade)?);
+        self.command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let child = self.spawn()?;
+        let running = Running { name: self.name, child, stderr: None };
+        running.wait_within(limit).map_err(|mut error| {
+            if let ProcessError::Failed { stderr, .. } | ProcessError::TimedOut { stderr, .. } = &mut error {
+                *stderr = end_of(&said).unwrap_or_default();
+            }
+            error
+        })
+    }
+
     /// Runs the program to its end, however it ends, and answers with the beginning of its standard output; what does not
     /// end is killed. The rest of its output is read, so that it waits for no reader.
     pub fn told(self, kept: u64, limit: Duration) -> Result<(Ended, String), ProcessError> {
@@ -156,6 +180,45 @@ mod tests {
         }
         let error = shell("exec >&-; sleep 1000 & wait").output(SHORT).expect_err("too slow");
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (there, done) = (folder.path().display(), folder.path().join("done"));
+        // What is left running says something once its starter has been heard of, and ends with the test in any case.
+        let wait = format!("while [ -d {there} ] && [ ! -e {0} ]; do sleep 0.01; done", done.display());
+        let leave = |then: &str, last: &str| {
+            shell(&format!("({wait}; {then}; mv {0} {0}.too) & {last}", done.display()))
+        };
+        let runs_on = || {
+            std::fs::write(&done, "").expect("written");
+            let until = Instant::now() + LONG;
+            while std::fs::remove_file(folder.path().join("done.too")).is_err() {
+                assert!(Instant::now() < until, "it was ended");
+                std::thread::sleep(SHORT / 10);
+            }
+        };
+        let late = "echo late; echo late >&2";
+        leave(late, "echo begun").done(LONG).expect("it ended well");
+        runs_on();
+        let error = leave(late, "echo why; echo too >&2; exit 3").done(LONG).expect_err("it failed");
+        assert_eq!(error.to_string(), "`sh` failed with exit code 3: why; too");
+        runs_on();
+        let error = shell("sleep 1000 & wait").done(SHORT).expect_err("it hangs itself");
+        assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+
+        // Nor is the end of its outputs, where they are pipes.
+        let failing = leave("true", "echo why >&2; exit 3").start(Talk::Listen).expect("starts");
+        let error = failing.wait_within(LONG).expect_err("it failed");
+        assert_eq!(error.to_string(), "`sh` failed with exit code 3: why");
+        runs_on();
+        let mut ended = leave("true", "echo why >&2").start(Talk::Listen).expect("starts");
+        while ended.is_running() {
+            std::thread::sleep(SHORT / 10);
+        }
+        assert_eq!(ended.time_out(SHORT).to_string(), "`sh` gave no answer within 0 seconds: why");
+        runs_on();
     }
 
     #[test]

@@ -293,8 +293,8 @@ const SERVICE_LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs a command that the settings declare.
 pub(super) fn run_service(command: &str) -> Result<(), JobError> {
-    let ran = Program::new("/bin/sh").args(["-c", command]).output(SERVICE_LIMIT);
-    ran.map(|_| ()).map_err(|error| {
+    // By its own end alone: a server that it starts may keep its outputs for as long as it runs.
+    Program::new("/bin/sh").args(["-c", command]).done(SERVICE_LIMIT).map_err(|error| {
         JobError::new(Stage::Exchange, format!("`{command}`, which the settings declare, did not work: {error}"))
             .help("look at the service, and see that it runs on the data that is wanted; what was there before is kept")
     })

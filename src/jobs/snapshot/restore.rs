@@ -237,14 +237,25 @@ impl SnapshotReady {
         let kept = Box::pin(self.keep(context, &cluster)).await;
         let done = match kept {
             Ok(()) => Box::pin(self.replace(&cluster)).await,
-            Err(error) => Err(error),
+            Err(error) => Err(Failed { error, is_mixed: false }),
         };
-        let started = match &self.declared {
-            Some(services) => service(services.start.clone()).await,
-            None => Ok(()),
+        let documents = match (done, &self.declared) {
+            (Ok(documents), Some(services)) => {
+                service(services.start.clone()).await?;
+                documents
+            }
+            (Ok(documents), None) => documents,
+            (Err(Failed { error, is_mixed: true }), Some(services)) => {
+                return Err(stay_stopped(error, services));
+            }
+            (Err(Failed { error, .. }), services) => {
+                // Whoever was stopped goes on with what was there before.
+                if let Some(services) = services {
+                    let _ = service(services.start.clone()).await;
+                }
+                return Err(error);
+            }
         };
-        let documents = done?;
-        started?;
         let SnapshotReady { name, ended, place, indices, prefix, kept, notes, .. } = self;
         let prefix = prefix.unwrap_or_default();
         Ok(RestoredSnapshot {
@@ -270,10 +281,13 @@ impl SnapshotReady {
     }
 
     /// Closes, restores, and waits; answers with how many documents there are then.
-    async fn replace(&self, cluster: &Cluster<'_>) -> Result<u64, JobError> {
+    async fn replace(&self, cluster: &Cluster<'_>) -> Result<u64, Failed> {
         let mut closed: Vec<&String> = Vec::new();
         for index in &self.replaced {
             if let Err(error) = Box::pin(cluster.client.close(index)).await {
+                if !error.kind.did_nothing() {
+                    closed.push(index);
+                }
                 return Err(self.undone(cluster, &closed, index, &error).await);
             }
             closed.push(index);
@@ -298,7 +312,7 @@ impl SnapshotReady {
     }
 
     /// Nothing was replaced: what was closed is opened again.
-    async fn undone(&self, cluster: &Cluster<'_>, closed: &[&String], at: &str, error: &EsError) -> JobError {
+    async fn undone(&self, cluster: &Cluster<'_>, closed: &[&String], at: &str, error: &EsError) -> Failed {
         let mut left = Vec::new();
         for index in closed {
             if Box::pin(cluster.client.open(index)).await.is_err() {
@@ -310,11 +324,12 @@ impl SnapshotReady {
             left => format!("still closed, and as they were: {}", left.join(", ")),
         };
         let told = told(Stage::Restore, error);
-        JobError { message: format!("nothing was restored, for {at}: {}; {so}", told.message), ..told }
+        let message = format!("nothing was restored, for {at}: {}; {so}", told.message);
+        Failed { error: JobError { message, ..told }, is_mixed: !left.is_empty() }
     }
 
     /// Some of it may be replaced.
-    fn half_done(&self, why: &str) -> JobError {
+    fn half_done(&self, why: &str) -> Failed {
         let help = match &self.kept {
             Some(kept) => format!(
                 "see the cluster's health; then restore again, or what was there before: reconcile restore elasticsearch \
@@ -323,9 +338,27 @@ impl SnapshotReady {
             None => "see the cluster's health; then delete what was restored in part, and restore again"
                 .to_owned(),
         };
-        JobError::new(Stage::Restore, format!("the restore of {} did not come to its end: {why}", self.name))
-            .help(help)
+        let message = format!("the restore of {} did not come to its end: {why}", self.name);
+        Failed { error: JobError::new(Stage::Restore, message).help(help), is_mixed: true }
     }
+}
+
+/// Why not everything could be replaced.
+struct Failed {
+    error: JobError,
+    /// What is there is of two times, or closed in part: nobody may use it.
+    is_mixed: bool,
+}
+
+/// Whoever was stopped would go on with what is there, and write into it.
+fn stay_stopped(error: JobError, services: &Services) -> JobError {
+    let first = error.help.map(|help| format!("{help}; ")).unwrap_or_default();
+    let help = format!(
+        "{first}a restore that succeeds starts them; without one, once all is whole and open: {}",
+        services.start
+    );
+    let message = format!("{}; the declared services stay stopped", error.message);
+    JobError { message, help: Some(help), ..error }
 }
 
 async fn service(command: String) -> Result<(), JobError> {

@@ -181,8 +181,12 @@ async fn turn(context: &Context) -> Result<std::fs::File, String> {
     let name = format!(".reconcile-{}-{}.tell.lock", context.job.environment, context.job.datastore);
     let path = context.directory().join(name);
     let failed = |error: std::io::Error| format!("{} cannot be used: {error}", path.display());
-    let mut options = std::fs::File::options();
-    let file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    // Locking needs no right to write (flock(2)), and what a job of root left may give none.
+    let file = match lock::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => std::fs::File::open(&path),
+        opened => opened,
+    };
+    let file = file.map_err(failed)?;
     for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
         match file.try_lock() {
             Ok(()) => return Ok(file),

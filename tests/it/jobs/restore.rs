@@ -7,7 +7,7 @@ use std::process::Command;
 
 use chrono::TimeDelta;
 use reconcile::clients::aws::Aws;
-use reconcile::datastores::job_file::{Services, Source};
+use reconcile::datastores::job_file::Source;
 use reconcile::datastores::postgresql::settings::Method;
 use reconcile::datastores::tree::settings::TreeSource;
 use reconcile::jobs::restore::{self, Restored, Wanted};
@@ -380,35 +380,6 @@ async fn data_behind_a_link_is_replaced_where_it_lies() {
     assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
 }
 
-fn tree(path: &str) -> Source {
+pub fn tree(path: &str) -> Source {
     Source::Tree(TreeSource { path: path.to_owned(), exclude: Vec::new(), host: None })
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn declared_services_are_away_for_the_exchange_alone() {
-    let mut host = Host::of("blobdb", "/opt/data/backups/blobdb", tree("/unused"));
-    // What is played has no services, so this one is the machine itself, with paths of the test's own.
-    let top = host.context.root.clone();
-    host.context.job.directory = top.join("opt/data/backups/blobdb").display().to_string();
-    host.context.root = "/".into();
-    let (blobs, told) = (top.join("blobs"), top.join("told"));
-    host.context.job.source = tree(&blobs.display().to_string());
-    fs::create_dir(&blobs).expect("made");
-    fs::write(blobs.join("which"), "old\n").expect("written");
-    jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
-    fs::write(blobs.join("which"), "damaged\n").expect("written");
-
-    let say = |what: &str| format!("(echo {what}; cat {}/which) >> {}", blobs.display(), told.display());
-    host.context.job.services =
-        Some(Services { stop: "echo it hangs >&2; exit 3".to_owned(), start: say("start") });
-    let error = restored(&host, &Wanted::Newest, None).await.expect_err("it does not stop");
-    assert!(error.stage == Stage::Exchange && error.message.contains("it hangs"), "{error}");
-    assert_eq!(fs::read_to_string(blobs.join("which")).expect("untouched"), "damaged\n");
-    assert!(!told.exists(), "what was not stopped is not started");
-
-    host.context.job.services = Some(Services { stop: say("stop"), start: say("start") });
-    let done = restored(&host, &Wanted::Newest, None).await.expect("restored");
-    assert_eq!(done.start, None, "nothing is left for a person");
-    assert_eq!(fs::read_to_string(told).expect("told"), "stop\ndamaged\nstart\nold\n");
-    assert_eq!(fs::read_to_string(Path::new(&done.kept[0]).join("which")).expect("kept"), "damaged\n");
 }

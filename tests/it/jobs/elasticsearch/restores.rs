@@ -1,5 +1,7 @@
 //! Restores: which snapshot is taken, what is there is kept, and it comes back where a restore fails.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use reconcile::datastores::job_file::Services;
 use reconcile::jobs::Stage;
@@ -106,9 +108,26 @@ async fn a_condemned_snapshot_is_taken_by_its_name_alone() {
     assert!(notes.contains("is not what it should be"), "{notes}");
 }
 
+/// As on a host, where declared services are its own; these note what is done with them. Answers with where.
+fn declared(play: &mut Play) -> PathBuf {
+    let told = play.host.inside("/told");
+    let context = &mut play.host.context;
+    context.job.directory = context.directory().display().to_string();
+    context.root = "/".into();
+    let say = |what: &str| format!("echo {what} >> {}", told.display());
+    context.job.services = Some(Services { stop: say("stop"), start: say("start") });
+    told
+}
+
+/// The first index is closed, and the second one is not, however often it is tried.
+fn second_close(kind: TroubleKind) -> Vec<Trouble> {
+    vec![Trouble { after: 1, ..Trouble::new("close", kind, 9) }]
+}
+
+/// Where all is as it was whoever was stopped goes on with it; what may be of two times is nobody's.
 #[tokio::test]
 async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
-    let setups: [(&str, Deed, bool, &str); 5] = [
+    let setups: [(&str, Deed, bool, &str); 6] = [
         (
             "cannot keep",
             |play| play.cluster.turn(|knobs| knobs.outcome = Outcome::Partial),
@@ -118,12 +137,13 @@ async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
         ("refused", |play| play.trouble("restore", TroubleKind::Denied, 1), true, "open again and as it was"),
         (
             "cannot close",
-            |play| {
-                play.cluster.turn(|knobs| {
-                    knobs.troubles =
-                        vec![Trouble { after: 1, ..Trouble::new("close", TroubleKind::Denied, 1) }]
-                })
-            },
+            |play| play.cluster.turn(|knobs| knobs.troubles = second_close(TroubleKind::Denied)),
+            true,
+            "open again and as it was",
+        ),
+        (
+            "closed unheard",
+            |play| play.cluster.turn(|knobs| knobs.troubles = second_close(TroubleKind::CutAfter)),
             true,
             "open again and as it was",
         ),
@@ -135,13 +155,15 @@ async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
         ),
         ("unheard", |play| play.trouble("restore", TroubleKind::CutAfter, 1), false, "broke off"),
     ];
-    for (what, setup, as_it_was, told) in setups {
-        let play = Play::new();
+    for (what, setup, as_it_was, said) in setups {
+        let mut play = Play::new();
         play.snapshot().await.expect("a snapshot");
         play.set_documents(FORMS, 7);
+        let told = declared(&mut play);
         setup(&play);
         let error = play.restore(&Wanted::Newest, None).await.expect_err(what);
-        assert!(error.message.contains(told), "{what}: {error}");
+        assert!(error.message.contains(said), "{what}: {error}");
+        let told = std::fs::read_to_string(told).expect("told");
         if as_it_was {
             assert_eq!(play.documents(FORMS), Some(7), "{what}");
             let open = play
@@ -149,12 +171,37 @@ async fn a_restore_that_fails_says_how_what_was_there_comes_back() {
                 .state(|records| records.indices.values().all(|index| index.open))
                 .expect("a state");
             assert!(open, "{what}");
+            assert_eq!(told, "stop\nstart\n", "{what}");
         } else {
+            assert!(error.message.contains("services stay stopped"), "{what}: {error}");
             let help = error.help.expect("help");
             assert!(
                 help.contains("reconcile restore elasticsearch before-restore-production-"),
                 "{what}: {help}"
             );
+            assert!(help.contains("echo start"), "{what}: {help}");
+            assert_eq!(told, "stop\n", "{what}");
         }
     }
+}
+
+#[tokio::test]
+async fn nobody_is_started_on_what_stays_closed() {
+    let mut play = Play::new();
+    play.snapshot().await.expect("a snapshot");
+    let told = declared(&mut play);
+    play.cluster.turn(|knobs| {
+        knobs.troubles = vec![
+            Trouble::new("restore", TroubleKind::Denied, 1),
+            Trouble::new("open", TroubleKind::Denied, 1),
+        ];
+    });
+    let error = play.restore(&Wanted::Newest, None).await.expect_err("refused");
+    assert!(error.message.contains("still closed, and as they were: cases_2024-05-09;"), "{error}");
+    assert!(error.message.contains("services stay stopped"), "{error}");
+    assert_eq!(std::fs::read_to_string(&told).expect("told"), "stop\n");
+    // The one that succeeds starts them.
+    play.host.pass(TimeDelta::minutes(1));
+    play.restore(&Wanted::Newest, None).await.expect("restored");
+    assert_eq!(std::fs::read_to_string(&told).expect("told"), "stop\nstop\nstart\n");
 }
