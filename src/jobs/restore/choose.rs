@@ -198,13 +198,12 @@ impl fmt::Display for Doubt {
 }
 
 fn doubts(context: &Context, row: &Row, found: &Chosen) -> Vec<Doubt> {
-    let foreign = || match (&found.origin, &found.manifest) {
-        // What lies here may be the second copy of another host's: then it lies here to be restored.
-        (Origin::Here(_), _) => None,
-        (Origin::There(_), Some(manifest)) => {
+    // Also here: the directory may hold the second copies of another host, under the names that its own would have.
+    let foreign = || match &found.manifest {
+        Some(manifest) => {
             (manifest.host != context.job.host).then(|| Doubt::Foreign(manifest.host.to_string()))
         }
-        (Origin::There(_), None) => {
+        None => {
             let host = found.parsed.host()?;
             (!found.parsed.is_of_host(&context.hostname)).then(|| Doubt::Foreign(host.to_owned()))
         }

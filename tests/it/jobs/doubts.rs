@@ -95,6 +95,34 @@ async fn another_hosts_backup_is_taken_by_its_name_alone() {
     }
 }
 
+#[tokio::test]
+async fn another_hosts_copy_here_is_taken_by_its_name_alone() {
+    let (mut one, mut other) = (host(10), host(20));
+    other.context.clock = one.context.clock.clone();
+    other.context.job.host = "db2.example.org".parse().expect("a name");
+    let own = backup(&one).await;
+    one.pass(TimeDelta::days(1));
+    let foreign = backup(&other).await;
+    // As a second copy comes here.
+    for file in [foreign.clone(), format!("{foreign}.manifest.json")] {
+        fs::copy(other.path(&file), one.path(&file)).expect("copied");
+    }
+    let newest = chosen(&one, Wanted::Newest).await.expect("chosen");
+    assert_eq!(newest.name, own);
+    let words = "it is of another host, db2.example.org";
+    assert_eq!(newest.passed, [format!("{foreign}: {words}; who wants it all the same names it")]);
+    assert_eq!(chosen(&one, Wanted::NewestScheduled).await.expect("chosen").name, own);
+    let named = chosen(&one, Wanted::Named(foreign.clone())).await.expect("chosen");
+    assert_eq!((named.name, named.doubts), (foreign, vec![words.to_owned()]));
+    // Nor does it make this host's look fresh.
+    one.context.job.schedules = [(Tier::Daily, "0 0 * * *".parse().expect("a schedule"))].into();
+    let report = jobs::check::look(&one.context, &[]).await;
+    let here = report.tier(Tier::Daily).expect("daily").places.iter().find_map(|at| {
+        (at.place == reconcile::freshness::Place::Here).then_some(at.newest.as_ref()).flatten()
+    });
+    assert_eq!(here.map(|newest| newest.name.as_str()), Some(own.as_str()));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_condemned_backup_is_taken_by_its_name_alone() {
     let host = host(1_000_000);
