@@ -145,6 +145,44 @@ async fn a_condemned_backup_is_taken_by_its_name_alone() {
     assert_eq!(chosen(&host, Wanted::NewestScheduled).await.expect("chosen").name, bad);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condemned_backup_does_not_come_back_from_the_bucket() {
+    let mut host = host(1_000_000);
+    let client = storage(host.context.clock.clone()).await;
+    host.upload_to(&client, BUCKET, true).await;
+    let night = async |bytes: usize| {
+        host.pass(TimeDelta::days(1));
+        holds(&host, bytes);
+        (backup(&host).await, host.context.clock.now())
+    };
+    let (_, good) = night(1_000_000).await;
+    verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    let (bad, at) = night(10).await;
+    let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    assert!(!evidence.is_proof() && evidence.name == bad, "{evidence:#?}");
+    night(1_000_000).await;
+    let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    assert!(evidence.is_proof(), "{evidence:#?}");
+    for _ in 0..4 {
+        night(1_000_000).await;
+    }
+    let noted = format!("{bad}.verified.json");
+    assert!(!host.files().contains(&bad) && host.files().contains(&noted), "{:?}", host.files());
+
+    // Its version in the bucket has another name than it had here.
+    let before = Wanted::Before(at + TimeDelta::hours(1));
+    let whole = chosen(&host, before).await.expect("chosen");
+    assert_eq!(whole.ended, Some(good), "{:?}", whole.passed);
+    let words =
+        "blobdb_daily_db1.tar.gz: it was restored 2026-11-23 00:00 UTC and is not what it should be: ";
+    assert!(whole.passed.iter().any(|passed| passed.starts_with(words)), "{:?}", whole.passed);
+
+    // What is known of it goes at last.
+    host.pass(TimeDelta::days(740));
+    backup(&host).await;
+    assert!(!host.files().contains(&noted), "{:?}", host.files());
+}
+
 #[tokio::test]
 async fn a_file_that_somebody_put_there_is_taken_by_its_name_alone() {
     let host = host(10);
