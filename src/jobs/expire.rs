@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::beside::Beside;
@@ -110,8 +110,8 @@ pub fn seen(directory: &Path, series: &Series, context: &Context) -> io::Result<
 /// Removes what is due, and answers with what became of each.
 pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<Swept> {
     let mut swept = Swept::default();
-    // When a backup was last proven, and that one was condemned since, is told however long they are gone.
-    let told = Standing::of(&verify::all(directory)?, None).names();
+    let now = context.clock.now();
+    let mut evidence = verify::all(directory)?;
     for (backup, fate) in fates(directory, series, context)? {
         let Fate::Removed { since } = fate else {
             swept.kept.push(Stays { name: backup.file, why: fate.into() });
@@ -125,11 +125,12 @@ pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<S
         }
         // The manifest first: a crash in between leaves a backup without proof, never a proof without backup.
         directory::remove(&noted)?;
-        if !told.contains(&backup.file) {
-            directory::remove(&directory.join(Evidence::file(&backup.file)))?;
+        let remote = backup.manifest.and_then(|manifest| manifest.remote).filter(|remote| remote.proven);
+        let warns = |one: &Evidence| remote.is_some() && !one.is_proof() && !is_old(one, now);
+        if !evidence.iter().any(|one| one.name == backup.file && warns(one)) {
+            forget(directory, &mut evidence, &backup.file)?;
         }
         directory::remove(&file)?;
-        let remote = backup.manifest.and_then(|manifest| manifest.remote).filter(|remote| remote.proven);
         swept.removed.push(Expired {
             label: backup.name.label().cloned(),
             remote: remote.map(|remote| format!("s3://{}/{}", remote.bucket, remote.key)),
@@ -137,8 +138,32 @@ pub fn run(directory: &Path, series: &Series, context: &Context) -> io::Result<S
             since,
         });
     }
+    // Nobody else ever removes what outlived its backup.
+    let (environment, datastore) = (&context.job.environment, &context.job.datastore);
+    let widowed = evidence.iter().filter(|one| {
+        one.concerns(environment, datastore) && is_old(one, now) && !directory.join(&one.name).exists()
+    });
+    for name in widowed.map(|one| one.name.clone()).collect::<Vec<_>>() {
+        forget(directory, &mut evidence, &name)?;
+    }
     if !swept.removed.is_empty() {
         directory::sync(directory)?;
     }
     Ok(swept)
+}
+
+/// How long a backup that was condemned is warned of after it left the directory, where its copy may be in the bucket: the job
+/// does not know how long the bucket keeps versions, and they are seldom kept for two years.
+const WARNED: TimeDelta = TimeDelta::days(731);
+
+fn is_old(evidence: &Evidence, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(evidence.ended) > WARNED
+}
+
+/// Removes the evidence of a backup that is gone, unless something would be told otherwise without it.
+fn forget(directory: &Path, evidence: &mut Vec<Evidence>, name: &str) -> io::Result<()> {
+    match Standing::take(evidence, name) {
+        true => directory::remove(&directory.join(Evidence::file(name))),
+        false => Ok(()),
+    }
 }

@@ -130,7 +130,7 @@ async fn judged(
     let now = context.clock.now();
     let mut places = BTreeMap::from([(Place::Here, local.as_ref().err().cloned())]);
     let local = local.unwrap_or_default();
-    let mut seen: Vec<Seen> = local.iter().filter_map(seen_here).collect();
+    let mut seen: Vec<Seen> = local.iter().filter(|one| is_own(context, one)).filter_map(seen_here).collect();
     seen.extend(expired(&local, &memory, context, now));
     if context.job.upload.is_some() {
         let remote = Box::pin(bucket::seen(context, earlier, &local, whose)).await;
@@ -220,6 +220,11 @@ fn goals(context: &Context) -> Goals {
         recovery_point: objectives.recovery_point.and_then(TimeDelta::try_seconds),
         verified_within: objectives.verified_within.and_then(TimeDelta::try_seconds),
     }
+}
+
+/// What another host sent here for a second copy answers for no run of this one.
+fn is_own(context: &Context, local: &Local) -> bool {
+    local.manifest.as_ref().is_none_or(|manifest| manifest.host == context.job.host)
 }
 
 /// `None` of a labelled one: it answers for no schedule.

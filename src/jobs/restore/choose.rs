@@ -198,13 +198,12 @@ impl fmt::Display for Doubt {
 }
 
 fn doubts(context: &Context, row: &Row, found: &Chosen) -> Vec<Doubt> {
-    let foreign = || match (&found.origin, &found.manifest) {
-        // What lies here may be the second copy of another host's: then it lies here to be restored.
-        (Origin::Here(_), _) => None,
-        (Origin::There(_), Some(manifest)) => {
+    // Also here: the directory may hold the second copies of another host, under the names that its own would have.
+    let foreign = || match &found.manifest {
+        Some(manifest) => {
             (manifest.host != context.job.host).then(|| Doubt::Foreign(manifest.host.to_string()))
         }
-        (Origin::There(_), None) => {
+        None => {
             let host = found.parsed.host()?;
             (!found.parsed.is_of_host(&context.hostname)).then(|| Doubt::Foreign(host.to_owned()))
         }
@@ -214,10 +213,15 @@ fn doubts(context: &Context, row: &Row, found: &Chosen) -> Vec<Doubt> {
         (ended > context.clock.now() + SKEW).then_some(Doubt::Ahead(ended))
     };
     let condemned = || {
-        let evidence = Evidence::read(&context.directory(), &row.name)?;
-        // An undated name may have been another backup's before.
-        let is_of = evidence.taken == found.ended && !evidence.is_proof();
-        is_of.then(|| Doubt::Condemned(standing::words(&evidence)))
+        let place = context.directory();
+        // What was found here lies under the name that the backup had here, which is not its key; of both the last counts.
+        let here = found.manifest.as_ref().map(|manifest| manifest.name.as_str());
+        let names = here.filter(|name| !name.contains('/')).into_iter().chain([row.name.as_str()]);
+        let of = |evidence: &Evidence| evidence.taken == found.ended;
+        // A name may have been another backup's before.
+        let evidence = names.filter_map(|name| Evidence::read(&place, name).filter(of));
+        let last = evidence.max_by_key(|evidence| evidence.ended)?;
+        (!last.is_proof()).then(|| Doubt::Condemned(standing::words(&last)))
     };
     let not_ours = row.here.filter(|here| here.keep == Keep::NotOurs).map(|_| Doubt::NotOurs);
     [not_ours, foreign(), ahead(), condemned()].into_iter().flatten().collect()

@@ -118,6 +118,19 @@ impl Standing {
         proven.chain(self.condemned.iter().map(|one| one.name.clone())).collect()
     }
 
+    /// Takes the evidence of a backup out of all that there is, and answers whether it could go: when a backup was last proven,
+    /// and what was condemned since, is told however long they are gone, and what is over does not begin anew.
+    pub fn take(evidence: &mut Vec<Evidence>, name: &str) -> bool {
+        let Some(at) = evidence.iter().position(|one| one.name == name) else { return true };
+        let before = Standing::of(evidence, None);
+        let one = evidence.swap_remove(at);
+        let is_told = Standing::of(evidence, None) != before;
+        if is_told {
+            evidence.push(one);
+        }
+        !is_told
+    }
+
     /// Whether nothing is wrong with the proofs that there are.
     pub fn is_good(&self) -> bool {
         self.condemned.is_none() && self.unmade.is_none()
@@ -219,6 +232,26 @@ mod tests {
         let told = unmade(&[evidence(1, 1, &[])]).expect("told");
         assert_eq!(told, "the verification of 2026-11-06 00:00 UTC could not be made, at space: no room");
         assert_eq!(unmade(&[evidence(6, 6, &["bad"])]), None);
+    }
+
+    #[test]
+    fn evidence_goes_where_nothing_is_told_otherwise_without_it() {
+        // The second is condemned, the third answers it, and an older one was proven last.
+        let all = || {
+            vec![
+                evidence(2, 2, &["it is empty"]),
+                evidence(3, 3, &[]),
+                evidence(4, 1, &[]),
+                evidence(1, 0, &[]),
+            ]
+        };
+        let goes = |names: &[&str]| {
+            let mut all = all();
+            names.iter().map(|name| Standing::take(&mut all, name)).collect::<Vec<_>>()
+        };
+        assert_eq!(goes(&["backup-1", "backup-0", "backup-9"]), [false, true, true]);
+        assert_eq!(goes(&["backup-3"]), [false], "the incident would begin anew");
+        assert_eq!(goes(&["backup-2", "backup-3"]), [true, true]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Checks about directories that are used twice.
 
+use super::stores::Spot;
 use super::{Context, table};
-use crate::vocab::Problem;
+use crate::vocab::{HostName, Problem};
 
 /// On one host a directory belongs to one user, and what expires one datastore's backups sees another's.
 pub(super) fn directories_of_two_datastores(context: &Context<'_>) -> Vec<Problem> {
@@ -25,6 +26,38 @@ pub(super) fn directories_of_two_datastores(context: &Context<'_>) -> Vec<Proble
         }
     }
     problems
+}
+
+/// A backup's name holds no host: what several hosts send to one directory, or one host to where another makes its own,
+/// overwrites what is there.
+pub(super) fn copies_in_one_place(context: &Context<'_>) -> Vec<Problem> {
+    let Some(target) = &context.settings.couchdb.source.remote_copy else { return Vec::new() };
+    let Some(store) = context.stores().iter().find(|store| store.name == "couchdb") else {
+        return Vec::new();
+    };
+    let inventory = &context.settings.inventory;
+    let is_target = |host: &HostName| {
+        let address = inventory.hosts.get(host).and_then(|host| host.address.as_ref());
+        host == target || address == Some(target)
+    };
+    let message = match (store.hosts.iter().any(is_target), store.hosts.len()) {
+        (true, 1) => format!("{target} would send the copies of its backups to itself"),
+        (true, _) => format!(
+            "{target} makes {} backups too, and the other hosts would overwrite them with theirs, which have the same \
+             names",
+            store.whose
+        ),
+        (false, 0 | 1) => return Vec::new(),
+        (false, hosts) => format!(
+            "{hosts} hosts would send {} backups under the same names to one directory of {target}, and overwrite each \
+             other",
+            store.whose
+        ),
+    };
+    let problem = context.at_spot(table::SHARED_COPY, &Spot::Value("remote_couch_backup"), message);
+    vec![problem.helped(
+        "set it to false and let a bucket take the copies (couch_s3), or let one host make these backups and name another",
+    )]
 }
 
 /// Backups of backups grow every night.

@@ -96,6 +96,7 @@ table! {
     NOT_PREVIOUS: Error "not-previous", "the present name or bucket is called an earlier one", previous::present_names;
     DUPLICATE_NAME: Error "duplicate-name", "two things of one kind have one name";
     SHARED_DIRECTORY: Error "shared-directory", "two datastores have one backup directory on one host", places::directories_of_two_datastores;
+    SHARED_COPY: Error "shared-copy", "hosts overwrite each other's copies on a second host", places::copies_in_one_place;
     DIRECTORY_IN_SOURCE: Warning "directory-in-source", "a backup directory lies in what is backed up", places::directories_inside_of_sources;
     SHORT_RETENTION: Warning "short-retention", "backups go sooner than the next one is made", schedules::kept_shorter_than_the_interval;
     CLOCK_CHANGE: Warning "clock-change", "a change of clocks skips a run or repeats it", schedules::clocks_that_change;

@@ -95,6 +95,34 @@ async fn another_hosts_backup_is_taken_by_its_name_alone() {
     }
 }
 
+#[tokio::test]
+async fn another_hosts_copy_here_is_taken_by_its_name_alone() {
+    let (mut one, mut other) = (host(10), host(20));
+    other.context.clock = one.context.clock.clone();
+    other.context.job.host = "db2.example.org".parse().expect("a name");
+    let own = backup(&one).await;
+    one.pass(TimeDelta::days(1));
+    let foreign = backup(&other).await;
+    // As a second copy comes here.
+    for file in [foreign.clone(), format!("{foreign}.manifest.json")] {
+        fs::copy(other.path(&file), one.path(&file)).expect("copied");
+    }
+    let newest = chosen(&one, Wanted::Newest).await.expect("chosen");
+    assert_eq!(newest.name, own);
+    let words = "it is of another host, db2.example.org";
+    assert_eq!(newest.passed, [format!("{foreign}: {words}; who wants it all the same names it")]);
+    assert_eq!(chosen(&one, Wanted::NewestScheduled).await.expect("chosen").name, own);
+    let named = chosen(&one, Wanted::Named(foreign.clone())).await.expect("chosen");
+    assert_eq!((named.name, named.doubts), (foreign, vec![words.to_owned()]));
+    // Nor does it make this host's look fresh.
+    one.context.job.schedules = [(Tier::Daily, "0 0 * * *".parse().expect("a schedule"))].into();
+    let report = jobs::check::look(&one.context, &[]).await;
+    let here = report.tier(Tier::Daily).expect("daily").places.iter().find_map(|at| {
+        (at.place == reconcile::freshness::Place::Here).then_some(at.newest.as_ref()).flatten()
+    });
+    assert_eq!(here.map(|newest| newest.name.as_str()), Some(own.as_str()));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_condemned_backup_is_taken_by_its_name_alone() {
     let host = host(1_000_000);
@@ -115,6 +143,44 @@ async fn a_condemned_backup_is_taken_by_its_name_alone() {
     assert!(named.doubts[0].starts_with(words), "{:?}", named.doubts);
     // A verification looks at it anew.
     assert_eq!(chosen(&host, Wanted::NewestScheduled).await.expect("chosen").name, bad);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condemned_backup_does_not_come_back_from_the_bucket() {
+    let mut host = host(1_000_000);
+    let client = storage(host.context.clock.clone()).await;
+    host.upload_to(&client, BUCKET, true).await;
+    let night = async |bytes: usize| {
+        host.pass(TimeDelta::days(1));
+        holds(&host, bytes);
+        (backup(&host).await, host.context.clock.now())
+    };
+    let (_, good) = night(1_000_000).await;
+    verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    let (bad, at) = night(10).await;
+    let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    assert!(!evidence.is_proof() && evidence.name == bad, "{evidence:#?}");
+    night(1_000_000).await;
+    let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+    assert!(evidence.is_proof(), "{evidence:#?}");
+    for _ in 0..4 {
+        night(1_000_000).await;
+    }
+    let noted = format!("{bad}.verified.json");
+    assert!(!host.files().contains(&bad) && host.files().contains(&noted), "{:?}", host.files());
+
+    // Its version in the bucket has another name than it had here.
+    let before = Wanted::Before(at + TimeDelta::hours(1));
+    let whole = chosen(&host, before).await.expect("chosen");
+    assert_eq!(whole.ended, Some(good), "{:?}", whole.passed);
+    let words =
+        "blobdb_daily_db1.tar.gz: it was restored 2026-11-23 00:00 UTC and is not what it should be: ";
+    assert!(whole.passed.iter().any(|passed| passed.starts_with(words)), "{:?}", whole.passed);
+
+    // What is known of it goes at last.
+    host.pass(TimeDelta::days(740));
+    backup(&host).await;
+    assert!(!host.files().contains(&noted), "{:?}", host.files());
 }
 
 #[tokio::test]

@@ -179,3 +179,27 @@ fn the_index_is_the_table() {
         "the table moved: UPDATE_GOLDEN=1 cargo test --test it the_index_is_the_table"
     );
 }
+
+/// The page has several senders; here the second host is one of those that make the backups.
+#[test]
+fn a_second_host_that_makes_backups_itself_loses_them() {
+    let said = |public: &str, inventory: &str| {
+        let public = format!("deploy_env: prod\n{public}");
+        Folder::new(&[("public.yml", &public), ("inventory.ini", inventory)]).validated()
+    };
+    let flat = |host: &str| format!("backup_couch: true\nremote_couch_backup: {host}\n");
+    let nodes = "[couchdb2]\nc1\nc2 ansible_host=10.0.0.2\n";
+    for host in ["c2", "10.0.0.2"] {
+        let text = said(&flat(host), nodes);
+        assert!(
+            text.contains("error[shared-copy]") && text.contains("makes CouchDB's backups too"),
+            "{text}"
+        );
+    }
+    assert!(said(&flat("c1"), "[couchdb2]\nc1\n").contains("copies of its backups to itself"));
+    let direct = "remote_couch_backup: b1\nbackups:\n  couchdb: {hosts: [c1, c2]}\n";
+    assert!(said(direct, nodes).contains("2 hosts would send"), "{}", said(direct, nodes));
+    // One sender to a host that makes none, and nobody who sends at all.
+    assert!(!said(&flat("b1"), "[couchdb2]\nc1\n").contains("shared-copy"));
+    assert!(!said("remote_couch_backup: c2\n", nodes).contains("shared-copy"));
+}
