@@ -116,9 +116,10 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
         if *wanted == Wanted::NewestScheduled && row.tier.is_none() {
             continue;
         }
-        match Box::pin(candidate(context, &looked, row)).await? {
+        match Box::pin(candidate(context, &looked, row, wanted)).await {
             Err(why) => passed.push(format!("{}: {why}", row.name)),
-            Ok(found) => {
+            Ok(mut found) => {
+                passed.append(&mut found.passed);
                 let mut doubts = doubts(context, row, &found);
                 if *wanted == Wanted::NewestScheduled {
                     // It is looked at anew.
@@ -213,18 +214,40 @@ fn doubts(context: &Context, row: &Row, found: &Chosen) -> Vec<Doubt> {
         (ended > context.clock.now() + SKEW).then_some(Doubt::Ahead(ended))
     };
     let condemned = || {
-        let place = context.directory();
-        // What was found here lies under the name that the backup had here, which is not its key; of both the last counts.
-        let here = found.manifest.as_ref().map(|manifest| manifest.name.as_str());
-        let names = here.filter(|name| !name.contains('/')).into_iter().chain([row.name.as_str()]);
-        let of = |evidence: &Evidence| evidence.taken == found.ended;
-        // A name may have been another backup's before.
-        let evidence = names.filter_map(|name| Evidence::read(&place, name).filter(of));
-        let last = evidence.max_by_key(|evidence| evidence.ended)?;
+        let last = last_evidence(context, row, found)?;
         (!last.is_proof()).then(|| Doubt::Condemned(standing::words(&last)))
     };
     let not_ours = row.here.filter(|here| here.keep == Keep::NotOurs).map(|_| Doubt::NotOurs);
     [not_ours, foreign(), ahead(), condemned()].into_iter().flatten().collect()
+}
+
+/// What was last found in a backup.
+fn last_evidence(context: &Context, row: &Row, found: &Chosen) -> Option<Evidence> {
+    let place = context.directory();
+    // What was found here lies under the name that the backup had here, which is not its key; of both the last counts.
+    let here = found.manifest.as_ref().map(|manifest| manifest.name.as_str());
+    let names = here.filter(|name| !name.contains('/')).into_iter().chain([row.name.as_str()]);
+    // A name may have been another backup's before; and a file that a disk or a person changed says nothing of its copy.
+    let is_here = matches!(found.origin, Origin::Here(_));
+    let of = |evidence: &Evidence| {
+        evidence.taken == found.ended && (is_here || !is_of_other_bytes(evidence, found))
+    };
+    let evidence = names.filter_map(|name| Evidence::read(&place, name).filter(of));
+    evidence.max_by_key(|evidence| evidence.ended)
+}
+
+/// Whether what was looked at was not what the job had written.
+fn is_of_other_bytes(evidence: &Evidence, found: &Chosen) -> bool {
+    let written = found.manifest.as_ref().map(|manifest| manifest.sha256.as_str());
+    !evidence.sha256.is_empty() && written.is_some_and(|written| written != evidence.sha256)
+}
+
+/// Why the file on this disk is not what was written, where that is known already.
+fn changed_here(context: &Context, row: &Row, found: &Chosen) -> Option<String> {
+    found.is_cut().err().or_else(|| {
+        let last = last_evidence(context, row, found).filter(|last| is_of_other_bytes(last, found))?;
+        Some(format!("it {}", standing::words(&last)))
+    })
 }
 
 /// Whether a backup was whole before an instant.
@@ -252,49 +275,84 @@ fn is_after(row: &Row, found: &Chosen, instant: DateTime<Utc>) -> Time {
 
 /// Whether a person means this one.
 fn is_named(row: &Row, name: &str) -> bool {
-    let version = || {
-        let copy = row.remote.as_ref()?;
-        Some(format!("{}?versionId={}", copy.key, copy.version_id.as_deref().unwrap_or("null")))
-    };
-    row.name == name || version().is_some_and(|version| version == name)
+    row.name == name || is_version(row, name)
 }
 
-/// The backup behind a row; the reason where it cannot be read.
+/// Whether its copy in the bucket is the version that a person means.
+fn is_version(row: &Row, name: &str) -> bool {
+    row.remote.as_ref().is_some_and(|copy| {
+        name == format!("{}?versionId={}", copy.key, copy.version_id.as_deref().unwrap_or("null"))
+    })
+}
+
+/// The backup behind a row; the reason where it cannot be read. The file on this disk is taken, but where a person means
+/// the version in the bucket, or where it is known to be no longer what was written and has a copy there.
 async fn candidate(
     context: &Context,
     looked: &[Looked],
     row: &Row,
-) -> Result<Result<Chosen, String>, JobError> {
-    let place = context.directory();
-    let series = context.all_series();
-    let parsed = |text: &str| series.iter().find_map(|series| series.parse(text));
-    let chosen = |parsed, ended, origin, known, manifest| Chosen {
-        name: row.name.clone(),
-        parsed,
-        ended,
-        bytes: row.bytes,
-        origin,
-        known,
-        manifest,
-        passed: Vec::new(),
-        doubts: Vec::new(),
-    };
-    if row.here.is_some() {
-        let Some(parsed) = parsed(&row.name) else { return Ok(Err("its name is not understood".to_owned())) };
-        let manifest = Manifest::read(&place, &row.name);
-        let known = manifest.as_ref().map(Known::of_manifest).unwrap_or_default();
-        // Where nobody wrote a manifest the file's time is that of its last byte.
-        let ended = Some(row.taken);
-        return Ok(Ok(chosen(parsed, ended, Origin::Here(place.join(&row.name)), known, manifest)));
+    wanted: &Wanted,
+) -> Result<Chosen, String> {
+    let is_version = matches!(wanted, Wanted::Named(name) if row.name != *name && is_version(row, name));
+    if row.here.is_none() || is_version {
+        return Box::pin(there(context, looked, row)).await;
     }
-    let Some(copy) = &row.remote else { return Ok(Err("it is nowhere".to_owned())) };
-    let Some(parsed) = parsed(&copy.key) else { return Ok(Err("its name is not understood".to_owned())) };
+    let found = here(context, row)?;
+    // A verification says what it is like itself.
+    let is_looked_at = *wanted == Wanted::NewestScheduled || row.remote.is_none();
+    let Some(why) = changed_here(context, row, &found).filter(|_| !is_looked_at) else { return Ok(found) };
+    match Box::pin(there(context, looked, row)).await {
+        Ok(mut copy) => {
+            copy.passed.push(format!("{} on this disk: {why}; its copy in the bucket is taken", row.name));
+            Ok(copy)
+        }
+        Err(_) => Ok(found),
+    }
+}
+
+/// What is known of a row's backup, wherever it is read.
+fn chosen(
+    row: &Row,
+    parsed: Name,
+    ended: Option<DateTime<Utc>>,
+    origin: Origin,
+    known: Known,
+    manifest: Option<Manifest>,
+) -> Chosen {
+    let bytes = match (&origin, &known.bytes) {
+        // A row's size is that of the file here.
+        (Origin::There(_), Some(bytes)) if row.here.is_some() => *bytes,
+        _ => row.bytes,
+    };
+    let (passed, doubts) = (Vec::new(), Vec::new());
+    Chosen { name: row.name.clone(), parsed, ended, bytes, origin, known, manifest, passed, doubts }
+}
+
+fn parsed(context: &Context, text: &str) -> Result<Name, String> {
+    let found = context.all_series().iter().find_map(|series| series.parse(text));
+    found.ok_or_else(|| "its name is not understood".to_owned())
+}
+
+/// The file on this disk.
+fn here(context: &Context, row: &Row) -> Result<Chosen, String> {
+    let place = context.directory();
+    let parsed = parsed(context, &row.name)?;
+    let manifest = Manifest::read(&place, &row.name);
+    let known = manifest.as_ref().map(Known::of_manifest).unwrap_or_default();
+    // Where nobody wrote a manifest the file's time is that of its last byte.
+    Ok(chosen(row, parsed, Some(row.taken), Origin::Here(place.join(&row.name)), known, manifest))
+}
+
+/// The copy in a bucket.
+async fn there(context: &Context, looked: &[Looked], row: &Row) -> Result<Chosen, String> {
+    let Some(copy) = &row.remote else { return Err("it is nowhere".to_owned()) };
+    let parsed = parsed(context, &copy.key)?;
     let own = context.job.upload.as_ref().map(|upload| &upload.bucket);
     let Some(bucket) = copy.earlier_bucket.as_ref().or(own) else {
-        return Ok(Err("it is nowhere".to_owned()));
+        return Err("it is nowhere".to_owned());
     };
     let Some(there) = looked.iter().find(|looked| looked.bucket == *bucket) else {
-        return Ok(Err(format!("the bucket {bucket} cannot be seen")));
+        return Err(format!("the bucket {bucket} cannot be seen"));
     };
     let object = Object {
         store: there.store.clone(),
@@ -306,18 +364,18 @@ async fn candidate(
     plain.earlier_bucket = None;
     let manifest = match remote::manifest_of(&there.store, bucket, &there.found, &plain).await {
         Ok(manifest) => manifest,
-        Err(why) => return Ok(Err(format!("its manifest cannot be read: {why}"))),
+        Err(why) => return Err(format!("its manifest cannot be read: {why}")),
     };
     if let Some(manifest) = manifest {
         let known = Known::of_manifest(&manifest);
-        return Ok(Ok(chosen(parsed, Some(manifest.ended), Origin::There(object), known, Some(manifest))));
+        return Ok(chosen(row, parsed, Some(manifest.ended), Origin::There(object), known, Some(manifest)));
     }
     let head = match object.head().await {
         Ok(head) => head,
-        Err(why) => return Ok(Err(format!("it cannot be read: {why}"))),
+        Err(why) => return Err(format!("it cannot be read: {why}")),
     };
     // This program uploads while it dumps, so that the storage's date may be the beginning; others upload what is whole.
     let ours = head.metadata().is_some_and(|metadata| metadata.contains_key("reconcile-environment"));
     let ended = (!ours).then_some(row.taken);
-    Ok(Ok(chosen(parsed, ended, Origin::There(object), Known::of_head(&head), None)))
+    Ok(chosen(row, parsed, ended, Origin::There(object), Known::of_head(&head), None))
 }

@@ -119,8 +119,7 @@ pub fn unpacked<T, E: From<io::Error>>(
     compression: Compression,
     work: impl FnOnce(&mut (dyn Read + Send)) -> Result<T, E>,
 ) -> Result<(T, Seen), E> {
-    let mut hashed =
-        Hashed { inner: bytes, bytes: 0, sha256: Sha256::new(), crc: crc_fast::Digest::new(Crc64Nvme) };
+    let mut hashed = Hashed::of(bytes);
     let done = match compression {
         Compression::Gzip => work(&mut flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(
             256 << 10,
@@ -128,13 +127,12 @@ pub fn unpacked<T, E: From<io::Error>>(
         )))?,
         Compression::Zstd => work(&mut zstd::stream::read::Decoder::new(&mut hashed)?)?,
     };
-    io::copy(&mut hashed, &mut io::sink())?;
-    let read = Seen {
-        bytes: hashed.bytes,
-        sha256: hex::encode(hashed.sha256.finalize()),
-        crc64nvme: base64(hashed.crc.finalize()),
-    };
-    Ok((done, read))
+    Ok((done, hashed.to_the_end()?))
+}
+
+/// Reads bytes to their end and hashes them.
+pub fn seen(bytes: Box<dyn Read + Send>) -> io::Result<Seen> {
+    Hashed::of(bytes).to_the_end()
 }
 
 struct Hashed {
@@ -142,6 +140,22 @@ struct Hashed {
     bytes: u64,
     sha256: Sha256,
     crc: crc_fast::Digest,
+}
+
+impl Hashed {
+    fn of(inner: Box<dyn Read + Send>) -> Hashed {
+        Hashed { inner, bytes: 0, sha256: Sha256::new(), crc: crc_fast::Digest::new(Crc64Nvme) }
+    }
+
+    /// What all of it is, once the rest is read.
+    fn to_the_end(mut self) -> io::Result<Seen> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Seen {
+            bytes: self.bytes,
+            sha256: hex::encode(self.sha256.finalize()),
+            crc64nvme: base64(self.crc.finalize()),
+        })
+    }
 }
 
 impl Read for Hashed {

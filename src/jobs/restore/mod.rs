@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 pub(super) use choose::choose;
 pub use choose::{Chosen, Wanted};
 pub use fetch::{Known, Object, Origin};
-pub(super) use fetch::{open, unpacked};
+pub(super) use fetch::{open, seen, unpacked};
 pub use url::{Fetched, Url, fetch};
 
 use super::context::Context;

@@ -85,7 +85,9 @@ impl Guard {
             shortage = self.room.short(&self.place) => {
                 let _ = self.short.set(shortage);
                 loop {
-                    thread.get().copied().map(process::end_of);
+                    if let Some(thread) = thread.get() {
+                        process::end_of(*thread);
+                    }
                     tokio::select! {
                         done = &mut working => break done,
                         () = tokio::time::sleep(PAUSE) => {}

@@ -10,6 +10,7 @@ pub(super) mod measure;
 pub mod standing;
 mod work;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -20,11 +21,12 @@ pub use standing::{Condemned, Proven, Standing};
 use work::{ELSEWHERE, Why, Work};
 
 use super::beside::Beside;
+use super::blocking;
 use super::context::Context;
 use super::directory;
 use super::error::{JobError, Stage};
 use super::list::Earlier;
-use super::restore::{Chosen, Origin, Staging, Wanted, choose, space};
+use super::restore::{Chosen, Origin, Staging, Wanted, choose, seen, space};
 use super::{lock, log, remote, snapshot};
 use crate::datastores::job::below;
 use crate::datastores::job_file::Source;
@@ -71,7 +73,14 @@ pub async fn verify(
     evidence.notes = passed.chain(chosen.doubts.iter().cloned()).collect();
     let kept = measure::read(context);
     match outcome {
-        Err(reason) => evidence.reasons.push(reason),
+        Err(reason) => {
+            evidence.reasons.push(reason);
+            // Whether a disk changed it or it was never any good: the one says nothing of its copy in the bucket.
+            if let Origin::Here(path) = chosen.origin.clone() {
+                let seen = blocking(Stage::Prove, move || seen(Box::new(File::open(path)?))).await?;
+                evidence.sha256 = seen.map(|seen| seen.sha256).unwrap_or_default();
+            }
+        }
         Ok((findings, sha256)) => {
             evidence.sha256 = sha256;
             weigh(context, kept.as_ref(), &mut evidence, findings.counts);

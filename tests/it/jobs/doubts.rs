@@ -183,6 +183,43 @@ async fn a_condemned_backup_does_not_come_back_from_the_bucket() {
     assert!(!host.files().contains(&noted), "{:?}", host.files());
 }
 
+/// A disk or a person: what the job wrote is in the bucket still.
+#[tokio::test]
+async fn a_file_that_was_changed_here_is_restored_from_its_copy() {
+    let mut host = host(1_000_000);
+    let client = storage(host.context.clock.clone()).await;
+    host.upload_to(&client, BUCKET, true).await;
+    let report = jobs::backup(&host.context, Tier::Daily).await.expect("a backup");
+    let (name, copy) = (report.manifest.name, report.manifest.remote.expect("a copy"));
+    let is_there = |chosen: &Chosen| matches!(chosen.origin, Origin::There(_)) && chosen.doubts.is_empty();
+    let version = Wanted::Named(format!("{}?versionId={}", copy.key, copy.version_id.expect("a version")));
+    assert!(is_there(&chosen(&host, version).await.expect("chosen")), "the version that was named");
+    assert!(!is_there(&chosen(&host, Wanted::Newest).await.expect("chosen")));
+
+    let whole = fs::read(host.path(&name)).expect("read");
+    let mut changed = whole.clone();
+    changed[500_000..500_008].copy_from_slice(b"whatever");
+    for bytes in [&changed[..], &whole[..1000]] {
+        fs::write(host.path(&name), bytes).expect("written");
+        let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
+        assert!(evidence.is_proof(), "the copy is what it should be: {evidence:#?}");
+        let evidence = verify(&host.context, &[], &Wanted::NewestScheduled, None).await.expect("looked at");
+        assert!(!evidence.is_proof() && evidence.sha256 != report.manifest.sha256, "{evidence:#?}");
+        for wanted in [Wanted::Newest, Wanted::Named(name.clone())] {
+            let found = chosen(&host, wanted).await.expect("chosen");
+            assert!(is_there(&found), "{found:?}");
+            let told = found.passed.iter().any(|passed| {
+                passed.starts_with(&format!("{name} on this disk: "))
+                    && passed.ends_with("; its copy in the bucket is taken")
+            });
+            assert!(told, "{:?}", found.passed);
+        }
+    }
+    // What was found in the file says nothing of the copy that is left.
+    fs::remove_file(host.path(&name)).expect("removed");
+    assert!(is_there(&chosen(&host, Wanted::Newest).await.expect("chosen")));
+}
+
 #[tokio::test]
 async fn a_file_that_somebody_put_there_is_taken_by_its_name_alone() {
     let host = host(10);
