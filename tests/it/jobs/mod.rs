@@ -28,5 +28,6 @@ mod standby;
 mod store;
 mod tree_faults;
 mod trees;
+mod unwhole;
 mod upload;
 mod verify;
