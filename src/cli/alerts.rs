@@ -16,8 +16,8 @@ use super::{Exit, Failure, Format, Global, Output, prompt};
 use crate::clients::host::Host;
 use crate::clients::machine;
 use crate::datastores::job_path;
+use crate::jobs::Context;
 use crate::jobs::tell::test::{self, Tested};
-use crate::jobs::{Context, JobError};
 use crate::report::text::{ALARM, BOLD, GREEN, one_line, styled, wrapped};
 use crate::settings::Settings;
 use crate::vocab::{Datastore, Environment, HostName};
@@ -228,7 +228,7 @@ impl All {
     ) -> Part {
         let result = match way {
             Way::Near(file) => match near(place, host, datastore, file.as_deref()).await {
-                Ok(context) => Box::pin(test::send(&context, code, by)).await.map_err(|error| told(&error)),
+                Ok(context) => Box::pin(test::send(&context, code, by)).await.map_err(|error| error.line()),
                 Err(why) => Err(why),
             },
             Way::Far(watched, path) => {
@@ -252,7 +252,7 @@ impl All {
             Way::Near(file) => {
                 let context = near(place, host, datastore, file.as_deref()).await?;
                 let confirmed = Box::pin(test::confirm(&context, code, by)).await;
-                confirmed.map(|_| ()).map_err(|error| told(&error))
+                confirmed.map(|_| ()).map_err(|error| error.line())
             }
             Way::Far(watched, path) => {
                 let words = watched.words(&["alerts", "test"], path, &["--code", code, "--by", by]);
@@ -309,11 +309,6 @@ async fn near(
     context.map_err(|failure| failure.to_text())
 }
 
-fn told(error: &JobError) -> String {
-    let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-    format!("{}{help}", error.message)
-}
-
 /// What a host says of its part: `reconcile.alerts-test/1` with one item.
 fn sent(output: &str) -> Result<Tested, String> {
     let document = output.match_indices('{').find_map(|(at, _)| {
@@ -362,6 +357,13 @@ fn show(parts: &[Part], place: &Place, out: &mut Output) -> Exit {
                                   "at": null, "sent": [], "failed": [], "error": why}));
             }
         }
+    }
+    if let Place::Sandbox(sandbox) = place {
+        let note = format!(
+            "Nothing leaves a sandbox: its letters and pings are files in {}.",
+            sandbox.outbox().display()
+        );
+        text.push_str(&format!("\n{}\n", wrapped("", 0, &note)));
     }
     match out.format() {
         Format::Json => out.json(&json!({"format": "reconcile.alerts-test/1", "alerts": items})),

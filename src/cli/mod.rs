@@ -39,6 +39,7 @@ mod show;
 mod status;
 mod stop;
 mod surroundings;
+mod times;
 mod validate;
 mod vault;
 mod verify;

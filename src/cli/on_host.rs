@@ -7,7 +7,7 @@ use clap::Args;
 use super::environment::load;
 use super::place::Place;
 use super::surroundings::Surroundings;
-use super::{Failure, Global};
+use super::{Failure, Global, times};
 use crate::clients::host::Host;
 use crate::datastores::job_path;
 use crate::jobs::restore::Wanted;
@@ -22,7 +22,7 @@ pub struct Which {
     pub name: Option<String>,
 
     /// The last backup that was whole before this instant: never one taken after an incident
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = times::instant)]
     pub before: Option<DateTime<Utc>>,
 }
 

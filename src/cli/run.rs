@@ -6,7 +6,7 @@ use clap::Args;
 use super::place::Place;
 use super::stop::Stop;
 use super::surroundings::Surroundings;
-use super::{Exit, Failure, Format, Global, Output};
+use super::{Exit, Failure, Format, Global, Output, times};
 use crate::jobs::{self, Context, snapshot};
 use crate::report;
 use crate::vocab::{JobCommand, JobKind, Label, Occasion, Tier};
@@ -22,7 +22,7 @@ pub struct Run {
     pub label: Option<Label>,
 
     /// The last day on which it is kept on this host [default: until a person removes it]
-    #[arg(long, value_name = "DATE", requires = "label")]
+    #[arg(long, value_name = "DATE", requires = "label", value_parser = times::day)]
     pub keep_until: Option<NaiveDate>,
 
     /// Only try whether the job would find what it needs: directory, room, database, bucket
@@ -107,7 +107,9 @@ impl Run {
         let result = Box::pin(jobs::backup(&context, occasion)).await;
         match (result, global.output) {
             (Ok(report), Format::Json) => out.json(&report::jobs::backup_json(&report)),
-            (Ok(report), _) if report.warnings.is_empty() && host.is_under_cron() => {}
+            // A labelled one is a person's, who waits for an answer.
+            (Ok(report), _) if self.label.is_none() && report.warnings.is_empty() && host.is_under_cron() => {
+            }
             (Ok(report), _) => out.result(&report::jobs::backup(&report)),
             (Err(error), format) => {
                 if format == Format::Json {

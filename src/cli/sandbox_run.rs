@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::place::Place;
-use super::{Exit, Failure, Format, Global, Output};
+use super::{Exit, Failure, Format, Global, Output, times};
 use crate::clients::host::Folder;
 use crate::report::plan::next_run;
 use crate::report::text::{BOLD, minute, one_line, rfc3339, styled};
@@ -23,7 +23,7 @@ pub struct SandboxRun {
     host: HostName,
 
     /// The minute to play, such as 2026-11-23T01:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = times::instant)]
     at: Option<DateTime<Utc>>,
 }
 

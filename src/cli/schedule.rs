@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::environment::load;
 use super::place::Place;
-use super::{Exit, Failure, Format, Global, Output};
+use super::{Exit, Failure, Format, Global, Output, times};
 use crate::report;
 use crate::settings::timeline::Timeline;
 use crate::vocab::Schedule;
@@ -23,7 +23,7 @@ pub struct ScheduleArgs {
     timezone: Tz,
 
     /// The first run is after this instant [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = times::instant)]
     from: Option<DateTime<Utc>>,
 
     /// How many runs to show [default: 3, of an environment 20]

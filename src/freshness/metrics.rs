@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{Freshness, Place};
+use super::{Freshness, Place, State};
 
 /// Labels that say what a metric is of.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +60,11 @@ impl Metrics {
                 );
                 if let Some(newest) = &at.newest {
                     let (ended, bytes) = (newest.ended.timestamp(), newest.bytes);
-                    let help = "When the newest backup was whole.";
-                    self.add("reconcile_backup_timestamp_seconds", help, labels.clone(), ended);
+                    // What was cut is not whole any more, and must not make an age look good.
+                    if !matches!(at.state, State::Cut { .. }) {
+                        let help = "When the newest backup was whole.";
+                        self.add("reconcile_backup_timestamp_seconds", help, labels.clone(), ended);
+                    }
                     self.add("reconcile_backup_bytes", "The size of the newest backup.", labels, bytes);
                 }
             }

@@ -49,6 +49,9 @@ pub struct Seen {
     /// When it was whole: the manifest's end, else the file's or the storage's date.
     pub ended: DateTime<Utc>,
     pub bytes: u64,
+    /// How many bytes its manifest says were written, where it does not have as many: then it is no backup, and answers for
+    /// no run.
+    pub written: Option<u64>,
     /// Method and compression, such as `plain gzip`: sizes of one format can be compared. `None` where nothing tells.
     pub format: Option<String>,
     /// Since when a delete marker stands above it.
@@ -162,6 +165,10 @@ pub enum State {
     Small {
         usual: u64,
     },
+    /// It does not have the size that was written.
+    Cut {
+        written: u64,
+    },
     /// A backup lies in the future, so a clock was wrong when it was made, or is now. Nothing else is wrong.
     Ahead {
         taken: DateTime<Utc>,
@@ -251,7 +258,7 @@ impl Finding<'_> {
                 State::Unseen { .. } => Matter::Unseen,
                 State::Hidden { .. } => Matter::Hidden,
                 State::Ahead { .. } => Matter::Clock,
-                State::Small { .. } => Matter::Small,
+                State::Small { .. } | State::Cut { .. } => Matter::Small,
                 State::Missing { .. } | State::Running { .. } | State::Awaited | State::Fresh => Matter::Late,
             },
             Finding::Ahead { .. } => Matter::Clock,
@@ -312,30 +319,52 @@ fn is_unseen(at: &PlaceFreshness) -> bool {
 /// How far a clock may be ahead before a backup counts as one from the future.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(15);
 
+/// What was seen and answers for no run.
+struct Apart {
+    /// Of the future, by the clock that dated it.
+    ahead: Vec<Seen>,
+    /// Not of the size that was written.
+    cut: Vec<Seen>,
+}
+
 /// Judges every tier in every place, and the goals. What lies in the future is told, and else judged as if it were not
-/// there: it must not answer for the nights until then.
+/// there: it must not answer for the nights until then. So is what does not have the size that was written.
 pub fn judge(facts: &Facts) -> Freshness {
     let is_ahead = |at: DateTime<Utc>| at > facts.now + CLOCK_TOLERANCE;
     let (ahead, seen): (Vec<Seen>, Vec<Seen>) =
         facts.seen.iter().cloned().partition(|seen| is_ahead(seen.ended));
+    let (cut, seen): (Vec<Seen>, Vec<Seen>) = seen.into_iter().partition(|seen| seen.written.is_some());
     let running = facts.running.filter(|running| !is_ahead(running.began));
     let facts = &Facts { seen, running, ..facts.clone() };
+    let apart = &Apart { ahead, cut };
     let tiers =
-        facts.promises.iter().map(|(tier, promise)| tier_freshness(facts, &ahead, *tier, promise)).collect();
+        facts.promises.iter().map(|(tier, promise)| tier_freshness(facts, apart, *tier, promise)).collect();
     Freshness { tiers, objectives: objectives(facts) }
 }
 
-fn tier_freshness(facts: &Facts, ahead: &[Seen], tier: Tier, promise: &Promise) -> TierFreshness {
+fn tier_freshness(facts: &Facts, apart: &Apart, tier: Tier, promise: &Promise) -> TierFreshness {
     let allowance = allowance(&facts.seen, tier);
     let due = runs::due(promise, facts.zone, facts.now, allowance);
     let next = promise.schedule.next(facts.now.max(promise.since), facts.zone, 1).into_iter().next();
     let places = facts.places.iter().map(|(place, unseen)| {
-        let newest = newest(facts, tier, *place);
-        let ahead = ahead.iter().filter(|seen| seen.tier == tier && seen.place == *place);
+        let whole = newest(&facts.seen, tier, *place);
+        let found = state(facts, tier, promise, whole, due, allowance);
+        let cut = newest(&apart.cut, tier, *place)
+            .filter(|cut| whole.is_none_or(|whole| whole.ended <= cut.ended))
+            // Where a later run left nothing at all, that says more.
+            .filter(|cut| match (&found, due) {
+                (State::Missing { .. }, Some(due)) => runs::answers(cut, promise, due, facts.zone),
+                _ => true,
+            });
+        let (newest, found) = match cut.and_then(|cut| Some((cut, cut.written?))) {
+            Some((cut, written)) => (Some(cut), cut_state(cut, written)),
+            None => (whole, found),
+        };
+        let ahead = apart.ahead.iter().filter(|seen| seen.tier == tier && seen.place == *place);
         let ahead = ahead.map(|seen| seen.ended).max();
         let state = match unseen {
             Some(why) => State::Unseen { why: why.clone() },
-            None => match (state(facts, tier, promise, newest, due, allowance), ahead) {
+            None => match (found, ahead) {
                 (state, Some(taken)) if state.is_good() => State::Ahead { taken },
                 (state, _) => state,
             },
@@ -355,9 +384,16 @@ fn tier_freshness(facts: &Facts, ahead: &[Seen], tier: Tier, promise: &Promise) 
     }
 }
 
+fn cut_state(cut: &Seen, written: u64) -> State {
+    match cut.hidden {
+        Some(since) => State::Hidden { since },
+        None => State::Cut { written },
+    }
+}
+
 /// The newest, hidden or not.
-fn newest(facts: &Facts, tier: Tier, place: Place) -> Option<&Seen> {
-    let of = facts.seen.iter().filter(|seen| seen.tier == tier && seen.place == place);
+fn newest(seen: &[Seen], tier: Tier, place: Place) -> Option<&Seen> {
+    let of = seen.iter().filter(|seen| seen.tier == tier && seen.place == place);
     // Names break a tie, so that the answer does not hang on the order of a listing.
     of.max_by_key(|seen| (seen.ended, &seen.name))
 }

@@ -38,6 +38,7 @@ fn backup(tier: Tier, place: Place, began: DateTime<Utc>, ended: DateTime<Utc>) 
         began,
         ended,
         bytes: 1000,
+        written: None,
         format: Some("plain gzip".to_owned()),
         hidden: None,
         dated_by_storage: false,
@@ -70,6 +71,38 @@ fn history(runs: &[(DateTime<Utc>, TimeDelta)], now: DateTime<Utc>) -> Vec<Seen>
         [Place::Here, Place::Remote].map(|place| backup(Tier::Daily, place, *began, *began + *took))
     })
     .collect()
+}
+
+/// Of what lost a part no run is answered, and no size is learned.
+#[test]
+fn a_backup_that_was_cut_is_none() {
+    let since = instant("2026-11-19T12:00:00Z");
+    let night = |day: u32, hour: u32| instant(&format!("2026-11-{day}T{hour:02}:00:00Z"));
+    let whole = |day| backup(Tier::Daily, Place::Here, night(day, 1), night(day, 2));
+    let cut = |day, bytes| Seen { bytes, written: Some(1000), ..whole(day) };
+    let at = |now, seen: Vec<Seen>| Facts {
+        places: BTreeMap::from([(Place::Here, None)]),
+        goals: Goals { recovery_point: Some(TimeDelta::hours(26)), verified_within: None },
+        ..facts("0 1 * * *", Tz::UTC, since, now, seen)
+    };
+    let state = |facts: &Facts| judge(facts).tiers[0].places[0].state.clone();
+    let night_of_the_cut = at(night(21, 5), vec![whole(20), cut(21, 999)]);
+    assert_eq!(state(&night_of_the_cut), State::Cut { written: 1000 });
+    let said_of_it = said(&night_of_the_cut);
+    assert_eq!(said_of_it[0], "the newest daily backup on the host has 999 B, and 1000 B were written");
+    assert!(said_of_it[1].contains("older than the goal"), "what is whole meets it: {said_of_it:?}");
+    assert_eq!(judge(&night_of_the_cut).findings()[0].matter(), Matter::Small);
+    let large = Seen { written: Some(3_510_148), ..cut(21, 3_510_147) };
+    assert!(
+        said(&at(night(21, 5), vec![whole(20), large]))[0]
+            .contains("has 3510147 bytes, and 3510148 bytes were written")
+    );
+    // Its successor makes it good; where that is missing, so are both.
+    assert_eq!(state(&at(night(22, 5), vec![cut(21, 999), whole(22)])), State::Fresh);
+    let missing = State::Missing { since: night(21, 1), runs: 2, running: None };
+    assert_eq!(state(&at(night(22, 5), vec![whole(20), cut(21, 999)])), missing);
+    // What is usual is not learned from it.
+    assert_eq!(state(&at(night(23, 5), vec![cut(21, 5000), cut(22, 5000), whole(23)])), State::Fresh);
 }
 
 #[test]

@@ -51,6 +51,14 @@ impl fmt::Display for Finding<'_> {
                         usual => write!(f, ", the last ones of its format had {}", words::bytes(*usual)),
                     }
                 }
+                State::Cut { written } => {
+                    let there = newest.as_ref().map_or(0, |newest| newest.bytes);
+                    let (has, had) = match (words::bytes(there), words::bytes(*written)) {
+                        (has, had) if has == had => (format!("{there} bytes"), format!("{written} bytes")),
+                        differ => differ,
+                    };
+                    write!(f, "the newest {tier} backup {place} has {has}, and {had} were written")
+                }
                 State::Hidden { since } => write!(
                     f,
                     "the newest {tier} backup {place} is hidden by a delete marker since {}",

@@ -39,6 +39,8 @@ pub struct Local {
     pub modified: DateTime<Utc>,
     /// Its manifest, where there is one that agrees with the file's size.
     pub manifest: Option<Manifest>,
+    /// Its manifest, where that tells of another size: the file is not what was written, and no backup.
+    pub cut: Option<Manifest>,
     /// Whether it was restored and found good; `None` where nobody tried.
     pub restored: Option<bool>,
 }
@@ -141,14 +143,17 @@ fn named(directory: &Path, parse: impl Fn(&str) -> Option<Name>) -> io::Result<V
         if !metadata.is_file() {
             continue;
         }
-        let manifest = Manifest::read(directory, &file).filter(|manifest| manifest.bytes == metadata.len());
+        let (manifest, cut) = match Manifest::read(directory, &file) {
+            Some(manifest) if manifest.bytes == metadata.len() => (Some(manifest), None),
+            other => (None, other),
+        };
         let modified = metadata.modified().map(DateTime::<Utc>::from).unwrap_or(DateTime::UNIX_EPOCH);
         let restored = manifest.as_ref().and_then(|manifest| {
             let evidence = Evidence::read(directory, &file)?;
             // A name may have been another backup's before.
             (evidence.taken == Some(manifest.ended)).then_some(evidence.is_proof())
         });
-        found.push(Local { file, name, bytes: metadata.len(), modified, manifest, restored });
+        found.push(Local { file, name, bytes: metadata.len(), modified, manifest, cut, restored });
     }
     found.sort_by(|a, b| (a.taken(), &a.file).cmp(&(b.taken(), &b.file)));
     Ok(found)

@@ -76,6 +76,12 @@ impl JobError {
         JobError { help: Some(help.into()), ..self }
     }
 
+    /// What is wrong and what to do, as one clause: where there is room for a reason alone.
+    pub fn line(&self) -> String {
+        let help = self.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{}{help}", self.message)
+    }
+
     /// Whether the job refused to begin (exit code 3) and did not fail (exit code 1).
     pub fn is_refusal(&self) -> bool {
         self.stage == Stage::Lock

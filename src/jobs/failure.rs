@@ -1,6 +1,7 @@
-//! A failure that stays visible: `last-failure.json` beside the backups until the next success, and a line in the
-//! log. Nothing here may hide the failure itself, so nothing here fails.
+//! A failure that stays visible: `last-failure.json` beside the backups until the next success of its tier, and a line in
+//! the log. Nothing here may hide the failure itself, so nothing here fails.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::error::{JobError, Stage};
 use super::{directory, log};
-use crate::vocab::{Datastore, Environment, HostName, Tier};
+use crate::vocab::{Datastore, Environment, HostName, Tier, words};
 
 /// The file beside the backups.
 pub const FILE: &str = "last-failure.json";
@@ -29,6 +30,14 @@ pub struct LastFailure {
     /// Which run it was: lines of the log have the same name.
     #[serde(default)]
     pub run: String,
+}
+
+/// What happened, one sentence without a full stop.
+impl fmt::Display for LastFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = words::minute(self.at);
+        write!(f, "the last {} backup failed at {}, {at}: {}", self.tier, self.stage, self.message)
+    }
 }
 
 impl LastFailure {
@@ -61,10 +70,15 @@ pub fn record(context: &Context, tier: Tier, error: &JobError) {
     log::line(context, Some(tier), log::Level::Error, &line);
 }
 
-/// Removes the note of an earlier failure of the same datastore; another datastore's stays.
-pub fn clear(context: &Context) {
+/// Removes the note of an earlier failure that a success of this tier answers; another datastore's stays, and so does
+/// that of another tier, unless no schedule wants that one any more.
+pub fn clear(context: &Context, tier: Tier) {
     let place = context.directory();
-    if read(&place).is_some_and(|failure| !failure.concerns(context)) {
+    let is_answered = |failure: &LastFailure| {
+        failure.concerns(context)
+            && (failure.tier == tier || !context.job.schedules.contains_key(&failure.tier))
+    };
+    if read(&place).is_some_and(|failure| !is_answered(&failure)) {
         return;
     }
     if let Err(error) = directory::remove(&place.join(FILE)) {

@@ -48,13 +48,7 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
             text.push_str(&format!("    {DIM}{label}{}{DIM:#}\n", until(row)));
         }
         if verbose {
-            let version = row.remote.as_ref().and_then(|copy| copy.version_id.as_deref());
-            let version = version.map(|id| format!(" version {}", one_line(id))).unwrap_or_default();
-            let from = row.remote.as_ref().and_then(|copy| copy.earlier_bucket.as_ref());
-            let version = format!("{}{version}", from.map(|name| format!(" in {name}")).unwrap_or_default());
-            let key = row.remote.as_ref().map(|copy| copy.key.as_str()).filter(|key| *key != row.name);
-            let key = key.map(|key| format!("\n      {}", one_line(key))).unwrap_or_default();
-            text.push_str(&format!("    {DIM}{}{key}{version}{DIM:#}\n", one_line(&row.name)));
+            text.push_str(&format!("    {DIM}{}{DIM:#}\n", names(row)));
         }
     }
     let unproven = listing.backups.iter().filter(|row| row.proven == Some(false)).count();
@@ -64,6 +58,23 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
     }
     text.push_str(if verbose { ".\n" } else { "; names and versions with -v.\n" });
     text
+}
+
+/// What a backup is called here, and below it its copy in the bucket, each as `restore` and `verify` want it.
+fn names(row: &Row) -> String {
+    let Some(copy) = &row.remote else { return one_line(&row.name) };
+    let version = match &copy.version_id {
+        Some(id) => format!("?versionId={id}"),
+        // By its key alone a copy is known where there is none of it here.
+        None if copy.key != row.name => "?versionId=null".to_owned(),
+        None => String::new(),
+    };
+    let from = copy.earlier_bucket.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let there = format!("{}{from}", one_line(&format!("{}{version}", copy.key)));
+    match row.here.is_some() && there != row.name {
+        true => format!("{}\n      {there}", one_line(&row.name)),
+        false => there,
+    }
 }
 
 fn last_failure(failure: &LastFailure) -> String {
@@ -322,7 +333,19 @@ mod tests {
         3 backups, 1 not proven; names and versions with -v.
         ");
         let wide = anstream::adapter::strip_str(&listing(&example(), true)).to_string();
-        assert!(wide.contains("      postgres_daily_db1.tar.gz version 3HL4kq"), "{wide}");
+        let named: Vec<&str> =
+            wide.lines().filter(|line| line.starts_with("    ")).skip(1).map(str::trim).collect();
+        let version = "?versionId=3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo";
+        let key = format!("postgres_daily_db1.tar.gz{version}");
+        assert_eq!(
+            named,
+            [
+                "postgres_production_daily_2026_11_21.tar.gz",
+                "postgres_production_daily_2026_11_20.tar.gz",
+                &key,
+                &key
+            ]
+        );
         assert!(plain.lines().all(|line| line.chars().count() <= 80), "{plain}");
     }
 

@@ -133,20 +133,15 @@ fn wrong(hosts: &[Host]) -> String {
             say(ALARM, &format!("an old cron entry is back and makes the same backups: {entry}"));
             matters.push(Matter::OldEntries);
         }
-        if let Some(failure) = &report.last_failure {
-            let at = minute(failure.at);
-            let what = format!(
-                "the last {} backup failed at {}, {at} UTC: {}",
-                failure.tier, failure.stage, failure.message
-            );
-            say(ALARM, &what);
+        if let Some(failure) = report.failure() {
+            say(ALARM, &failure.to_string());
             if let Some(help) = &failure.help {
                 text.push_str(&format!("{}\n", wrapped("  = help: ", 10, &one_line(help))));
             }
         }
         for matter in matters {
             // The failure that was told says better what to do.
-            let is_told = matter == Matter::Late && report.last_failure.is_some();
+            let is_told = matter == Matter::Late && report.failure().is_some();
             if !is_told && helped.insert(matter) {
                 text.push_str(&format!("{}\n", wrapped("  = help: ", 10, matter.help())));
             }
@@ -212,18 +207,29 @@ fn summary(hosts: &[Host]) -> String {
     let unseen = hosts.iter().filter(|host| !host.report.as_ref().is_ok_and(CheckReport::saw_everything));
     let unseen = unseen.count();
     let bad = hosts.iter().filter(|host| host.report.as_ref().is_ok_and(|report| !report.is_good())).count();
+    let as_they_are = |count: usize| match count {
+        1 => "as it should be",
+        _ => "as they should be",
+    };
     if good == hosts.len() {
-        return format!("{}.", styled(GREEN, format_args!("{good} as they should be")));
+        let all = format!("{} {}", counted(good, "datastore"), as_they_are(good));
+        return format!("{}.", styled(GREEN, all));
     }
-    let mut parts = Vec::new();
+    // What is counted stands at the first.
+    let mut parts: Vec<String> = Vec::new();
     if good > 0 {
-        parts.push(format!("{good} as they should be"));
+        parts.push(format!("{} {}", counted(good, "datastore"), as_they_are(good)));
     }
     if bad > 0 {
-        parts.push(styled(ALARM, format_args!("{bad} not")));
+        let text = match parts.is_empty() {
+            true => format!("{} not {}", counted(bad, "datastore"), as_they_are(bad)),
+            false => format!("{bad} not"),
+        };
+        parts.push(styled(ALARM, text));
     }
     if unseen > 0 {
-        parts.push(styled(YELLOW, format_args!("{unseen} not seen in full")));
+        let count = if parts.is_empty() { counted(unseen, "datastore") } else { unseen.to_string() };
+        parts.push(styled(YELLOW, format!("{count} not seen in full")));
     }
     format!("{}.", parts.join(", "))
 }

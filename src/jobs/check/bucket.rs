@@ -104,6 +104,7 @@ fn as_seen(
         began: manifest.map_or(object.copy.modified, |manifest| manifest.began),
         ended: manifest.map_or(object.copy.modified, |manifest| manifest.ended),
         bytes: object.bytes,
+        written: manifest.map(|manifest| manifest.bytes).filter(|written| *written != object.bytes),
         format: manifest.map(Manifest::format_of_sizes),
         hidden: markers.get(object.copy.key.as_str()).copied(),
         dated_by_storage: manifest.is_none(),

@@ -23,7 +23,7 @@ use super::tell::Watch;
 use super::tell::memory::{Done, Memory};
 use super::verify::{Standing, standing};
 use super::{lock, snapshot};
-use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen};
+use crate::freshness::{self, Facts, Freshness, Goals, Place, Promise, Seen, State};
 use crate::retention::local::Policy;
 use crate::vocab::{BucketName, Datastore, Environment, HostName, Tier};
 
@@ -71,6 +71,24 @@ impl CheckReport {
             && self.lost.is_empty()
             && self.unversioned.is_empty()
             && self.proofs.is_good()
+            && self.failure().is_none()
+    }
+
+    /// The last failure, while no later success of its tier has answered it.
+    pub fn failure(&self) -> Option<&LastFailure> {
+        // A job file that tells no schedule says nothing of what is wanted.
+        let is_over = |failure: &&LastFailure| {
+            !self.freshness.tiers.is_empty() && self.is_made_good(failure.tier, failure.at)
+        };
+        self.last_failure.as_ref().filter(|failure| !is_over(failure))
+    }
+
+    /// Whether a backup that failed needs nobody any more: a newer one is there, or nobody wants its tier.
+    pub fn is_made_good(&self, tier: Tier, failed: DateTime<Utc>) -> bool {
+        let Some(of_tier) = self.tier(tier) else { return true };
+        of_tier.places.iter().all(|at| {
+            at.state == State::Fresh && at.newest.as_ref().is_some_and(|newest| newest.ended > failed)
+        })
     }
 
     /// When a backup was last restored and found good.
@@ -95,7 +113,7 @@ pub async fn look(context: &Context, earlier: &[Earlier]) -> CheckReport {
     if snapshot::is_of(context) {
         return Box::pin(snapshot::look(context)).await;
     }
-    let local = directory::find(context).map_err(|error| error.message).and_then(|place| {
+    let local = directory::find(context).map_err(|error| error.line()).and_then(|place| {
         backups(context, &place).map_err(|error| {
             let place = place.display();
             format!("{place} cannot be read: {error}; run it as the user that makes the backups")
@@ -229,15 +247,18 @@ fn is_own(context: &Context, local: &Local) -> bool {
 
 /// `None` of a labelled one: it answers for no schedule.
 fn seen_here(local: &Local) -> Option<Seen> {
-    let ended = local.taken();
+    // Whoever cut a file changed its time too.
+    let manifest = local.manifest.as_ref().or(local.cut.as_ref());
+    let ended = manifest.map_or(local.modified, |manifest| manifest.ended);
     Some(Seen {
         tier: local.name.tier()?,
         place: Place::Here,
         name: local.file.clone(),
-        began: local.manifest.as_ref().map_or(ended, |manifest| manifest.began),
+        began: manifest.map_or(ended, |manifest| manifest.began),
         ended,
         bytes: local.bytes,
-        format: local.manifest.as_ref().map(Manifest::format_of_sizes),
+        written: local.cut.as_ref().map(|manifest| manifest.bytes),
+        format: manifest.map(Manifest::format_of_sizes),
         hidden: None,
         dated_by_storage: false,
     })
@@ -290,6 +311,7 @@ fn expired(local: &[Local], memory: &Memory, context: &Context, now: DateTime<Ut
             began: done.began,
             ended: done.ended,
             bytes: done.bytes,
+            written: None,
             format: Some(done.format.clone()),
             hidden: None,
             dated_by_storage: false,

@@ -48,6 +48,9 @@ pub fn text(report: &CheckReport) -> String {
     for finding in report.freshness.findings() {
         text.push_str(&format!("[ALERT] {}\n", one_line(&finding.to_string())));
     }
+    if let Some(failure) = report.failure() {
+        text.push_str(&format!("[ALERT] {}\n", one_line(&failure.to_string())));
+    }
     for (_, wrong) in report.proofs.wrong() {
         text.push_str(&format!("[ALERT] {}\n", one_line(&wrong)));
     }

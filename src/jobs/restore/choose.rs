@@ -125,8 +125,15 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
                     // It is looked at anew.
                     doubts.retain(|doubt| !matches!(doubt, Doubt::Condemned(_)));
                 }
-                let doubts: Vec<String> = doubts.iter().map(ToString::to_string).collect();
+                let mut doubts: Vec<String> = doubts.iter().map(ToString::to_string).collect();
                 if matches!(wanted, Wanted::Named(_)) {
+                    let is_here = matches!(found.origin, Origin::Here(_));
+                    if let Some(why) = changed_here(context, row, &found).filter(|_| is_here)
+                        && let Some(version) = version(row)
+                    {
+                        doubts.retain(|doubt| *doubt != why);
+                        doubts.push(format!("{why}; its copy in the bucket is {version}"));
+                    }
                     return Ok(Chosen { passed, doubts, ..found });
                 }
                 let too_late = match wanted {
@@ -164,7 +171,7 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
     let also: Vec<String> = passed.into_iter().chain(listing.unseen).collect();
     let also = if also.is_empty() { String::new() } else { format!(" ({})", also.join("; ")) };
     Err(JobError::new(Stage::Choose, format!("{what}{also}"))
-        .help(format!("`reconcile list {}` shows what there is", context.job.datastore)))
+        .help(format!("`reconcile list {} -v` shows what there is", context.job.datastore)))
 }
 
 /// How far a clock may be ahead, and nobody minds.
@@ -280,9 +287,13 @@ fn is_named(row: &Row, name: &str) -> bool {
 
 /// Whether its copy in the bucket is the version that a person means.
 fn is_version(row: &Row, name: &str) -> bool {
-    row.remote.as_ref().is_some_and(|copy| {
-        name == format!("{}?versionId={}", copy.key, copy.version_id.as_deref().unwrap_or("null"))
-    })
+    version(row).is_some_and(|version| version == name)
+}
+
+/// How a person names the copy in the bucket.
+fn version(row: &Row) -> Option<String> {
+    let copy = row.remote.as_ref()?;
+    Some(format!("{}?versionId={}", copy.key, copy.version_id.as_deref().unwrap_or("null")))
 }
 
 /// The backup behind a row; the reason where it cannot be read. The file on this disk is taken, but where a person means
@@ -298,9 +309,9 @@ async fn candidate(
         return Box::pin(there(context, looked, row)).await;
     }
     let found = here(context, row)?;
-    // A verification says what it is like itself.
-    let is_looked_at = *wanted == Wanted::NewestScheduled || row.remote.is_none();
-    let Some(why) = changed_here(context, row, &found).filter(|_| !is_looked_at) else { return Ok(found) };
+    // A verification, and who names it, is after this very file.
+    let is_meant = matches!(wanted, Wanted::NewestScheduled | Wanted::Named(_)) || row.remote.is_none();
+    let Some(why) = changed_here(context, row, &found).filter(|_| !is_meant) else { return Ok(found) };
     match Box::pin(there(context, looked, row)).await {
         Ok(mut copy) => {
             copy.passed.push(format!("{} on this disk: {why}; its copy in the bucket is taken", row.name));

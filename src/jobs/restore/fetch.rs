@@ -127,12 +127,12 @@ pub fn unpacked<T, E: From<io::Error>>(
         )))?,
         Compression::Zstd => work(&mut zstd::stream::read::Decoder::new(&mut hashed)?)?,
     };
-    Ok((done, hashed.to_the_end()?))
+    Ok((done, hashed.read_to_its_end()?))
 }
 
 /// Reads bytes to their end and hashes them.
 pub fn seen(bytes: Box<dyn Read + Send>) -> io::Result<Seen> {
-    Hashed::of(bytes).to_the_end()
+    Hashed::of(bytes).read_to_its_end()
 }
 
 struct Hashed {
@@ -148,7 +148,7 @@ impl Hashed {
     }
 
     /// What all of it is, once the rest is read.
-    fn to_the_end(mut self) -> io::Result<Seen> {
+    fn read_to_its_end(mut self) -> io::Result<Seen> {
         io::copy(&mut self, &mut io::sink())?;
         Ok(Seen {
             bytes: self.bytes,

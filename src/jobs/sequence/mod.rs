@@ -84,7 +84,7 @@ where
     }
     // A person's own backup says nothing of those that a schedule promised.
     if let (Ok(report), Occasion::Tier(tier)) = (&result, occasion) {
-        failure::clear(context);
+        failure::clear(context, *tier);
         Box::pin(tell::succeeded(context, *tier, &report.manifest)).await;
     }
     result

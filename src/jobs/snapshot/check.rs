@@ -30,7 +30,7 @@ pub async fn look(context: &Context) -> CheckReport {
     let mut places = BTreeMap::from([(place, why)]);
     if let Err(error) = directory::find(context) {
         // Then nothing is remembered of it either.
-        places.insert(Place::Here, Some(error.message));
+        places.insert(Place::Here, Some(error.line()));
     }
     check::Looked { places, seen, lost, unversioned: BTreeMap::new(), bucket }.judged(context, &memory)
 }
@@ -64,6 +64,7 @@ async fn repository(context: &Context) -> Result<Looked, String> {
             began: one.started,
             ended: taken(one),
             bytes: bytes.unwrap_or_default(),
+            written: None,
             format: bytes.map(|_| manifest::FORMAT_OF_SIZES.to_owned()),
             hidden: None,
             dated_by_storage: false,

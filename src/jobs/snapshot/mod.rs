@@ -79,7 +79,7 @@ pub async fn snapshot(context: &Context, tier: Tier) -> Result<SnapshotReport, J
             for warning in &report.warnings {
                 note(context, tier, Level::Warning, warning);
             }
-            failure::clear(context);
+            failure::clear(context, tier);
             let done = Done {
                 name: name.clone(),
                 began: *began,

@@ -112,7 +112,7 @@ fn backups(memory: &mut Memory, before: Option<Incident>, event: &Event<'_>, now
             memory.blind = if report.saw_everything() { 0 } else { memory.blind.saturating_add(1) };
             memory.checked = Some(now);
             memory.freshness = Some(report.freshness.clone());
-            incident.failed.retain(|tier, failed| !is_made_good(*tier, failed, report));
+            incident.failed.retain(|tier, failed| !report.is_made_good(*tier, failed.at));
             let found = found(report, memory.blind);
             // What was wrong, and cannot be told at the moment, is wrong still.
             incident
@@ -170,14 +170,6 @@ fn of_standing(standing: &Standing) -> Vec<Found> {
 /// A new backup of the tier answers for those that were late, or under another key; for the goal, any does.
 fn is_mended(found: &Found, tier: Tier) -> bool {
     matches!(found.matter, Matter::Late | Matter::Unversioned) && found.tier.is_none_or(|of| of == tier)
-}
-
-/// Whether a failed backup needs nobody any more: a newer one is there, or nobody wants its tier.
-fn is_made_good(tier: Tier, failed: &Failed, report: &CheckReport) -> bool {
-    let Some(of_tier) = report.tier(tier) else { return true };
-    of_tier.places.iter().all(|at| {
-        at.state == State::Fresh && at.newest.as_ref().is_some_and(|newest| newest.ended > failed.at)
-    })
 }
 
 /// Whether nobody can say at the moment if what was found is over: its place cannot be seen, or a run is waited for.

@@ -128,7 +128,7 @@ pub enum How {
     Running,
     /// A run that was due left no backup
     Missing,
-    /// The newest is far smaller than the last ones of its format
+    /// The newest is far smaller than the last ones of its format, or does not have the size that was written
     Small,
     /// A delete marker stands above the newest
     Hidden,
@@ -284,7 +284,7 @@ fn tier(tier: &TierFreshness) -> Tier {
             State::Awaited => How::Awaited,
             State::Running { .. } => How::Running,
             State::Missing { .. } => How::Missing,
-            State::Small { .. } => How::Small,
+            State::Small { .. } | State::Cut { .. } => How::Small,
             State::Hidden { .. } => How::Hidden,
             State::Ahead { .. } => How::Ahead,
             State::Unseen { .. } => How::Unseen,
@@ -330,7 +330,11 @@ fn findings(report: &CheckReport) -> Vec<Problem> {
     let lost = report.lost.iter().map(|lost| problem(Matter::Lost, lost.clone()));
     let unversioned = report.unversioned.values().map(|text| problem(Matter::Unversioned, text.clone()));
     let proofs = report.proofs.wrong().into_iter().map(|(matter, text)| problem(matter, text));
-    found.chain(lost).chain(unversioned).chain(old).chain(proofs).collect()
+    let failed = report.failure().map(|failure| Problem {
+        help: failure.help.clone().unwrap_or_else(|| Matter::Late.help().to_owned()),
+        ..problem(Matter::Late, failure.to_string())
+    });
+    found.chain(failed).chain(lost).chain(unversioned).chain(old).chain(proofs).collect()
 }
 
 fn alerts(report: &CheckReport) -> Alerts {

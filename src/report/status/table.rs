@@ -101,6 +101,7 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
     let is_condemned = |tier: &TierFreshness| {
         report.proofs.condemned.as_ref().is_some_and(|condemned| condemned.tier == tier.tier)
     };
+    let has_failed = |tier: &TierFreshness| report.failure().is_some_and(|failure| failure.tier == tier.tier);
     let line = |tier: &TierFreshness| {
         let at = |place: Place| tier.places.iter().find(|at| at.place == place);
         let newest = tier.places.iter().max_by_key(|at| at.place).and_then(|at| at.newest.as_ref());
@@ -115,7 +116,7 @@ fn lines(host: &Host, now: DateTime<Utc>) -> Vec<Line> {
                 Cell::Words(newest.map_or_else(|| "-".to_owned(), |newest| bytes(newest.bytes))),
                 proven(report, is_condemned(tier), now),
             ],
-            good: tier.places.iter().all(|at| at.state.is_good()) && !is_condemned(tier),
+            good: tier.places.iter().all(|at| at.state.is_good()) && !is_condemned(tier) && !has_failed(tier),
         }
     };
     report.freshness.tiers.iter().map(line).collect()

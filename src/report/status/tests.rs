@@ -160,6 +160,72 @@ fn stale_small_hidden_and_condemned() {
 }
 
 #[test]
+fn the_summary_says_what_it_counts() {
+    let missing = || State::Missing { since: at("24T01:00"), runs: 2, running: None };
+    let one = |states| host(Ok(report("db1", "postgresql", vec![tier(Tier::Daily, "25T01:02", 9, states)])));
+    let (good, bad) = (|| one(fresh()), || one([missing(), missing()]));
+    let unseen = || host(Err(("db3", "postgresql", "10.0.0.11 port 22 refused the connection")));
+    let said = |hosts: &[Host]| plain(&summary(hosts));
+    assert_eq!(said(&[good()]), "1 datastore as it should be.");
+    assert_eq!(said(&[good(), good()]), "2 datastores as they should be.");
+    assert_eq!(
+        said(&[good(), bad(), good(), unseen()]),
+        "2 datastores as they should be, 1 not, 1 not seen in full."
+    );
+    assert_eq!(said(&[bad(), bad()]), "2 datastores not as they should be.");
+    assert_eq!(said(&[bad(), unseen()]), "1 datastore not as it should be, 1 not seen in full.");
+    assert_eq!(said(&[unseen()]), "1 datastore not seen in full.");
+}
+
+/// What failed is not as it should be from the first minute, and not only when its hour is over.
+#[test]
+fn a_failure_that_nothing_has_answered_is_told_everywhere() {
+    let tiers = || {
+        vec![
+            tier(Tier::Daily, "25T01:02", 536_870_912, fresh()),
+            tier(Tier::Weekly, "22T01:02", 531_000_000, fresh()),
+        ]
+    };
+    let failed = |of: Tier, when: &str| CheckReport {
+        last_failure: Some(crate::jobs::LastFailure {
+            environment: "production".parse().expect("a name"),
+            host: "db1".parse().expect("a name"),
+            datastore: "postgresql".parse().expect("a name"),
+            tier: of,
+            at: at(when),
+            stage: crate::jobs::Stage::Dump,
+            message: "no backup without the server".to_owned(),
+            help: Some("see that the server runs".to_owned()),
+            run: String::new(),
+        }),
+        ..report("db1", "postgresql", tiers())
+    };
+    let report = failed(Tier::Weekly, "25T11:30");
+    assert!(!report.is_good());
+    let text = plain(&shown(vec![host(Ok(report.clone()))], 80));
+    let marked: Vec<&str> = text.lines().filter(|line| line.ends_with(" !")).collect();
+    assert!(marked.len() == 1 && marked[0].contains("weekly"), "{text}");
+    assert!(text.contains("the last weekly backup failed at dump, 2026-11-25 11:30"), "{text}");
+    assert!(text.contains("1 datastore not as it should be."), "{text}");
+    let environment = "production".parse().expect("a name");
+    let hosts = vec![host(Ok(report))];
+    let seen = Status { environment, at: now(), watcher: Watcher::Person, hosts, all: Vec::new() };
+    let json = status_json(&seen);
+    assert_eq!((&json["good"], &json["backups"][0]["good"]), (&Value::Bool(false), &Value::Bool(false)));
+    assert_eq!(json["backups"][0]["findings"][0]["matter"], "late");
+    assert_eq!(json["backups"][0]["findings"][0]["help"], "see that the server runs");
+    let incident =
+        metrics(&seen).lines().find(|line| line.starts_with("reconcile_incident{")).map(str::to_owned);
+    assert!(incident.as_ref().is_some_and(|line| line.ends_with(" 1")), "{incident:?}");
+    // A newer one is there, or no schedule wants its tier any more.
+    for over in [failed(Tier::Daily, "24T01:00"), failed(Tier::Hourly, "25T11:30")] {
+        assert!(over.is_good() && over.failure().is_none());
+        let text = plain(&shown(vec![host(Ok(over))], 80));
+        assert!(!text.contains("failed at") && text.contains("1 datastore as it should be."), "{text}");
+    }
+}
+
+#[test]
 fn metrics_tell_of_proofs() {
     let status = Status {
         environment: "production".parse().expect("a name"),

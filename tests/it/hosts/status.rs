@@ -68,9 +68,9 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
     let job = |name: &str| format!("--job /etc/reconcile/fleet/{name}.json");
     ran(&one, "postgres", &format!("run backup postgresql --tier daily {}", job("postgresql")));
     ran(&two, "root", &format!("run backup files-media --tier daily {}", job("files-media")));
-    let status = fleet.reconcile("status").exits(0).says(&["2 as they should be"]);
+    let status = fleet.reconcile("status").exits(0).says(&["2 datastores as they should be"]);
     assert!(!status.stdout.contains("CANARY") && !status.stderr.contains("CANARY"));
-    fleet.reconcile("check").exits(0).says(&["2 as they should be"]);
+    fleet.reconcile("check").exits(0).says(&["2 datastores as they should be"]);
     fleet.reconcile("check postgresql --output json").exits(0);
     let json = fleet.reconcile("status --output json").exits(0).json();
     assert_eq!((&json["complete"], &json["good"]), (&true.into(), &true.into()), "{json:#}");
@@ -112,7 +112,7 @@ fn a_fleet_is_seen_and_a_silent_host_hides_nothing_that_its_bucket_shows() {
     let status = fleet.reconcile("status").exits(1).says(&[
         "postgresql on db1: what is on the host cannot be seen",
         &format!("port {port} refused the connection"),
-        "1 as they should be, 1 not seen in full.",
+        "1 datastore as it should be, 1 not seen in full.",
     ]);
     let line = status.stdout.lines().find(|line| line.contains("db1   daily")).expect("its line").to_owned();
     assert!(line.contains("not seen"), "{line}");

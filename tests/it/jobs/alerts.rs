@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use reconcile::clients::mail::{self, Security, Server, Way};
 use reconcile::datastores::job_file::{Alerts, Smtp as SmtpSettings, SmtpTls};
 use reconcile::datastores::postgresql::settings::Method;
-use reconcile::freshness::State;
+use reconcile::freshness::{Place, State};
 use reconcile::jobs::job_file::AlertSecrets;
 use reconcile::jobs::tell::{self, test};
 use reconcile::jobs::{self, CheckReport, check};
@@ -21,11 +21,11 @@ use super::store::Storage;
 use super::upload::uploads_to;
 use crate::support::smtp::{Letter, Mood, Smtp};
 
-const SMALL: u64 = 100_000;
-const OPS: &str = "ops@example.org";
+pub(super) const SMALL: u64 = 100_000;
+pub(super) const OPS: &str = "ops@example.org";
 
 /// A host whose daily backup runs at 01:00, and that mails to this server.
-fn host(server: &Smtp, to: &[&str]) -> Host {
+pub(super) fn host(server: &Smtp, to: &[&str]) -> Host {
     let mut host = Host::new(Method::Plain);
     let job = &mut host.context.job;
     job.schedules = BTreeMap::from([(Tier::Daily, "0 1 * * *".parse().expect("a schedule"))]);
@@ -43,19 +43,19 @@ fn host(server: &Smtp, to: &[&str]) -> Host {
     host
 }
 
-async fn backup(host: &Host, end: End) {
+pub(super) async fn backup(host: &Host, end: End) {
     let made = jobs::backup_with(&host.context, Tier::Daily, Made::open(SMALL, end)).await;
     assert_eq!(made.is_ok(), end == End::Whole, "{made:?}");
 }
 
 /// What cron's check does; what could not be told is the answer.
-async fn checked(host: &Host) -> (CheckReport, Vec<String>) {
+pub(super) async fn checked(host: &Host) -> (CheckReport, Vec<String>) {
     let report = check::look(&host.context, &[]).await;
     let troubles = tell::checked(&host.context, &report).await;
     (report, troubles)
 }
 
-fn subjects(letters: &[Letter]) -> Vec<String> {
+pub(super) fn subjects(letters: &[Letter]) -> Vec<String> {
     letters.iter().map(Letter::subject).collect()
 }
 
@@ -291,6 +291,8 @@ async fn a_directory_that_is_gone_is_told() {
     std::fs::remove_dir(host.context.directory()).expect("empty");
     let (report, troubles) = checked(&host).await;
     assert!(!report.saw_everything());
+    let why = report.freshness.unseen()[&Place::Here].to_owned();
+    assert!(why.contains("run `reconcile apply`, which makes it; if it is on a volume"), "{why}");
     assert!(troubles.iter().any(|why| why.contains("cannot be remembered")), "{troubles:?}");
     let letters = server.letters();
     assert_eq!(letters.len(), 1);

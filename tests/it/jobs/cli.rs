@@ -42,20 +42,17 @@ impl Host {
         self.folder.path().join(name)
     }
 
+    fn command(&self, arguments: &[&str], socket: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
+        command.args(arguments).arg("--job").arg(self.path("postgresql.json"));
+        command.env("PATH", self.path("empty")).env("TZ", "UTC").env_remove("RECONCILE_ENV");
+        command.env("PGHOST", socket).env("PGPORT", "54321").env("PGUSER", "postgres");
+        command
+    }
+
     /// Runs the program on this host, libpq pointed at `socket`, and no system log to write to.
     fn run(&self, arguments: &[&str], socket: &Path) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_reconcile"))
-            .args(arguments)
-            .arg("--job")
-            .arg(self.path("postgresql.json"))
-            .env("PATH", self.path("empty"))
-            .env("PGHOST", socket)
-            .env("PGPORT", "54321")
-            .env("PGUSER", "postgres")
-            .env("TZ", "UTC")
-            .env_remove("RECONCILE_ENV")
-            .output()
-            .expect("the program runs");
+        let output = self.command(arguments, socket).output().expect("the program runs");
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         assert!(!String::from_utf8_lossy(&said).to_lowercase().contains("canary"));
         output
@@ -83,6 +80,23 @@ fn cron_runs_a_backup_and_the_list_shows_it() {
     let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(json["format"], "reconcile.list/1");
     assert_eq!(json["backups"][0]["proven"], true);
+}
+
+/// Cron names no terminal, and neither does ssh with a command: who labels a backup is no cron.
+#[test]
+fn without_a_terminal_a_labelled_backup_says_what_it_made() {
+    let Some(server) = Postgres::start("") else { return };
+    let socket = server.connection().host.expect("a socket");
+    let host = Host::new();
+    let run = |words: &[&str]| {
+        let mut command = host.command(words, Path::new(&socket));
+        let output = command.env_remove("TERM").output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(run(&["run", "backup", "postgresql", "--tier", "daily"]), "");
+    let said = run(&["run", "backup", "postgresql", "--label", "n1"]);
+    assert!(said.starts_with("postgresql backup n1: "), "{said}");
 }
 
 #[test]

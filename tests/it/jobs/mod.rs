@@ -30,5 +30,6 @@ mod store;
 mod tree_faults;
 mod trees;
 mod turns;
+mod unwhole;
 mod upload;
 mod verify;

@@ -111,6 +111,7 @@ impl History {
                 began: one.taken,
                 ended: one.taken,
                 bytes: 1000,
+                written: None,
                 format: Some("plain gz".to_owned()),
                 hidden: None,
                 dated_by_storage: false,

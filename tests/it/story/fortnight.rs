@@ -72,7 +72,7 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
         stage
             .reconcile(&format!("sandbox run db1 --at {night}T03:00:00Z"))
             .exits(0)
-            .says(&["1 as they should be."]);
+            .says(&["1 datastore as it should be."]);
         if is_sunday {
             stage.reconcile(&format!("sandbox run db1 --at {night}T04:30:00Z")).exits(0).says(&["proven"]);
         }
@@ -87,7 +87,7 @@ fn a_fortnight_is_quiet_proven_and_comes_back() {
             .expect("there")
             .replace("2026-11-21T12:00:00Z", "2026-12-05T16:00:00Z"),
     );
-    stage.reconcile("check").exits(0).says(&["3 as they should be."]);
+    stage.reconcile("check").exits(0).says(&["3 datastores as they should be."]);
     let status = stage.reconcile("status").exits(0).says(&["proven", "6 days\n"]).says_not("never");
     assert!(!status.stdout.contains(" !\n"), "{status}");
     let json = stage.reconcile("status --output json").exits(0).json();

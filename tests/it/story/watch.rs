@@ -43,7 +43,7 @@ fn a_night_without_a_backup_is_told_once() {
     stage.reconcile("sandbox run db1 --at 2026-11-21T15:00:00Z").exits(0).says(&[
         "db1: check postgresql",
         "not due yet",
-        "1 as they should be.",
+        "1 datastore as it should be.",
     ]);
     assert_eq!(outbox(&stage), [""; 0]);
     let status = stage.on_host("/opt/data/backups/postgresql/s3_backup_status.txt");
@@ -57,6 +57,12 @@ fn a_night_without_a_backup_is_told_once() {
     stage.reconcile("sandbox run db1 --at 2026-11-22T01:00:00Z").exits(1);
     let failed = "[ALERT] postgresql backups on db1 (commcare-example): the weekly backup failed at dump";
     assert_eq!(outbox(&stage), [failed]);
+    // It is not as it should be from that minute, and not only once its hour is over.
+    stage.edit("sandbox/sandbox.yml", "2026-11-21T12:00", "2026-11-22T01:01");
+    let said = ["the last weekly backup failed at dump", "1 datastore not as it should be."];
+    stage.reconcile("check").exits(2).says(&said);
+    stage.reconcile("status").exits(2).says(&said);
+    stage.edit("sandbox/sandbox.yml", "2026-11-22T01:01", "2026-11-21T12:00");
     for hour in ["03", "07", "11", "15", "19", "23"] {
         stage.reconcile(&format!("sandbox run db1 --at 2026-11-22T{hour}:00:00Z")).exits(1);
     }
@@ -92,7 +98,10 @@ fn nights_that_go_well_are_quiet_and_what_is_done_to_them_is_told() {
         stage.reconcile(&format!("sandbox run db1 --at 2026-11-{night}T01:00:00Z")).exits(0);
         for hour in ["03", "07", "11", "15", "19", "23"] {
             let at = format!("2026-11-{night}T{hour}:00:00Z");
-            stage.reconcile(&format!("sandbox run db1 --at {at}")).exits(0).says(&["1 as they should be."]);
+            stage
+                .reconcile(&format!("sandbox run db1 --at {at}"))
+                .exits(0)
+                .says(&["1 datastore as it should be."]);
         }
     }
     assert_eq!(outbox(&stage), [""; 0]);
@@ -149,6 +158,7 @@ fn a_test_of_the_alerts_is_recorded_once_a_person_has_the_code() {
     stage.reconcile("alerts test").exits(0).says(&[
         "postgresql on db1",
         "mail to ops@example.org left",
+        "Nothing leaves a sandbox: its letters and pings are files in",
         "--code CODE",
     ]);
     let subject = outbox(&stage).remove(0);
