@@ -199,21 +199,27 @@ async fn a_file_that_was_changed_here_is_restored_from_its_copy() {
 
     let whole = fs::read(host.path(&name)).expect("read");
     let mut changed = whole.clone();
-    changed[500_000..500_008].copy_from_slice(b"whatever");
-    for bytes in [&changed[..], &whole[..1000]] {
+    let middle = changed.len() / 2;
+    changed[middle..middle + 8].copy_from_slice(b"whatever");
+    let look = async |bytes: &[u8]| {
         fs::write(host.path(&name), bytes).expect("written");
         let evidence = verify(&host.context, &[], &Wanted::Newest, None).await.expect("looked at");
         assert!(!evidence.is_proof() && evidence.sha256 != report.manifest.sha256, "{evidence:#?}");
         let found = chosen(&host, Wanted::Newest).await.expect("chosen");
         assert!(is_there(&found), "{found:?}");
-        let passed = &found.passed[0];
-        assert!(passed.starts_with(&format!("{name} on this disk: ")), "{passed}");
-        assert!(passed.ends_with("; its copy in the bucket is taken"), "{passed}");
-        // Who names the file means it.
-        let named = chosen(&host, Wanted::Named(name.clone())).await.expect("chosen");
-        assert!(matches!(named.origin, Origin::Here(_)) && named.doubts.len() == 1, "{named:?}");
-        assert!(named.doubts[0].ends_with(&format!("; its copy in the bucket is {version}")), "{named:?}");
-    }
+        found.passed
+    };
+    let passed = look(&changed).await;
+    assert!(passed[0].starts_with(&format!("{name} on this disk: it was restored ")), "{passed:?}");
+    assert!(passed[0].ends_with("; its copy in the bucket is taken"), "{passed:?}");
+    // Who names the file means it.
+    let named = chosen(&host, Wanted::Named(name.clone())).await.expect("chosen");
+    assert!(matches!(named.origin, Origin::Here(_)) && named.doubts.len() == 1, "{named:?}");
+    assert!(named.doubts[0].ends_with(&format!("; its copy in the bucket is {version}")), "{named:?}");
+    assert!(
+        look(&whole[..middle]).await[0].contains("bytes were written and"),
+        "one that was cut is another"
+    );
     // What was found in the file says nothing of the copy that is left.
     fs::remove_file(host.path(&name)).expect("removed");
     assert!(is_there(&chosen(&host, Wanted::Newest).await.expect("chosen")));
