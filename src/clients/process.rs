@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
@@ -260,18 +260,6 @@ impl Running {
                 })
             }
         }
-    }
-
-    /// Waits for the end as [`Running::wait`] does, for at most `limit`; then it is killed.
-    pub fn wait_for(mut self, limit: Duration) -> Result<(), ProcessError> {
-        let until = Instant::now() + limit;
-        while self.is_running() {
-            if Instant::now() > until {
-                return Err(self.time_out(limit));
-            }
-            thread::sleep(TICK);
-        }
-        self.wait()
     }
 
     /// Waits for the end, whichever it is, and until its listener has heard everything.

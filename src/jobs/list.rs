@@ -156,6 +156,13 @@ pub struct Copy {
     pub modified: DateTime<Utc>,
 }
 
+impl Copy {
+    /// How a person names it: `KEY?versionId=V`, with `null` for the version of a bucket that keeps none, as S3 has it.
+    pub fn address(&self) -> String {
+        format!("{}?versionId={}", self.key, self.version_id.as_deref().unwrap_or("null"))
+    }
+}
+
 /// A bucket that was listed, and what is in it.
 pub(super) struct Looked {
     pub bucket: BucketName,

@@ -137,7 +137,7 @@ fn logger(about: About<'_>, level: Level, text: &str) {
         line.truncate(line.floor_char_boundary(LONGEST - 1));
         let _ = writeln!(input, "{line}");
     }
-    let _ = logger.wait_for(LIMIT);
+    let _ = logger.wait_within(LIMIT);
 }
 
 fn append(path: &Path, about: About<'_>, at: DateTime<Utc>, level: Level, text: &str) {

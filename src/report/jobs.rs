@@ -63,14 +63,11 @@ pub fn listing(listing: &Listing, verbose: bool) -> String {
 /// What a backup is called here, and below it its copy in the bucket, each as `restore` and `verify` want it.
 fn names(row: &Row) -> String {
     let Some(copy) = &row.remote else { return one_line(&row.name) };
-    let version = match &copy.version_id {
-        Some(id) => format!("?versionId={id}"),
-        // By its key alone a copy is known where there is none of it here.
-        None if copy.key != row.name => "?versionId=null".to_owned(),
-        None => String::new(),
-    };
+    // Where no versions are kept, what is called as here needs no more.
+    let is_plain = copy.version_id.is_none() && copy.key == row.name;
+    let address = if is_plain { copy.key.clone() } else { copy.address() };
     let from = copy.earlier_bucket.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-    let there = format!("{}{from}", one_line(&format!("{}{version}", copy.key)));
+    let there = format!("{}{from}", one_line(&address));
     match row.here.is_some() && there != row.name {
         true => format!("{}\n      {there}", one_line(&row.name)),
         false => there,
@@ -78,13 +75,7 @@ fn names(row: &Row) -> String {
 }
 
 fn last_failure(failure: &LastFailure) -> String {
-    let what = format!(
-        "the last {} backup failed at {}, {} UTC: {}",
-        failure.tier,
-        failure.stage,
-        minute(failure.at),
-        one_line(&failure.message)
-    );
+    let what = one_line(&failure.to_string());
     let mut text = wrapped(&format!("{} ", styled(ALARM, "!")), 2, &what);
     if let Some(help) = &failure.help {
         text.push('\n');

@@ -129,10 +129,10 @@ pub async fn choose(context: &Context, earlier: &[Earlier], wanted: &Wanted) -> 
                 if matches!(wanted, Wanted::Named(_)) {
                     let is_here = matches!(found.origin, Origin::Here(_));
                     if let Some(why) = changed_here(context, row, &found).filter(|_| is_here)
-                        && let Some(version) = version(row)
+                        && let Some(copy) = &row.remote
                     {
                         doubts.retain(|doubt| *doubt != why);
-                        doubts.push(format!("{why}; its copy in the bucket is {version}"));
+                        doubts.push(format!("{why}; its copy in the bucket is {}", copy.address()));
                     }
                     return Ok(Chosen { passed, doubts, ..found });
                 }
@@ -287,13 +287,7 @@ fn is_named(row: &Row, name: &str) -> bool {
 
 /// Whether its copy in the bucket is the version that a person means.
 fn is_version(row: &Row, name: &str) -> bool {
-    version(row).is_some_and(|version| version == name)
-}
-
-/// How a person names the copy in the bucket.
-fn version(row: &Row) -> Option<String> {
-    let copy = row.remote.as_ref()?;
-    Some(format!("{}?versionId={}", copy.key, copy.version_id.as_deref().unwrap_or("null")))
+    row.remote.as_ref().is_some_and(|copy| copy.address() == name)
 }
 
 /// The backup behind a row; the reason where it cannot be read. The file on this disk is taken, but where a person means
@@ -373,18 +367,13 @@ async fn there(context: &Context, looked: &[Looked], row: &Row) -> Result<Chosen
     };
     let mut plain = copy.clone();
     plain.earlier_bucket = None;
-    let manifest = match remote::manifest_of(&there.store, bucket, &there.found, &plain).await {
-        Ok(manifest) => manifest,
-        Err(why) => return Err(format!("its manifest cannot be read: {why}")),
-    };
+    let manifest = remote::manifest_of(&there.store, bucket, &there.found, &plain).await;
+    let manifest = manifest.map_err(|why| format!("its manifest cannot be read: {why}"))?;
     if let Some(manifest) = manifest {
         let known = Known::of_manifest(&manifest);
         return Ok(chosen(row, parsed, Some(manifest.ended), Origin::There(object), known, Some(manifest)));
     }
-    let head = match object.head().await {
-        Ok(head) => head,
-        Err(why) => return Err(format!("it cannot be read: {why}")),
-    };
+    let head = object.head().await.map_err(|why| format!("it cannot be read: {why}"))?;
     // This program uploads while it dumps, so that the storage's date may be the beginning; others upload what is whole.
     let ours = head.metadata().is_some_and(|metadata| metadata.contains_key("reconcile-environment"));
     let ended = (!ours).then_some(row.taken);
