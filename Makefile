@@ -23,7 +23,7 @@ portable: ## Build for hosts with an old C library (glibc 2.17), and look at the
 
 demo: ## Plan, apply, back up, prove and restore examples/commcare on a fresh sandbox; touches nothing else
 	cargo build --locked
-	scripts/demo target/debug/reconcile
+	scripts/demo "$${CARGO_TARGET_DIR:-target}/debug/reconcile"
 
 test: tools lint ## Install what the tests need, then run everything that CI runs
 	cargo test --locked
